@@ -1,0 +1,143 @@
+# memcam: one Makefile, output only in build/. `make help` lists what it does.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CC ?= gcc
+CFLAGS ?= -O2 -g
+SAN ?=
+
+VERSION := 0.1.0
+PKGS := libuv libnghttp2 libzstd sqlite3 libssl libcrypto
+FLOORS := tracer lisp store replay server
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
+ALL_CFLAGS = -std=gnu11 $(WARN) -I. -D_GNU_SOURCE -DMC_VERSION='"$(VERSION)"' -fPIC \
+	-fvisibility=hidden -MMD -MP -pthread $(SAN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
+ALL_LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -pthread
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# The part that a host program links: nothing but tracer/pub_*.c.
+LIB_OBJ := $(call obj,$(wildcard tracer/pub_*.c))
+MAIN_OBJ := $(BUILD)/obj/server/main.o
+SQL_OBJ := $(BUILD)/obj/store/sql_extension.o
+floor_obj = $(filter-out $(MAIN_OBJ) $(SQL_OBJ),$(call obj,$(wildcard $(1)/*.c)))
+# Floors from the top down, which is the order that the linker wants.
+ARCHIVES := $(BUILD)/server.a $(BUILD)/replay.a $(BUILD)/store.a $(BUILD)/lisp.a $(BUILD)/tracer.a
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FAULT := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(wildcard tests/fault/test_*.c))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(BUILD)/memcam $(BUILD)/memcam_sql.so $(BUILD)/libmemcam.a $(BUILD)/libmemcam.so \
+	$(BUILD)/memcam.pc ## build the program, the library and the SQLite extension
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(foreach f,$(FLOORS),$(eval $(BUILD)/$(f).a: $(call floor_obj,$(f))))
+$(BUILD)/%.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/libmemcam.a: $(LIB_OBJ)
+$(BUILD)/libmemcam.so: $(LIB_OBJ)
+	$(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libmemcam.so.0 -Wl,-z,defs $^ -pthread -o $@
+$(BUILD)/memcam.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nincludedir=$${prefix}/include\nlibdir=$${prefix}/lib\n\nName: memcam\nDescription: publish memory pools and connection events to memcam\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lmemcam\nLibs.private: -pthread\n' '$(PREFIX)' '$(VERSION)' > $@
+
+# Files of the page, from web/ and from npm, become bytes in the program.
+-include server/web.mk
+
+$(BUILD)/memcam: $(MAIN_OBJ) $(ARCHIVES)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+$(BUILD)/memcam_sql.so: $(SQL_OBJ) $(BUILD)/store.a $(BUILD)/tracer.a
+	$(CC) -shared $(SAN) $(LDFLAGS) $^ $(shell pkg-config --libs libzstd) -lm -pthread -o $@
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+$(BUILD)/fault/%: $(BUILD)/obj/tests/fault/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+
+tests-build: all $(UNIT) $(FAULT)
+
+deps: ## install what is missing (Debian packages, npm packages into build/npm)
+	@sh tests/deps.sh $(BUILD)
+
+test: deps ## build and run all tests
+	@$(MAKE) --no-print-directory tests-build
+	@python3 tests/run.py --build $(BUILD)
+
+test-unit: ## build and run the unit, fault and scheme tests only
+	@$(MAKE) --no-print-directory tests-build
+	@python3 tests/run.py --build $(BUILD) --only unit,fault,scheme,fuzz
+
+test-asan: deps ## the unit, fault and end-to-end tests under ASan and UBSan
+	@$(MAKE) --no-print-directory tests-build BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	@python3 tests/run.py --build $(BUILD)/asan --only unit,fault,scheme,fuzz,e2e
+
+test-tsan: deps ## the tracer's and the store's tests under TSan
+	@$(MAKE) --no-print-directory tests-build BUILD=$(BUILD)/tsan CFLAGS="-O1 -g" SAN="-fsanitize=thread"
+	@python3 tests/run.py --build $(BUILD)/tsan --only unit --match 'tracer|store'
+
+test-fault: ## allocations and I/O that fail
+	@$(MAKE) --no-print-directory tests-build
+	@python3 tests/run.py --build $(BUILD) --only fault
+
+fuzz: deps ## libFuzzer, 10 minutes a target (FUZZ_SECONDS)
+	@sh tests/fuzz/run.sh $(BUILD) $${FUZZ_SECONDS:-600}
+
+bench: deps ## what is measured, beside its peers, in one run
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@python3 tests/bench/run.py --build $(BUILD)
+
+demo: deps ## an app under load with an incident in it, recorded, with the dashboard
+	@$(MAKE) --no-print-directory all
+	@python3 tests/demo.py --build $(BUILD)
+
+lint: ## floors, headers, exported symbols, format, cppcheck
+	@$(MAKE) --no-print-directory all WERROR=-Werror
+	@python3 tests/lint.py --build $(BUILD)
+
+format: ## lay the C code out with clang-format
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(BUILD)/memcam $(DESTDIR)$(PREFIX)/bin/memcam
+	install -m 644 tracer/memcam.h $(DESTDIR)$(PREFIX)/include/memcam.h
+	install -m 644 $(BUILD)/libmemcam.a $(DESTDIR)$(PREFIX)/lib/libmemcam.a
+	install -m 755 $(BUILD)/libmemcam.so $(DESTDIR)$(PREFIX)/lib/libmemcam.so.0
+	ln -sf libmemcam.so.0 $(DESTDIR)$(PREFIX)/lib/libmemcam.so
+	install -m 755 $(BUILD)/memcam_sql.so $(DESTDIR)$(PREFIX)/lib/memcam_sql.so
+	install -m 644 $(BUILD)/memcam.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/memcam.pc
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/memcam $(DESTDIR)$(PREFIX)/include/memcam.h \
+		$(DESTDIR)$(PREFIX)/lib/libmemcam.a $(DESTDIR)$(PREFIX)/lib/libmemcam.so \
+		$(DESTDIR)$(PREFIX)/lib/libmemcam.so.0 $(DESTDIR)$(PREFIX)/lib/memcam_sql.so \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/memcam.pc
+
+dist: ## a tarball of the committed tree
+	@mkdir -p $(BUILD)
+	git archive --prefix=memcam-$(VERSION)/ -o $(BUILD)/memcam-$(VERSION).tar.gz HEAD
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+.PHONY: all help tests-build deps test test-unit test-asan test-tsan test-fault fuzz bench demo lint \
+	format install uninstall dist clean
+.SECONDARY:
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,51 @@
+/* stream.h: frames as the document, and as the events of the stream.
+ *
+ * Live and replay both go through here, so that the same frames give the same bytes.
+ * The document's shape stands in stream.c's head and in README.md of this folder.
+ * Threads: one thread per mc_doc. No I/O.
+ */
+#ifndef MC_STREAM_H
+#define MC_STREAM_H
+
+#include "store/trace.h"
+#include "tracer/buf.h"
+#include "tracer/frame.h"
+
+/* The last state that was sent: a copy of a frame's values and maps. */
+struct mc_doc;
+
+int mc_doc_new(struct mc_doc **out);
+void mc_doc_free(struct mc_doc *d);
+
+/* Append the whole document of `frame` as JSON to `out`, and remember it as sent. */
+int mc_doc_keyframe(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out);
+
+/* Append the JSON Merge Patch (RFC 7396) that turns the remembered document into that of `frame`,
+ * and remember that. Applying it gives exactly what mc_doc_keyframe would give. MC_EINVAL before
+ * the first keyframe. */
+int mc_doc_delta(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out);
+
+/* Forget what was sent: the next event of mc_stream_frame is a keyframe. */
+void mc_doc_reset(struct mc_doc *d);
+
+/* Append the stream's events for one frame, as text/event-stream (WHATWG HTML 9.2), in this order:
+ * `run` when the stream begins or the schema's sources grew, `gap` for each gap, `mark` for each of
+ * `marks`, `events` when there are any, then `keyframe` (after reset) or `delta`. Only the last
+ * one, keyframe or delta, has an `id:` line, the frame's ts, so that a resume never repeats or
+ * skips a part of a frame. */
+int mc_stream_frame(struct mc_doc *d, const struct mc_run_info *info,
+                    const struct mc_frame *frame, const struct mc_mark *marks, size_t mark_count,
+                    struct mc_buf *out);
+
+/* The single events, where they are needed apart. */
+int mc_stream_mark(const struct mc_mark *mark, struct mc_buf *out);
+/* `end`: the run is over (exit as in mc_run_info; NULL while it lives: the span asked for is). */
+int mc_stream_end(int64_t ts, const char *exit, struct mc_buf *out);
+
+/* The JSON of one event, as in an `events` batch, /events and exports. */
+void mc_event_json(const struct mc_schema *schema, const struct mc_event *event,
+                   struct mc_buf *out);
+/* The JSON of one run, as in /api/runs, `memcam runs --format json`. */
+void mc_run_json(const struct mc_run_info *info, struct mc_buf *out);
+
+#endif

@@ -1,0 +1,45 @@
+/* buf.h: a growing byte buffer, for text and for encoders.
+ *
+ * A failed allocation marks the buffer and every later append does nothing: check once, at the end.
+ */
+#ifndef MC_BUF_H
+#define MC_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct mc_buf {
+    uint8_t *bytes; /* owned; not NUL-terminated */
+    size_t count;   /* in use */
+    size_t room;
+    int failed; /* an allocation did not succeed: the content is incomplete */
+};
+
+void mc_buf_fini(struct mc_buf *b);
+/* Make room for `more` bytes behind count and return where they go, or NULL (failed is set). */
+uint8_t *mc_buf_reserve(struct mc_buf *b, size_t more);
+void mc_buf_add(struct mc_buf *b, const void *bytes, size_t count);
+void mc_buf_add_str(struct mc_buf *b, const char *text);
+void mc_buf_add_char(struct mc_buf *b, char c);
+void mc_buf_add_u64(struct mc_buf *b, uint64_t value); /* decimal */
+void mc_buf_add_i64(struct mc_buf *b, int64_t value);  /* decimal */
+void mc_buf_printf(struct mc_buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A JSON string with its quotes. Escapes what RFC 8259 section 7 demands, and '<', U+2028, U+2029;
+ * bytes that are not UTF-8 become U+FFFD. */
+void mc_buf_add_json(struct mc_buf *b, const char *text, size_t text_bytes);
+/* LEB128, and zigzag LEB128. */
+void mc_buf_add_varint(struct mc_buf *b, uint64_t value);
+void mc_buf_add_zigzag(struct mc_buf *b, int64_t value);
+
+/* The other direction: read from a span of hostile bytes. Past its end, or on a varint longer than
+ * ten bytes, `failed` is set and 0 comes back. */
+struct mc_span {
+    const uint8_t *at, *end; /* borrowed */
+    int failed;
+};
+uint64_t mc_span_varint(struct mc_span *s);
+int64_t mc_span_zigzag(struct mc_span *s);
+const uint8_t *mc_span_take(struct mc_span *s, size_t count); /* NULL when short */
+
+#endif
