@@ -18,6 +18,7 @@ struct mc_player_options {
     int coalesce;     /* merge frames so that at most 60 a second are sent */
     int resume;       /* the client has the document of `from` (Last-Event-ID): send what follows,
                          no keyframe */
+    uint32_t event_max; /* as in struct mc_stream_options */
     int follow;       /* at the end of a run that is still written, wait for more */
 };
 

@@ -28,14 +28,19 @@ int mc_doc_delta(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *
 /* Forget what was sent: the next event of mc_stream_frame is a keyframe. */
 void mc_doc_reset(struct mc_doc *d);
 
+struct mc_stream_options {
+    uint32_t event_max; /* events of a frame that its `events` batch holds at most; the rest is told
+                           as a count, and can be had from /events. 0: no batches */
+};
+
 /* Append the stream's events for one frame, as text/event-stream (WHATWG HTML 9.2), in this order:
  * `run` when the stream begins or the schema's sources grew, `gap` for each gap, `mark` for each of
  * `marks`, `events` when there are any, then `keyframe` (after reset) or `delta`. Only the last
  * one, keyframe or delta, has an `id:` line, the frame's ts, so that a resume never repeats or
  * skips a part of a frame. */
-int mc_stream_frame(struct mc_doc *d, const struct mc_run_info *info,
-                    const struct mc_frame *frame, const struct mc_mark *marks, size_t mark_count,
-                    struct mc_buf *out);
+int mc_stream_frame(struct mc_doc *d, const struct mc_stream_options *opts,
+                    const struct mc_run_info *info, const struct mc_frame *frame,
+                    const struct mc_mark *marks, size_t mark_count, struct mc_buf *out);
 
 /* The single events, where they are needed apart. */
 int mc_stream_mark(const struct mc_mark *mark, struct mc_buf *out);
