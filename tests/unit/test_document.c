@@ -5,8 +5,7 @@
 #include "tests/unit/json.h"
 #include "tracer/error.h"
 
-/* ---- the judge is judged first ----------------------------------------------------------------
- */
+/* ---- the judge is judged first --------------------------------------------------------------- */
 
 static void merges_as_rfc_7396_says(void)
 {
@@ -55,8 +54,7 @@ static void parser_refuses_what_is_not_json(void)
     json_free(j);
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static char *text_of(struct mc_buf *b)
 {
@@ -84,8 +82,7 @@ static struct json *fresh_json(const struct mc_frame *f)
     return j;
 }
 
-/* ---- the exact text ---------------------------------------------------------------------------
- */
+/* ---- the exact text -------------------------------------------------------------------------- */
 
 static void one_of_each(struct mc_schema *s)
 {
@@ -270,8 +267,7 @@ static void frames_that_are_not_whole_are_refused(void)
     mc_schema_fini(&other);
 }
 
-/* ---- patches, thousands of them ---------------------------------------------------------------
- */
+/* ---- patches, thousands of them -------------------------------------------------------------- */
 
 static const char *const hostile[] = {
     "plain",
