@@ -16,7 +16,7 @@
 static uint64_t frames_seed = 88172645463325252u;
 
 /* xorshift64: the same numbers in every run of a test. */
-static uint64_t frames_random(uint64_t below)
+static inline uint64_t frames_random(uint64_t below)
 {
     frames_seed ^= frames_seed << 13;
     frames_seed ^= frames_seed >> 7;
@@ -24,9 +24,8 @@ static uint64_t frames_random(uint64_t below)
     return below ? frames_seed % below : frames_seed;
 }
 
-__attribute__((unused)) static void frames_add_source(struct mc_schema *s, int kind,
-                                                      const char *name, uint32_t slot_count,
-                                                      uint32_t flags)
+static inline void frames_add_source(struct mc_schema *s, int kind, const char *name,
+                                     uint32_t slot_count, uint32_t flags)
 {
     struct mc_source source = {.kind = kind,
                                .name = (char *)(uintptr_t)name,
@@ -41,8 +40,8 @@ __attribute__((unused)) static void frames_add_source(struct mc_schema *s, int k
 
 /* A frame with all values unknown and all slots free, or like `last` where that has them. The
  * schema's own arrays are borrowed. */
-__attribute__((unused)) static struct mc_frame *frames_new(const struct mc_schema *schema,
-                                                           const struct mc_frame *last, int64_t ts)
+static inline struct mc_frame *frames_new(const struct mc_schema *schema,
+                                          const struct mc_frame *last, int64_t ts)
 {
     struct mc_frame *f = calloc(1, sizeof *f);
     struct mc_schema *cut = malloc(sizeof *cut);
@@ -79,7 +78,7 @@ __attribute__((unused)) static struct mc_frame *frames_new(const struct mc_schem
 }
 
 /* Free a frame; its schema's sources and strings belong to the schema that it was made from. */
-__attribute__((unused)) static void frames_free(struct mc_frame *f)
+static inline void frames_free(struct mc_frame *f)
 {
     for (uint32_t i = 0; i < f->schema->map_count; i++) {
         free(f->maps[i].states);
@@ -95,8 +94,8 @@ __attribute__((unused)) static void frames_free(struct mc_frame *f)
 }
 
 /* The value of a field, to set. */
-__attribute__((unused)) static int64_t *frames_value(const struct mc_frame *f, uint32_t source_idx,
-                                                     uint32_t field_idx)
+static inline int64_t *frames_value(const struct mc_frame *f, uint32_t source_idx,
+                                    uint32_t field_idx)
 {
     int64_t *values = (int64_t *)(uintptr_t)f->values;
     return &values[f->schema->sources[source_idx].value_idx + field_idx];

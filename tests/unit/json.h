@@ -36,7 +36,7 @@ struct json_parser {
     int depth;
 };
 
-static void json_free(struct json *j)
+static inline void json_free(struct json *j)
 {
     if (!j)
         return;
@@ -51,7 +51,7 @@ static void json_free(struct json *j)
     free(j);
 }
 
-static struct json *json_new(enum json_type type)
+static inline struct json *json_new(enum json_type type)
 {
     struct json *j = calloc(1, sizeof *j);
     if (!j)
@@ -60,7 +60,7 @@ static struct json *json_new(enum json_type type)
     return j;
 }
 
-static void json_push(struct json *j, char *key, struct json *item)
+static inline void json_push(struct json *j, char *key, struct json *item)
 {
     if (j->count == j->room) {
         j->room = j->room ? j->room * 2 : 8;
@@ -75,7 +75,7 @@ static void json_push(struct json *j, char *key, struct json *item)
     j->items[j->count++] = item;
 }
 
-static size_t json_index(const struct json *j, const char *key)
+static inline size_t json_index(const struct json *j, const char *key)
 {
     if (j && j->type == JSON_OBJECT) {
         for (size_t i = 0; i < j->count; i++) {
@@ -87,7 +87,7 @@ static size_t json_index(const struct json *j, const char *key)
 }
 
 /* The member at a path of keys ("pools", "a", NULL), or NULL. */
-__attribute__((unused, sentinel)) static const struct json *json_get(const struct json *j, ...)
+__attribute__((sentinel)) static inline const struct json *json_get(const struct json *j, ...)
 {
     __builtin_va_list keys;
     __builtin_va_start(keys, j);
@@ -99,13 +99,13 @@ __attribute__((unused, sentinel)) static const struct json *json_get(const struc
     return j;
 }
 
-static void json_space(struct json_parser *p)
+static inline void json_space(struct json_parser *p)
 {
     while (p->at < p->end && strchr(" \t\r\n", *p->at) && *p->at)
         p->at++;
 }
 
-static int json_hex4(struct json_parser *p, uint32_t *out)
+static inline int json_hex4(struct json_parser *p, uint32_t *out)
 {
     uint32_t value = 0;
     if (p->end - p->at < 4)
@@ -121,7 +121,7 @@ static int json_hex4(struct json_parser *p, uint32_t *out)
     return 1;
 }
 
-static size_t json_put_utf8(char *to, uint32_t c)
+static inline size_t json_put_utf8(char *to, uint32_t c)
 {
     if (c < 0x80)
         return to[0] = (char)c, 1;
@@ -135,7 +135,7 @@ static size_t json_put_utf8(char *to, uint32_t c)
 }
 
 /* Bytes of the valid UTF-8 character at `at`, or 0. */
-static size_t json_utf8(const uint8_t *at, const uint8_t *end)
+static inline size_t json_utf8(const uint8_t *at, const uint8_t *end)
 {
     if (at[0] < 0x80)
         return 1;
@@ -152,7 +152,7 @@ static size_t json_utf8(const uint8_t *at, const uint8_t *end)
     return c < least[bytes] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : bytes;
 }
 
-static int json_escape(struct json_parser *p, char *to, size_t *count)
+static inline int json_escape(struct json_parser *p, char *to, size_t *count)
 {
     static const char from[] = "\"\\/bfnrt", become[] = "\"\\/\b\f\n\r\t";
     if (p->at == p->end)
@@ -177,7 +177,7 @@ static int json_escape(struct json_parser *p, char *to, size_t *count)
 }
 
 /* A string, behind its opening quote; NULL when it is bad. */
-static char *json_string(struct json_parser *p, size_t *out_count)
+static inline char *json_string(struct json_parser *p, size_t *out_count)
 {
     char *to = malloc((size_t)(p->end - p->at) + 8);
     size_t count = 0;
@@ -205,9 +205,9 @@ static char *json_string(struct json_parser *p, size_t *out_count)
     return to;
 }
 
-static struct json *json_value(struct json_parser *p);
+static inline struct json *json_value(struct json_parser *p);
 
-static struct json *json_members(struct json_parser *p, enum json_type type)
+static inline struct json *json_members(struct json_parser *p, enum json_type type)
 {
     struct json *j = json_new(type);
     uint8_t close = type == JSON_OBJECT ? '}' : ']';
@@ -243,7 +243,7 @@ static struct json *json_members(struct json_parser *p, enum json_type type)
     return NULL;
 }
 
-static struct json *json_number(struct json_parser *p)
+static inline struct json *json_number(struct json_parser *p)
 {
     const uint8_t *start = p->at, *digits;
     if (*p->at == '-')
@@ -261,7 +261,7 @@ static struct json *json_number(struct json_parser *p)
     return j;
 }
 
-static struct json *json_value(struct json_parser *p)
+static inline struct json *json_value(struct json_parser *p)
 {
     static const char *const words[] = {"null", "false", "true"};
     struct json *j = NULL;
@@ -295,7 +295,7 @@ static struct json *json_value(struct json_parser *p)
 }
 
 /* Parse all of a text; NULL when it is not JSON. */
-static struct json *json_parse(const void *text, size_t bytes)
+static inline struct json *json_parse(const void *text, size_t bytes)
 {
     struct json_parser p = {text, (const uint8_t *)text + bytes, 0};
     struct json *j = json_value(&p);
@@ -307,7 +307,7 @@ static struct json *json_parse(const void *text, size_t bytes)
     return j;
 }
 
-static struct json *json_copy(const struct json *from)
+static inline struct json *json_copy(const struct json *from)
 {
     struct json *j = json_new(from->type);
     if (from->text) {
@@ -321,7 +321,7 @@ static struct json *json_copy(const struct json *from)
 }
 
 /* RFC 7396, section 2. Takes the target, returns what became of it. */
-static struct json *json_merge(struct json *target, const struct json *patch)
+static inline struct json *json_merge(struct json *target, const struct json *patch)
 {
     if (patch->type != JSON_OBJECT) {
         json_free(target);
@@ -350,7 +350,7 @@ static struct json *json_merge(struct json *target, const struct json *patch)
 }
 
 /* Equal, whatever the order of members. */
-static int json_equal(const struct json *a, const struct json *b)
+static inline int json_equal(const struct json *a, const struct json *b)
 {
     if (!a || !b || a->type != b->type || a->count != b->count || a->text_bytes != b->text_bytes ||
         (a->text && memcmp(a->text, b->text, a->text_bytes) != 0))
