@@ -56,8 +56,7 @@ struct job {
     uint32_t was_count; /* sources in the remembered document; 0 for a keyframe */
 };
 
-/* ---- JSON objects: each member ends with a comma, and the last one becomes the brace ----------
- */
+/* ---- JSON objects: each member ends with a comma, and the last one becomes the brace --------- */
 
 /* Begin an object; returns where it begins. */
 static size_t open_object(struct mc_buf *out, const char *key, size_t key_bytes)
@@ -111,8 +110,7 @@ static void write_fields(struct mc_buf *out, int kind, uint32_t first, uint32_t 
         write_number(out, &field_members[kind_first[kind] + f], value_at(was, f), value_at(is, f));
 }
 
-/* ---- slot maps --------------------------------------------------------------------------------
- */
+/* ---- slot maps ------------------------------------------------------------------------------- */
 
 /* A state as the document shows it: what is no state letter is '?'. */
 static uint8_t shown_state(uint8_t state)
@@ -204,8 +202,7 @@ static int same_map(const struct mc_map *map, const struct mc_doc_map *was)
             memcmp(was->owners, map->owners, map->slot_count * sizeof *map->owners) == 0);
 }
 
-/* ---- sources ----------------------------------------------------------------------------------
- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 /* slots - used, when it is known and fits. */
 static int64_t free_slots(const struct mc_name *name, const int64_t *values)
@@ -300,8 +297,7 @@ static void write_section(const struct job *job, enum mc_section section)
     close_object(job->out, start, job->whole);
 }
 
-/* ---- sections of one source -------------------------------------------------------------------
- */
+/* ---- sections of one source ------------------------------------------------------------------ */
 
 /* The rows of a section's one source (the first, should there be more), NULL where it has none. */
 static void only_rows(const struct job *job, enum mc_section section, const int64_t **was,
@@ -383,8 +379,7 @@ static void write_connections(const struct job *job)
     close_object(out, start, job->whole);
 }
 
-/* ---- the document -----------------------------------------------------------------------------
- */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 static void write_document(const struct job *job)
 {

@@ -78,8 +78,7 @@ static void add_u64(struct mc_buf *out, const char *member, uint64_t value)
     mc_buf_add_u64(out, value);
 }
 
-/* ---- runs -------------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void add_run_members(struct mc_buf *out, const struct mc_run_info *info)
 {
@@ -153,8 +152,7 @@ static void add_run_if_grown(struct mc_doc *d, struct mc_buf *out, const struct 
     d->run_state_count = states;
 }
 
-/* ---- marks, gaps, the end ---------------------------------------------------------------------
- */
+/* ---- marks, gaps, the end -------------------------------------------------------------------- */
 
 int mc_stream_mark(const struct mc_mark *mark, struct mc_buf *out)
 {
@@ -206,8 +204,7 @@ int mc_stream_end(int64_t ts, const char *exit, struct mc_buf *out)
     return out->failed ? MC_ENOMEM : 0;
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void add_string(struct mc_buf *out, const char *member, const struct mc_schema *schema,
                        uint32_t id)
@@ -328,8 +325,7 @@ static void add_events(struct mc_buf *out, const struct mc_stream_options *opts,
     end_event(out);
 }
 
-/* ---- a frame ----------------------------------------------------------------------------------
- */
+/* ---- a frame --------------------------------------------------------------------------------- */
 
 int mc_stream_frame(struct mc_doc *d, const struct mc_stream_options *opts,
                     const struct mc_run_info *info, const struct mc_frame *frame,
