@@ -97,8 +97,9 @@ int mc_answer_status(int code)
     case MC_EDENIED:
     case MC_ELIMIT:
         return 400;
-    case MC_ENOMEM:
     case MC_EBUSY:
+        return 409;
+    case MC_ENOMEM:
         return 503;
     default:
         return 500;

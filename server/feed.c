@@ -91,10 +91,13 @@ int mc_feed_next(struct mc_feed *f, const uint8_t **bytes, size_t *count)
         wake_in(f, 0);
         return 0;
     }
-    uint64_t start = uv_hrtime();
-    int64_t now = (int64_t)start, wake = now;
-    int code = mc_player_next(f->player, now, MC_FEED_PIECE_BYTES, &f->text, &wake);
-    f->slice_ns += uv_hrtime() - start;
+    int64_t now = 0, wake = 0;
+    int code = 0;
+    while (!code && !f->text.count && wake <= now && f->slice_ns < MC_FEED_SLICE_NS) {
+        now = (int64_t)uv_hrtime();
+        code = mc_player_next(f->player, now, MC_FEED_PIECE_BYTES, &f->text, &wake);
+        f->slice_ns += uv_hrtime() - (uint64_t)now;
+    }
     f->slice_bytes += f->text.count;
     if (code || f->text.failed)
         f->over = 1; /* an error ends the stream: its client connects again, behind the last id */
@@ -105,8 +108,7 @@ int mc_feed_next(struct mc_feed *f, const uint8_t **bytes, size_t *count)
     }
     if (f->over)
         return -1;
-    /* Nothing is due: a player that says "at once" all the same is asked again in a millisecond. */
-    wake_in(f, wake > now ? wake - now : 1000000);
+    wake_in(f, wake - now);
     return 0;
 }
 

@@ -130,7 +130,7 @@ static void job_worked(uv_work_t *work, int status)
 {
     struct mc_job *job = work->data;
     if (status == UV_ECANCELED)
-        job->code = MC_ELIMIT;
+        job->code = MC_EIO;
     if (!status && job->try_again && job->tries_left-- > 0 && job->req && !job->dashboard->closing)
         uv_timer_start(&job->again, job_again, AGAIN_MS, 0);
     else
@@ -140,7 +140,7 @@ static void job_worked(uv_work_t *work, int status)
 static void job_queue(struct mc_job *job)
 {
     if (uv_queue_work(job->dashboard->loop, &job->work, job_work, job_worked)) {
-        job->code = MC_EBUSY;
+        job->code = MC_ENOMEM;
         job_finish(job);
     }
 }

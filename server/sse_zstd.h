@@ -12,7 +12,7 @@
 
 #include "tracer/buf.h"
 
-#define MC_SSE_WINDOW_LOG 17
+#define MC_SSE_WINDOW_LOG 15
 
 struct mc_squeeze;
 
