@@ -20,10 +20,10 @@ struct scm_vm;
 typedef uint64_t scm_value; /* immediate, or a cell */
 
 struct scm_options {
-    struct mc_tracer *tracer;  /* borrowed; NULL: not traced */
-    uint32_t cell_count;       /* slots of `lval`; default 262,144 */
-    size_t scratch_bytes;      /* default 1 MiB */
-    int gc_stress;             /* collect at every allocation (tests) */
+    struct mc_tracer *tracer; /* borrowed; NULL: not traced */
+    uint32_t cell_count;      /* slots of `lval`; default 262,144 */
+    size_t scratch_bytes;     /* default 1 MiB */
+    int gc_stress;            /* collect at every allocation (tests) */
 };
 
 struct scm_error {
@@ -58,7 +58,8 @@ scm_value scm_fail(struct scm_vm *vm, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Run one request's evaluation in an arena of its own: temporaries (argument vectors, string
- * building, printing) go there and are dropped at end; its high-water mark comes back. Nest never. */
+ * building, printing) go there and are dropped at end; its high-water mark comes back. Nest never.
+ */
 void scm_request_begin(struct scm_vm *vm, uint64_t conn_id);
 size_t scm_request_end(struct scm_vm *vm);
 

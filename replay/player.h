@@ -12,14 +12,14 @@ struct mc_player;
 
 struct mc_player_options {
     int64_t run_id;
-    int64_t from;     /* ts to begin at: the first event is the keyframe of the frame at or before */
-    int64_t to;       /* ts of the last frame to send; INT64_MAX: to the end */
-    double speed;     /* run seconds per second; 0: as fast as it is read ("max"); below 0: back */
-    int coalesce;     /* merge frames so that at most 60 a second are sent */
-    int resume;       /* the client has the document of `from` (Last-Event-ID): send what follows,
-                         no keyframe */
+    int64_t from; /* ts to begin at: the first event is the keyframe of the frame at or before */
+    int64_t to;   /* ts of the last frame to send; INT64_MAX: to the end */
+    double speed; /* run seconds per second; 0: as fast as it is read ("max"); below 0: back */
+    int coalesce; /* merge frames so that at most 60 a second are sent */
+    int resume;   /* the client has the document of `from` (Last-Event-ID): send what follows,
+                     no keyframe */
     uint32_t event_max; /* as in struct mc_stream_options */
-    int follow;       /* at the end of a run that is still written, wait for more */
+    int follow;         /* at the end of a run that is still written, wait for more */
 };
 
 /* speed: 0, or 0.1 to 1000 in size; else MC_EINVAL. MC_ENORUN. The reader is borrowed. */

@@ -21,25 +21,26 @@ struct mc_http_request;
 typedef void (*mc_http_handler_fn)(struct mc_http_request *req, void *arg);
 
 struct mc_http_options {
-    const char *name;      /* the owner of its connections in the trace: "app", "dashboard" */
-    const char *address;   /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
+    const char *name;         /* the owner of its connections in the trace: "app", "dashboard" */
+    const char *address;      /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
     struct mc_tracer *tracer; /* borrowed; NULL: not traced */
-    int tls;               /* speak TLS too (and nothing in clear) */
-    const char *cert_file, *key_file; /* PEM; both NULL with tls: self-signed, and says so on stderr */
-    int require_tls;       /* refuse clear text on this port */
-    uint32_t max_connections;   /* default 1024: slots of `handles` */
-    uint32_t max_requests;      /* default 256: slots of `request_arenas` */
-    uint32_t buffer_count;      /* default 2 per 1 connection, at most 2048: slots of `tcp_buffers` */
-    uint32_t arena_bytes;       /* default 64 KiB per request; past it malloc, counted as overflow */
+    int tls;                  /* speak TLS too (and nothing in clear) */
+    const char *cert_file,
+        *key_file;            /* PEM; both NULL with tls: self-signed, and says so on stderr */
+    int require_tls;          /* refuse clear text on this port */
+    uint32_t max_connections; /* default 1024: slots of `handles` */
+    uint32_t max_requests;    /* default 256: slots of `request_arenas` */
+    uint32_t buffer_count;    /* default 2 per 1 connection, at most 2048: slots of `tcp_buffers` */
+    uint32_t arena_bytes;     /* default 64 KiB per request; past it malloc, counted as overflow */
     uint32_t streams_per_connection; /* default 100 */
-    uint32_t body_max_bytes;    /* default 1 MiB: 413 past it */
-    uint32_t header_max_bytes;  /* default 16 KiB: 431 past it */
-    uint32_t idle_timeout_ms;   /* default 60,000; half of a request also times out */
+    uint32_t body_max_bytes;         /* default 1 MiB: 413 past it */
+    uint32_t header_max_bytes;       /* default 16 KiB: 431 past it */
+    uint32_t idle_timeout_ms;        /* default 60,000; half of a request also times out */
     /* Doors. host_allow: extra Host names (without port) beside the bound address, localhost and
      * loopback literals; NULL-terminated; requests with another Host get 421. */
     const char *const *host_allow;
-    int cross_site_allow;  /* app port: do not reject cross-site Sec-Fetch-Site / Origin */
-    const char *token;     /* demand this token (Authorization: Bearer, or the cookie); NULL: none */
+    int cross_site_allow; /* app port: do not reject cross-site Sec-Fetch-Site / Origin */
+    const char *token;    /* demand this token (Authorization: Bearer, or the cookie); NULL: none */
     mc_http_handler_fn handler; /* called when a request is complete, body included */
     void *arg;
 };
@@ -51,7 +52,8 @@ int mc_http_server_open(uv_loop_t *loop, const struct mc_http_options *opts,
 /* The address it listens on, with the real port: "127.0.0.1:8080"; and the scheme. Borrowed. */
 const char *mc_http_server_address(const struct mc_http_server *s);
 const char *mc_http_server_scheme(const struct mc_http_server *s);
-/* Stop: no new connections, GOAWAY, streams get `closed`; `done` (may be NULL) when all is freed. */
+/* Stop: no new connections, GOAWAY, streams get `closed`; `done` (may be NULL) when all is freed.
+ */
 void mc_http_server_close(struct mc_http_server *s, void (*done)(void *arg), void *arg);
 
 /* ---- a request: all borrowed until it is answered ------------------------------------------- */

@@ -4,7 +4,8 @@
  * Threads: a writer is used from one thread and does its file work on a thread of its own; a
  *          reader, and the cursors it opens, from one thread at a time. Any number of readers, in
  *          any process, work while a writer writes.
- * Never:   a reader never writes to, checkpoints or locks out the file. Every byte of it is hostile.
+ * Never:   a reader never writes to, checkpoints or locks out the file. Every byte of it is
+ * hostile.
  */
 #ifndef MC_TRACE_H
 #define MC_TRACE_H
@@ -26,8 +27,8 @@ struct mc_writer_options {
  * as it is), MC_EBUSY (another recorder writes to it), MC_EPERM, MC_ENOSPC, MC_EIO, MC_ENOMEM;
  * `why` (may be NULL) gets one line: what, where, what to do. What a killed writer left behind is
  * mended here: its runs get an exit "recorder stopped" unless it is adopted (mc_writer_resume). */
-int mc_writer_open(const char *path, const struct mc_writer_options *opts,
-                   struct mc_writer **out, char *why, size_t why_bytes);
+int mc_writer_open(const char *path, const struct mc_writer_options *opts, struct mc_writer **out,
+                   char *why, size_t why_bytes);
 
 /* Begin a run; *run_id is its number in this file. Copies info. One run at a time. */
 int mc_writer_begin(struct mc_writer *w, const struct mc_run_info *info, int64_t *run_id);
@@ -55,7 +56,8 @@ int mc_writer_flush(struct mc_writer *w);
 /* End the run: `exit` as in mc_run_info ("exit 0", "signal 9", "gone"). Blocks like flush. */
 int mc_writer_end(struct mc_writer *w, const char *exit);
 
-/* One line on what is wrong with the file now ("disk full: 120 frames dropped since …"), or NULL. */
+/* One line on what is wrong with the file now ("disk full: 120 frames dropped since …"), or NULL.
+ */
 const char *mc_writer_trouble(struct mc_writer *w);
 
 /* Flush and free. A run that has not ended keeps exit NULL and can be resumed. */
@@ -74,7 +76,8 @@ void mc_reader_close(struct mc_reader *r);
 /* The runs, oldest first. *out is malloc'd; free each with mc_run_info_fini, then *out. */
 int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count);
 
-/* The first and newest ts of a run that the file still holds. MC_ENORUN; MC_END for an empty run. */
+/* The first and newest ts of a run that the file still holds. MC_ENORUN; MC_END for an empty run.
+ */
 int mc_reader_span(struct mc_reader *r, int64_t run_id, int64_t *first_ts, int64_t *last_ts);
 
 /* Walk a run's frames. A cursor on a run that is being written sees new frames as they are
@@ -115,8 +118,7 @@ int mc_reader_envelope(struct mc_reader *r, int64_t run_id, int64_t from, int64_
                        int64_t *min, int64_t *max);
 
 /* The schema of a run as of ts (INT64_MAX: all of it). Borrowed until the next call on `r`. */
-int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts,
-                     const struct mc_schema **out);
+int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const struct mc_schema **out);
 
 /* Check the whole file: SQLite's own integrity, every chunk's checksum and decoding, order of
  * frames. `fn` gets one line per finding, which names the chunk and its time span, and progress
@@ -127,8 +129,8 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
 /* ---- SQL ------------------------------------------------------------------------------------- */
 
 struct mc_query_limits {
-    int64_t rows;     /* 0: no bound */
-    int64_t time_ms;  /* 0: no bound */
+    int64_t rows;         /* 0: no bound */
+    int64_t time_ms;      /* 0: no bound */
     int64_t memory_bytes; /* 0: no bound */
 };
 /* Called once with the column names (types NULL), then for each row. text[i] NULL is SQL NULL;

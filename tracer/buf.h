@@ -23,8 +23,7 @@ void mc_buf_add_str(struct mc_buf *b, const char *text);
 void mc_buf_add_char(struct mc_buf *b, char c);
 void mc_buf_add_u64(struct mc_buf *b, uint64_t value); /* decimal */
 void mc_buf_add_i64(struct mc_buf *b, int64_t value);  /* decimal */
-void mc_buf_printf(struct mc_buf *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void mc_buf_printf(struct mc_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes. Escapes what RFC 8259 section 7 demands, and '<', U+2028, U+2029;
  * bytes that are not UTF-8 become U+FFFD. */
 void mc_buf_add_json(struct mc_buf *b, const char *text, size_t text_bytes);

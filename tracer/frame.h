@@ -40,7 +40,7 @@ enum mc_kind {
 #define X(id, text) MC_KIND_##id,
     MC_KINDS(X)
 #undef X
-    MC_KIND_COUNT
+        MC_KIND_COUNT
 };
 
 /* The fields of each kind, in the order of its values. These names are the members of the document
@@ -128,7 +128,7 @@ enum mc_field_id {
 #define X(kind, field, text) MC_F_##kind##_##field,
     MC_FIELDS(X)
 #undef X
-    MC_F_COUNT
+        MC_F_COUNT
 };
 enum mc_field_first {
     MC_FIRST_SLAB = MC_F_SLAB_USED,
@@ -160,12 +160,12 @@ struct mc_state_name {
 };
 
 struct mc_source {
-    uint32_t source_idx;  /* its place in the schema; the SQL source_id */
-    int kind;             /* enum mc_kind */
-    char *name;           /* owned by the schema; valid UTF-8, no control characters */
-    char *unit;           /* owned by the schema; "" where the kind says it */
-    uint32_t slot_count;  /* slabs; else 0 */
-    uint64_t slot_bytes;  /* slabs; else 0 */
+    uint32_t source_idx; /* its place in the schema; the SQL source_id */
+    int kind;            /* enum mc_kind */
+    char *name;          /* owned by the schema; valid UTF-8, no control characters */
+    char *unit;          /* owned by the schema; "" where the kind says it */
+    uint32_t slot_count; /* slabs; else 0 */
+    uint64_t slot_bytes; /* slabs; else 0 */
     uint64_t capacity_bytes;
     uint32_t flags;       /* MC_SOURCE_HAS_OWNERS: slabs that keep owner and holder per slot */
     uint32_t value_idx;   /* its first value in a frame's values */
@@ -208,7 +208,7 @@ const struct mc_source *mc_schema_find(const struct mc_schema *s, int kind, cons
 struct mc_map {
     uint32_t source_idx;
     uint32_t slot_count;
-    uint8_t *states; /* letters, printable ASCII without '"' and '\\'; MC_SLOT_FREE is '.' */
+    uint8_t *states;  /* letters, printable ASCII without '"' and '\\'; MC_SLOT_FREE is '.' */
     uint16_t *owners; /* string ids, 0 none */
     uint64_t *conns;  /* conn ids, 0 none */
 };
@@ -252,7 +252,7 @@ enum mc_event_type {
 #define X(id, text) MC_EVENT_##id,
     MC_EVENTS(X)
 #undef X
-    MC_EVENT_COUNT
+        MC_EVENT_COUNT
 };
 /* "accept", …; NULL out of range. Static. */
 const char *mc_event_name(int type);
@@ -261,28 +261,28 @@ const char *mc_event_name(int type);
  * a type does not use are 0. Within a frame, ordered by ts; every ts is at most the frame's. */
 struct mc_event {
     int64_t ts;
-    uint8_t type;          /* enum mc_event_type */
-    uint8_t state;         /* state: the letter */
-    uint16_t status;       /* response */
+    uint8_t type;    /* enum mc_event_type */
+    uint8_t state;   /* state: the letter */
+    uint16_t status; /* response */
     uint32_t stream_id;
     uint64_t conn_id;
-    uint32_t method;       /* request, response: string id */
-    uint32_t detail;       /* string id: accept peer address · tls protocol · request, response
-                              route · stream_close, error, close reason · overflow pool · gc kind */
-    uint32_t owner;        /* accept: string id · gc: source_idx of the heap */
-    uint32_t port;         /* accept: the peer's port; 0 none */
-    uint64_t bytes_in;     /* response, close · gc: bytes before */
-    uint64_t bytes_out;    /* response, close · gc: bytes after */
-    uint64_t dur_ns;       /* tls, response, gc; whole microseconds like ts */
-    uint32_t arena_bytes;  /* response: the request arena's high-water mark */
-    uint32_t reserved;     /* 0 */
+    uint32_t method;      /* request, response: string id */
+    uint32_t detail;      /* string id: accept peer address · tls protocol · request, response
+                             route · stream_close, error, close reason · overflow pool · gc kind */
+    uint32_t owner;       /* accept: string id · gc: source_idx of the heap */
+    uint32_t port;        /* accept: the peer's port; 0 none */
+    uint64_t bytes_in;    /* response, close · gc: bytes before */
+    uint64_t bytes_out;   /* response, close · gc: bytes after */
+    uint64_t dur_ns;      /* tls, response, gc; whole microseconds like ts */
+    uint32_t arena_bytes; /* response: the request arena's high-water mark */
+    uint32_t reserved;    /* 0 */
 };
 
 /* Something that is missing from the recording. Reasons: "events lost" (a ring was overwritten
  * before it was read; lost = how many), "recorder late" (ticks missed), "recorder away" (between
  * two recorders of one program), "disk full", "store behind", "damaged". */
 struct mc_gap {
-    int64_t ts;      /* where it begins */
+    int64_t ts; /* where it begins */
     int64_t dur_ns;
     uint64_t lost;   /* events, or frames, by reason */
     char reason[24]; /* NUL-terminated */
@@ -291,7 +291,7 @@ struct mc_gap {
 struct mc_frame {
     int64_t ts; /* ns since the run began; strictly rising within a run */
     const struct mc_schema *schema;
-    const int64_t *values; /* schema->value_count of them */
+    const int64_t *values;     /* schema->value_count of them */
     const struct mc_map *maps; /* schema->map_count of them: the state after this frame */
     const struct mc_slot_change *changes;
     const struct mc_bucket_add *buckets;
@@ -305,7 +305,8 @@ struct mc_frame {
 /* Owned strings; mc_run_info_fini frees them. */
 struct mc_run_info {
     int64_t run_id; /* within its file, from 1 */
-    char *label, *host, *program, *build, *config; /* config: a JSON object, the recording's options */
+    char *label, *host, *program, *build,
+        *config; /* config: a JSON object, the recording's options */
     int64_t pid;
     int64_t start_wall_ns; /* Unix time at ts 0 */
     int64_t end_ts;        /* newest frame */

@@ -43,19 +43,19 @@ struct mc_histogram;
  * (or NULL) takes its default. Strings are copied. */
 struct mc_options {
     size_t struct_bytes;
-    const char *build;      /* the program's version or build id; default "" */
-    const char *label;      /* what the run is called; default: the tracer's name */
-    const char *dir;        /* where the segment goes; default: $MEMCAM_DIR, else
-                               $XDG_RUNTIME_DIR/memcam, else /dev/shm/memcam-UID */
-    size_t segment_bytes;   /* room for everything, reserved address space; default 64 MiB.
-                               Memory is taken as sources are registered */
-    uint32_t thread_count;  /* event rings: threads that send events at the same time;
-                               default 8. A thread past that has its events dropped, counted */
-    uint32_t ring_events;   /* events a ring holds, rounded up to a power of two; default 8192;
-                               an event takes 64 bytes */
-    uint32_t string_count;  /* distinct routes, owners, reasons; default 4096. Past that a string
-                               becomes "(other)" and is counted */
-    uint32_t peer_count;    /* distinct peer addresses (without their port); default 4096 */
+    const char *build;     /* the program's version or build id; default "" */
+    const char *label;     /* what the run is called; default: the tracer's name */
+    const char *dir;       /* where the segment goes; default: $MEMCAM_DIR, else
+                              $XDG_RUNTIME_DIR/memcam, else /dev/shm/memcam-UID */
+    size_t segment_bytes;  /* room for everything, reserved address space; default 64 MiB.
+                              Memory is taken as sources are registered */
+    uint32_t thread_count; /* event rings: threads that send events at the same time;
+                              default 8. A thread past that has its events dropped, counted */
+    uint32_t ring_events;  /* events a ring holds, rounded up to a power of two; default 8192;
+                              an event takes 64 bytes */
+    uint32_t string_count; /* distinct routes, owners, reasons; default 4096. Past that a string
+                              becomes "(other)" and is counted */
+    uint32_t peer_count;   /* distinct peer addresses (without their port); default 4096 */
 };
 
 /* Open a tracer: create the segment (mode 0600) under the user's runtime directory and publish
@@ -179,9 +179,9 @@ MC_API void mc_event_request(struct mc_tracer *t, uint64_t conn_id, uint32_t str
                              uint32_t method, uint32_t route);
 
 struct mc_response {
-    uint32_t method; /* mc_string_id */
-    uint32_t route;  /* mc_string_id */
-    uint16_t status; /* 200, 503, … */
+    uint32_t method;              /* mc_string_id */
+    uint32_t route;               /* mc_string_id */
+    uint16_t status;              /* 200, 503, … */
     uint64_t bytes_in, bytes_out; /* of the bodies */
     uint64_t dur_ns;              /* from request to the response's end */
     uint32_t arena_high_water_bytes;

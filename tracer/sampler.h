@@ -14,8 +14,8 @@
 struct mc_sampler;
 
 struct mc_sampler_options {
-    int64_t interval_ns;  /* default 100 ms: only written into the run's info; the caller ticks */
-    int event_clock_ns;   /* keep events' ns instead of quantising to µs */
+    int64_t interval_ns; /* default 100 ms: only written into the run's info; the caller ticks */
+    int event_clock_ns;  /* keep events' ns instead of quantising to µs */
 };
 
 /* A published program, as `memcam ls` shows it. Strings inline, cleaned. */
