@@ -69,7 +69,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
-tests-build: all $(UNIT) $(FAULT)
+tests-build: all $(UNIT) $(FAULT) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)
