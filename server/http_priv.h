@@ -166,9 +166,9 @@ struct mc_http_conn {
     /* Out: what the socket did not take. */
     uint8_t *out[MC_OUT_BUFFERS];
     uint32_t out_count;
-    uint8_t *out_spill;               /* owned: malloc, when tcp_buffers were empty */
-    struct mc_http_request *requests; /* owned: not yet sent */
-    struct mc_http_request *sent;     /* owned: wait for the socket */
+    uint8_t *out_spill;                       /* owned: malloc, when tcp_buffers were empty */
+    struct mc_http_request *requests;         /* owned: not yet sent */
+    struct mc_http_request *sent, *sent_last; /* owned: wait for the socket, in order */
     uint32_t request_count;
     uint64_t bytes_in, bytes_out;
     uint64_t last_ms, read_ms, accepted_ms, linger_ms;
@@ -245,6 +245,7 @@ struct mc_http_server {
     struct mc_http_conn *open, *dirty; /* lists */
     struct mc_shed_conn *shed;         /* owned: MC_SHED_SPARES */
     uint64_t arena_bytes_in_use;
+    uint64_t sent_ns;                        /* uv_hrtime when the answers that end now went out */
     SSL_CTX *ssl_ctx;                        /* owned */
     nghttp2_session_callbacks *h2_callbacks; /* owned */
     nghttp2_option *h2_options;              /* owned */

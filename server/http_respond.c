@@ -87,8 +87,11 @@ int mc_http_is_own_header(const char *name)
     static const char *const own[] = {
         "connection", "content-length", "keep-alive",        "proxy-connection",
         "te",         "trailer",        "transfer-encoding", "upgrade"};
+    char first = (char)(name[0] | 0x20);
+    if (first != 'c' && first != 'k' && first != 'p' && first != 't' && first != 'u')
+        return 0;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        if (strcasecmp(name, own[i]) == 0)
+        if (own[i][0] == first && strcasecmp(name, own[i]) == 0)
             return 1;
     return 0;
 }
