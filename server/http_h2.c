@@ -280,12 +280,12 @@ static ssize_t read_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, s
             *flags |= NGHTTP2_DATA_FLAG_EOF;
         return (ssize_t)bytes;
     }
-    long got = r->stream_ended ? MC_HTTP_STREAM_END : r->ops.read(r->ops_arg, buf, room);
+    long got = mc_http_stream_pull(r, buf, room);
     if (got == 0) {
         r->stream_waiting = 1;
         return NGHTTP2_ERR_DEFERRED;
     }
-    if (got < 0 || (size_t)got > room) {
+    if (got < 0) {
         r->stream_ended = 1;
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         return 0;

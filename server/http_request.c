@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "server/http_priv.h"
 #include "tracer/error.h"
@@ -13,8 +14,15 @@
 static void *overflow_alloc(struct mc_http_request *r, size_t bytes)
 {
     struct mc_http_server *s = r->conn->server;
-    struct mc_overflow_block *block = malloc(sizeof *block + bytes);
+    struct mc_overflow_block *block;
+    bytes += sizeof *block;
     mc_arena_overflow(s->arena_source);
+    if (bytes < MC_OVERFLOW_MAP_BYTES) {
+        block = malloc(bytes);
+    } else {
+        block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        block = block == MAP_FAILED ? NULL : block;
+    }
     if (!block)
         return NULL;
     block->next = r->overflow;
@@ -22,6 +30,17 @@ static void *overflow_alloc(struct mc_http_request *r, size_t bytes)
     r->overflow = block;
     r->overflow_bytes += bytes;
     return block + 1;
+}
+
+static void overflow_free(struct mc_http_request *r)
+{
+    for (struct mc_overflow_block *block = r->overflow, *next; block; block = next) {
+        next = block->next;
+        if (block->bytes < MC_OVERFLOW_MAP_BYTES)
+            free(block);
+        else
+            munmap(block, block->bytes);
+    }
 }
 
 static void *arena_take(struct mc_http_request *r, size_t bytes, size_t align)
@@ -173,7 +192,8 @@ static uint32_t method_id(const struct mc_http_server *s, const char *method)
     X(GET)
     X(POST)
     X(HEAD)
-    X(PUT) X(DELETE) X(PATCH) X(OPTIONS)
+    X(PUT)
+    X(DELETE) X(PATCH) X(OPTIONS)
 #undef X
         return MC_STRING_OTHER;
 }
@@ -306,10 +326,7 @@ void mc_request_end(struct mc_http_request *r, int finished, uint32_t reason)
         r->gone(r->gone_arg);
     }
     trace_end(r, finished, reason);
-    for (struct mc_overflow_block *b = r->overflow, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
+    overflow_free(r);
     if (r->body_is_malloc)
         free(r->body);
     if (c->h1_request == r)

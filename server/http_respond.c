@@ -305,6 +305,14 @@ int mc_http_respond_stream(struct mc_http_request *r, int status,
     return rc;
 }
 
+long mc_http_stream_pull(struct mc_http_request *r, uint8_t *buf, size_t room)
+{
+    if (r->stream_cut)
+        return MC_HTTP_STREAM_END;
+    long got = r->ops.read(r->ops_arg, buf, room);
+    return got > 0 && (size_t)got > room ? MC_HTTP_STREAM_END : got;
+}
+
 void mc_http_stream_resume(struct mc_http_request *r)
 {
     if (!r->streaming || !r->stream_waiting)
