@@ -74,10 +74,11 @@ def slow_reader(server, path):
 
 def test_no_buffer():
     with Server("buffers=4") as server:
-        slow = []  # each holds a buffer with what its socket did not take
+        slow = []  # each holds a buffer: a request waits in it behind one that is not answered
         for _ in range(4):
-            slow.append(slow_reader(server, "/big?bytes=60000000"))
-            time.sleep(0.3 * SLOW)
+            slow.append(server.connect())
+            slow[-1].sendall(request("GET", "/never") + request("GET", "/"))
+        check(wait_for(lambda: split(server.raw(request("GET", "/", close=True)))[0] == 503), "all are held")
         for _ in range(20):
             is_shed(server.raw(request("GET", "/", close=True)), "no buffer, h1")
         with H2(server) as h:
@@ -87,6 +88,11 @@ def test_no_buffer():
         for s in slow:
             s.close()
         check(wait_for(lambda: server.get("/")[0] == 200), "buffers come back")
+        blocked = [slow_reader(server, "/big?bytes=60000000") for _ in range(12)]
+        time.sleep(0.5 * SLOW)
+        check(wait_for(lambda: server.get("/")[0] == 200), "slow readers leave one for others")
+        for s in blocked:
+            s.close()
 
 
 def test_arena_overflow():
