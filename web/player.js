@@ -3,7 +3,7 @@
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
 import { ApiError, getOfRun, getRuns, postMark, runUrl } from './api.js';
-import { overviewSeries } from './observe.js';
+import { overviewSeries, RATE_SPAN_NS } from './observe.js';
 import { HISTORY_SPAN_NS } from './state.js';
 import { openStream } from './stream.js';
 
@@ -327,10 +327,11 @@ export class Player {
       this.newestEvents(run, to),
       getOfRun(run, 'marks', {}),
       getOfRun(run, 'gaps', {}),
+      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
     ]);
     if (run !== state.runKey) return;
-    const [overview, events, marks, gaps] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
-    if (overview && state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview);
+    const [overview, events, marks, gaps, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
     if (events && state.events.length === 0) state.takeEvents({ events: events.events });
     for (const mark of marks?.marks ?? []) state.addMark(mark);
     for (const gap of gaps?.gaps ?? []) state.addGap(gap);
