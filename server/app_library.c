@@ -37,26 +37,6 @@ static int text_copy(scm_value v, char *to, size_t to_bytes)
     return 1;
 }
 
-/* Text from outside as a Scheme string: what is not UTF-8 becomes U+FFFD. */
-static scm_value string_from(struct scm_vm *vm, const char *text, size_t bytes)
-{
-    struct mc_buf clean = {0};
-    size_t done = 0;
-    while (done < bytes) {
-        size_t step = mc_utf8_char_bytes((const uint8_t *)text + done, bytes - done);
-        if (step == 0)
-            mc_buf_add(&clean, "\xef\xbf\xbd", 3);
-        else
-            mc_buf_add(&clean, text + done, step);
-        done += step == 0 ? 1 : step;
-    }
-    scm_value v = clean.failed
-                      ? scm_fail(vm, "out of memory")
-                      : scm_string(vm, clean.count > 0 ? (char *)clean.bytes : "", clean.count);
-    mc_buf_fini(&clean);
-    return v;
-}
-
 static int is_utf8(const uint8_t *bytes, size_t count)
 {
     for (size_t step, at = 0; at < count; at += step) {
