@@ -86,11 +86,14 @@ static int write_atom(scm_value v, struct mc_buf *out)
     return 1;
 }
 
-/* Step to the next element of the innermost container: *element, or close it (returns 0). */
+/* Step to the next element of the innermost container: *element, or close it (returns 0), or find
+ * that it ends in something else than a list does (-1). */
 static int next_element(struct open_value *top, struct mc_buf *out, scm_value *element)
 {
     int is_at_end =
         top->kind == AS_VECTOR ? top->idx == scm_vector_length(top->at) : !scm_is_pair(top->at);
+    if (is_at_end && top->kind != AS_VECTOR && top->at != SCM_NIL)
+        return -1;
     if (is_at_end) {
         mc_buf_add_char(out, top->kind == AS_OBJECT ? '}' : ']');
         return 0;
@@ -137,8 +140,13 @@ int mc_json_write(scm_value value, struct mc_buf *out, const char **why, scm_val
             mc_buf_add_char(out, kind == AS_OBJECT ? '{' : '[');
             stack[depth++] = (struct open_value){.kind = kind, .at = v};
         }
-        while (depth > 0 && !next_element(&stack[depth - 1], out, &v))
+        int step = 0;
+        while (depth > 0 && (step = next_element(&stack[depth - 1], out, &v)) == 0)
             depth--;
+        if (step < 0) {
+            *why = "has a pair in it that begins with no name and is no list";
+            return MC_EINVAL;
+        }
         if (out->failed || out->count - start > MC_JSON_BYTES_MAX) {
             *why = out->failed ? "does not fit into memory" : "is circular, or past 64 MiB";
             return MC_ELIMIT;
