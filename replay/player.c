@@ -403,7 +403,7 @@ int mc_player_next(struct mc_player *p, int64_t now_ns, size_t room_bytes, struc
         }
         if (p->opts.coalesce) {
             refill_tokens(p, now_ns);
-            if (frames_due(p, now_ns) > p->tokens)
+            if (p->sent_any && frames_due(p, now_ns) > p->tokens)
                 code = merge(p, now_ns, &budget);
             if (code)
                 break;

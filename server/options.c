@@ -18,7 +18,7 @@ enum option_type {
     OPTION_ADDRESS,
     OPTION_CHOICE, /* text, one of `value_name`, which is split at '|' */
     OPTION_CLOCK,  /* "us" or "ns": 1 for ns */
-    OPTION_HOSTS,  /* comma list, may come again */
+    OPTION_HOSTS,  /* a name; may come again */
 };
 
 struct option {
@@ -64,7 +64,7 @@ static const struct option options[] = {
      "connections to the app at a time"},
     {"--max-requests", OPTION_COUNT, AT(max_requests), "N", "256", 1, 1 << 20, MC_FOR_SERVE,
      "requests to the app at a time; one more gets 503"},
-    {"--body-max", OPTION_SIZE, AT(body_max_bytes), "SIZE", "1MiB", 0, 1 << 30, MC_FOR_SERVE,
+    {"--body-max", OPTION_SIZE, AT(body_max_bytes), "SIZE", "1MiB", 1, 1 << 30, MC_FOR_SERVE,
      "largest body of a request; a larger one gets 413"},
     {"--streams", OPTION_COUNT, AT(streams), "N", "100", 1, 1 << 16, MC_FOR_SERVE,
      "HTTP/2 streams at a time on a connection"},
@@ -187,18 +187,14 @@ static int is_choice(const char *value, const char *choices)
     return 0;
 }
 
-static int add_hosts(const char **hosts, char *value)
+static int host_add(const char **hosts, const char *name)
 {
     size_t count = 0;
     while (hosts[count] != NULL)
         count++;
-    char *rest = NULL;
-    for (char *host = strtok_r(value, ",", &rest); host != NULL;
-         host = strtok_r(NULL, ",", &rest)) {
-        if (count == MC_HOSTS_MAX)
-            return MC_EINVAL;
-        hosts[count++] = host;
-    }
+    if (count == MC_HOSTS_MAX || name[0] == '\0')
+        return MC_EINVAL;
+    hosts[count] = name;
     return 0;
 }
 
@@ -222,7 +218,7 @@ static int option_set(const struct option *o, char *value, struct mc_settings *s
         *(int64_t *)place = strcmp(value, "ns") == 0;
         return is_choice(value, o->value_name) ? 0 : MC_EINVAL;
     case OPTION_HOSTS:
-        return add_hosts(place, value);
+        return host_add(place, value);
     case OPTION_ADDRESS:
         return mc_address_parse(value, place, sizeof(s->listen));
     case OPTION_COUNT:
@@ -254,7 +250,7 @@ static void complain(const struct mc_command *c, const struct option *o, const c
         [OPTION_SIZE] = "a size like 64M or 1GiB",
         [OPTION_TIME] = "a time with its unit, like 100ms or 24h",
         [OPTION_ADDRESS] = "IP:PORT, like 127.0.0.1:8080 or [::1]:0",
-        [OPTION_HOSTS] = "names with commas between them, at most 16",
+        [OPTION_HOSTS] = "a name, at most 16 times",
     };
     const char *want =
         o->type == OPTION_CHOICE || o->type == OPTION_CLOCK ? o->value_name : wants[o->type];

@@ -1,10 +1,10 @@
 /* sampler.h: reads a traced program's segment and the kernel's view of it, and makes frames.
  *
- * Owns:    a read-only mapping of the segment, private copies of all that is published.
+ * Owns:    the segment's descriptor, private copies of all that is published.
  * Threads: one thread per sampler. No call blocks on the traced program.
- * Never:   trusts the segment: every offset, count and length is checked against the mapping, all
- *          text is cleaned, and a mapping that shrinks under the reader (SIGBUS) is survived by
- *          reading with pread or process-independent means, not by luck.
+ * Never:   trusts the segment: every offset, count and length is checked, and all text is cleaned.
+ *          It is read with pread and never mapped, so that a file cut off under the reader is a
+ *          short read and no SIGBUS.
  */
 #ifndef MC_SAMPLER_H
 #define MC_SAMPLER_H
@@ -63,5 +63,10 @@ const char *mc_sampler_why(const struct mc_sampler *s);
 
 /* Add a gap that the recorder itself knows of; it goes into the next frame. Copied. */
 int mc_sampler_gap(struct mc_sampler *s, const struct mc_gap *gap);
+
+/* For a recorder that goes on with a run (mc_writer_resume): events up to `ts` are in the trace
+ * already. They still tell of open connections, but are not in frames; every frame's ts is above.
+ * Call before the first tick. */
+void mc_sampler_skip(struct mc_sampler *s, int64_t ts);
 
 #endif
