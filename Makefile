@@ -27,7 +27,7 @@ ARCHIVES := $(BUILD)/server.a $(BUILD)/replay.a $(BUILD)/store.a $(BUILD)/lisp.a
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FAULT := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(wildcard tests/fault/test_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
-FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-replay/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(BUILD)/memcam $(BUILD)/memcam_sql.so $(BUILD)/libmemcam.a $(BUILD)/libmemcam.so \
 	$(BUILD)/memcam.pc ## build the program, the library and the SQLite extension
@@ -68,8 +68,15 @@ $(BUILD)/fault/%: $(BUILD)/obj/tests/fault/%.o $(ARCHIVES)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+# A fuzz target under libFuzzer (tests/fuzz/run.sh says how), and as a test that replays its corpus.
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+$(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay_main.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
-tests-build: all $(UNIT) $(FAULT) $(BUILD)/bench/bench_http
+tests-build: all $(UNIT) $(FAULT) $(FUZZ) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)
@@ -109,6 +116,9 @@ demo: deps ## an app under load with an incident in it, recorded, with the dashb
 lint: ## floors, headers, exported symbols, format, cppcheck
 	@$(MAKE) --no-print-directory all WERROR=-Werror
 	@python3 tests/lint.py --build $(BUILD)
+
+print-%: # the value of a variable, for the scripts in tests/
+	$(info $($*))@:
 
 format: ## lay the C code out with clang-format
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -64,7 +64,7 @@ static const struct option options[] = {
      "connections to the app at a time"},
     {"--max-requests", OPTION_COUNT, AT(max_requests), "N", "256", 1, 1 << 20, MC_FOR_SERVE,
      "requests to the app at a time; one more gets 503"},
-    {"--body-max", OPTION_SIZE, AT(body_max_bytes), "SIZE", "1MiB", 0, 1 << 30, MC_FOR_SERVE,
+    {"--body-max", OPTION_SIZE, AT(body_max_bytes), "SIZE", "1MiB", 1, 1 << 30, MC_FOR_SERVE,
      "largest body of a request; a larger one gets 413"},
     {"--streams", OPTION_COUNT, AT(streams), "N", "100", 1, 1 << 16, MC_FOR_SERVE,
      "HTTP/2 streams at a time on a connection"},

@@ -226,11 +226,6 @@ const struct mc_run_info *mc_recorder_info(const struct mc_recorder *r)
     return &r->info;
 }
 
-int64_t mc_recorder_frame_count(const struct mc_recorder *r)
-{
-    return r->frame_count;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct mc_recorder *r = handle->data;
@@ -238,10 +233,8 @@ static void on_closed(uv_handle_t *handle)
         free(r);
 }
 
-void mc_recorder_close(struct mc_recorder *r, const char *exit)
+int64_t mc_recorder_close(struct mc_recorder *r, const char *exit)
 {
-    if (r == NULL)
-        return;
     if (!r->has_stopped)
         sampling_end(r, sample(r, 0));
     int rc = mc_writer_end(r->opts.writer, exit);
@@ -254,4 +247,5 @@ void mc_recorder_close(struct mc_recorder *r, const char *exit)
     uv_close((uv_handle_t *)&r->tick_poll, on_closed);
     uv_close((uv_handle_t *)&r->drain_timer, on_closed);
     close(r->timer_fd);
+    return r->frame_count;
 }

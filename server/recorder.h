@@ -34,10 +34,10 @@ int mc_recorder_open(const char *segment_path, const struct mc_recorder_options 
                      struct mc_recorder **out, char *why, size_t why_bytes);
 
 const struct mc_run_info *mc_recorder_info(const struct mc_recorder *r); /* borrowed */
-int64_t mc_recorder_frame_count(const struct mc_recorder *r);
 
 /* Take a last sample where there is one to take, end the run in the trace and the dashboard, and
- * free. `exit` as in struct mc_run_info. Blocks until the trace is durable. NULL does nothing. */
-void mc_recorder_close(struct mc_recorder *r, const char *exit);
+ * free. `exit` as in struct mc_run_info. Blocks until the trace is durable. Returns how many frames
+ * it has recorded. */
+int64_t mc_recorder_close(struct mc_recorder *r, const char *exit);
 
 #endif

@@ -88,8 +88,7 @@ static void session_done(struct session *s)
 static void run_over(struct session *s, const char *exit)
 {
     uv_timer_stop(&s->look_timer);
-    s->frame_count += mc_recorder_frame_count(s->recorder);
-    mc_recorder_close(s->recorder, exit);
+    s->frame_count += mc_recorder_close(s->recorder, exit);
     s->recorder = NULL;
     s->target.passed_over = s->program.path;
     pidfd_close(s);
@@ -232,7 +231,7 @@ static void look_failed(struct session *s)
     if (s->run_count > 0 || s->is_stopping ||
         clock_ns(CLOCK_MONOTONIC) - s->look_since_ns < wait_ns)
         return;
-    mc_say("%s (pid %d) has opened no tracer in %.0f s: link it with libmemcam and call "
+    mc_say("%s (pid %d) has opened no tracer in %.1f s: link it with libmemcam and call "
            "mc_tracer_open, see memcam.h, or give it longer with --wait; ending it",
            s->opts->program[0], (int)s->child_pid, (double)wait_ns / 1e9);
     s->status = MC_EXIT_FAILED;
@@ -389,13 +388,13 @@ static void target_choose(struct session *s)
 static void session_begin(struct session *s)
 {
     handles_start(s);
+    target_choose(s);
+    if (s->phase == SESSION_CLOSING)
+        return;
     if (!s->opts->serves_app) {
         printf("dashboard %s\n", mc_dashboard_url(s->dashboard));
         fflush(stdout);
     }
-    target_choose(s);
-    if (s->phase == SESSION_CLOSING)
-        return;
     struct mc_program found;
     if (s->target.name != NULL && mc_target_find(&s->target, &found) != 0)
         mc_say("record: waiting for a program named %s; memcam ls lists those that run",

@@ -9,6 +9,7 @@ import { colours, theme } from './theme.js';
 const HEIGHT = 150;
 const PARTS = 240;
 const SPAN_NS = 180e9;
+const MIN_SPAN_NS = 10e9;
 const REDRAW_MS = 250;
 const DRAWN_A_TURN = 2;
 
@@ -27,6 +28,12 @@ const CHARTS = [
 
 const low = new Float64Array(PARTS);
 const high = new Float64Array(PARTS);
+
+/** The last minutes, or all of a run that is shorter. @param {State} state @returns {[number, number]} */
+function shownSpan(state) {
+  const from = Math.max(0, state.ts - SPAN_NS);
+  return [from, Math.max(state.ts, from + MIN_SPAN_NS)];
+}
 
 /** @param {ChartOptions} options @param {State} state @param {(ts: number) => void} seek */
 function createChart(options, state, seek) {
@@ -53,7 +60,7 @@ function createChart(options, state, seek) {
       width: Math.max(120, width), height: HEIGHT,
       legend: { show: false },
       cursor: { sync: { key: 'memcam' }, drag: { x: false, y: false }, points: { show: false } },
-      scales: { x: { time: false, range: () => [state.ts - SPAN_NS, state.ts] }, y: { range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [0, options.top ?? (max > 0 ? max * 1.08 : 1)] } },
+      scales: { x: { time: false, range: () => shownSpan(state) }, y: { range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [0, options.top ?? (max > 0 ? max * 1.08 : 1)] } },
       axes: [
         { ...axis, size: 22, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((ts) => (ts < 0 ? '' : clock(ts).replace(/\.000$/, ''))) },
         { ...axis, size: 62, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((v) => options.unit(v)) },
@@ -72,14 +79,14 @@ function createChart(options, state, seek) {
     isVisible: () => visible.is(root),
     draw() {
       if (width === 0) return;
-      const from = state.ts - SPAN_NS;
-      const part = SPAN_NS / PARTS;
+      const [from, to] = shownSpan(state);
+      const part = (to - from) / PARTS;
       for (let i = 0; i < PARTS; i += 1) {
         data[0][2 * i] = from + part * (i + 0.33);
         data[0][2 * i + 1] = from + part * (i + 0.66);
       }
       options.series.forEach(([name], k) => {
-        state.history.envelope(name, from, state.ts + 1, low, high);
+        state.history.envelope(name, from, to + 1, low, high);
         const column = data[k + 1];
         for (let i = 0; i < PARTS; i += 1) {
           column[2 * i] = Number.isNaN(low[i]) ? null : low[i];

@@ -14,6 +14,7 @@ const ROWS = 24;
 const ROW_PX = 18;
 const LABEL_PX = 230;
 const SPAN_NS = 10e9;
+const CHOOSE_MS = 1000;
 /** @type {Record<string, string>} */
 const STATE_LETTERS = { active: 'A', idle: 'I', closing: 'C', connecting: 'N', other: '?' };
 
@@ -26,7 +27,7 @@ export function createConnectionsView(state, actions) {
   const parent = byId('connection-counts');
   parent.dataset.source = 'connections';
   parent.append(el('div', { class: 'conn-counts' },
-    el('div', {}, el('h4', {}, 'Open'), open), el('div', {}, el('h4', {}, 'By state'), states), el('div', {}, el('h4', {}, 'By owner'), owners), el('div', {}, el('h4', {}, 'Since the run began'), totals)));
+    el('div', {}, el('h3', { class: 'small' }, 'Open'), open), el('div', {}, el('h3', { class: 'small' }, 'By state'), states), el('div', {}, el('h3', { class: 'small' }, 'By owner'), owners), el('div', {}, el('h3', { class: 'small' }, 'Since the run began'), totals)));
   const item = (/** @type {string} */ attribute) => (/** @type {string} */ name) => {
     const value = el('span', { [attribute]: name });
     const swatch = attribute === 'data-conn-state' ? [el('span', { class: 'swatch', 'aria-hidden': 'true' }, STATE_LETTERS[name] ?? '')] : [];
@@ -43,6 +44,8 @@ export function createConnectionsView(state, actions) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   /** @type {import('./connections.js').Conn[]} */
   let shown = [];
+  let chosenMs = 0;
+  let chosenFor = '';
   const connAt = (/** @type {PointerEvent | MouseEvent} */ event) => shown[Math.floor((event.clientY - canvas.getBoundingClientRect().top) / ROW_PX)];
   canvas.addEventListener('click', (event) => {
     const conn = connAt(event);
@@ -70,7 +73,12 @@ export function createConnectionsView(state, actions) {
   }
 
   function drawWaterfall() {
-    shown = state.conns.list(connFilter(state.filter), ROWS);
+    const nowMs = performance.now();
+    if (nowMs - chosenMs > CHOOSE_MS || state.mode === 'pause' || chosenFor !== state.filter) {
+      shown = state.conns.list(connFilter(state.filter), ROWS).sort((a, b) => b.id - a.id);
+      chosenMs = nowMs;
+      chosenFor = state.filter;
+    }
     setText(note, shown.length === 0 ? (state.filter ? 'no connection matches the filter' : 'no connection seen yet') : `the ${shown.length} used last of ${state.conns.byId.size} seen, over ${duration(SPAN_NS)}${state.eventsUnshown > 0 ? ` · ${count(state.eventsUnshown)} more events not shown` : ''}`);
     const height = Math.max(1, shown.length) * ROW_PX;
     fitCanvas(canvas, Math.max(100, width), height);

@@ -16,7 +16,7 @@ export function entries(section) {
 
 /** A total and its rate. @param {History} history @param {string} name @param {unknown} total @param {number} [scale] */
 function setTotal(history, name, total, scale = 1) {
-  if (typeof total !== 'number') return;
+  if (typeof total !== 'number' || Number.isNaN(total)) return;
   history.set(`n:${name}`, total);
   history.set(name, history.rate(`n:${name}`, RATE_SPAN_NS) * scale);
 }
@@ -69,7 +69,7 @@ export function observe(doc, history) {
   }
   const process = doc.process ?? {};
   for (const [name, field] of Object.entries(PROCESS)) history.set(name, process[field]);
-  setTotal(history, 'cpu', (process.cpu_user_ns ?? 0) + (process.cpu_system_ns ?? 0), 1e-7);
+  setTotal(history, 'cpu', process.cpu_user_ns + process.cpu_system_ns, 1e-7);
   setTotal(history, 'majflt', process.major_faults);
   setTotal(history, 'minflt', process.minor_faults);
   setTotal(history, 'pressure', process.pressure_some_us, 1e-4);
@@ -137,6 +137,7 @@ export function seed(overview, sources, history, before) {
   const { from, to, series } = overview;
   const px = series.length > 0 ? series[0].max.length : 0;
   const capacity = new Map(sources.filter((s) => s.kind === 'slab').map((s) => [s.name, s.slot_count]));
+  const heapBytes = new Map(sources.filter((s) => s.kind === 'heap').map((s) => [s.name, s.capacity_bytes]));
   for (let i = 0; i < px; i += 1) {
     const ts = from + ((i + 0.5) / px) * (to - from);
     if (ts >= before) break;
@@ -146,7 +147,7 @@ export function seed(overview, sources, history, before) {
       const value = s.max[i];
       if (value === null) continue;
       if (s.kind === 'slab') doc.pools[s.source] = { used: value, capacity: capacity.get(s.source) };
-      else if (s.kind === 'heap') doc.heaps[s.source] = { used_bytes: value };
+      else if (s.kind === 'heap') doc.heaps[s.source] = { used_bytes: value, capacity_bytes: heapBytes.get(s.source) };
       else if (s.kind === 'process') doc.process[s.field] = value;
       else if (s.kind === 'owner') (doc.servers[s.source] ??= {})[s.field] = value;
     }

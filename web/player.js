@@ -3,12 +3,13 @@
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
 import { ApiError, getOfRun, getRuns, postMark, runUrl } from './api.js';
-import { overviewSeries } from './observe.js';
+import { overviewSeries, RATE_SPAN_NS } from './observe.js';
 import { HISTORY_SPAN_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
-const CONTEXT_NS = 20e9;
+const CONTEXT_NS = 60e9;
+const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
 const SEED_PX = 600;
@@ -323,16 +324,28 @@ export class Player {
     const series = overviewSeries(state.run.sources).join(',');
     const settled = await Promise.allSettled([
       to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.reject(new Error('nothing before')),
-      getOfRun(run, 'events', { from: Math.max(0, to - CONTEXT_NS), to, limit: 5000 }),
+      this.newestEvents(run, to),
       getOfRun(run, 'marks', {}),
       getOfRun(run, 'gaps', {}),
+      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
     ]);
     if (run !== state.runKey) return;
-    const [overview, events, marks, gaps] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
-    if (overview && state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview);
+    const [overview, events, marks, gaps, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
     if (events && state.events.length === 0) state.takeEvents({ events: events.events });
     for (const mark of marks?.marks ?? []) state.addMark(mark);
     for (const gap of gaps?.gaps ?? []) state.addGap(gap);
+  }
+
+  /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */
+  async newestEvents(run, to) {
+    let span = CONTEXT_NS;
+    for (let turn = 0; ; turn += 1) {
+      const from = Math.max(0, to - span);
+      const answer = await getOfRun(run, 'events', { from, to, limit: CONTEXT_EVENTS });
+      if (!answer.truncated || turn === 2) return answer;
+      span *= Math.max(0.01, Math.min(0.8, (0.8 * (answer.events.at(-1).ts - from)) / (to - from)));
+    }
   }
 
   /** Ask for the timeline's span anew. */

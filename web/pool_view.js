@@ -76,11 +76,10 @@ function createCard(name, state, actions) {
     el('div', { class: 'bar', 'aria-hidden': 'true' }, nodes.fill, nodes.mark),
     box,
     nodes.legend,
-    el('div', { class: 'pool-foot' },
-      el('dl', { class: 'facts' }, pair('free', nodes.free, 'slots free now'), pair('high water', nodes.high, 'most slots ever used at once'), overflowFact, pair('taken', nodes.allocs, 'slots taken per second, over the last second'), pair('given back', nodes.frees, 'slots taken since the run began less those in use')),
-      el('div', { class: 'spark-box' }, spark)));
+    el('div', { class: 'pool-foot' }, el('div', { class: 'spark-box' }, spark),
+      el('dl', { class: 'facts' }, pair('free', nodes.free, 'slots free now'), pair('high water', nodes.high, 'most slots ever used at once'), overflowFact, pair('taken', nodes.allocs, 'slots taken per second, over the last second'), pair('given back', nodes.frees, 'slots given back since the run began'))));
   const view = new SlotMapView(canvas);
-  const line = createSpark(spark, { series: `pool:${name}`, colour: 'c1', height: 34 });
+  const line = createSpark(spark, { series: `pool:${name}`, colour: 'c1', height: 26 });
   visible.watch(root);
   hover(canvas, view, name, state, actions);
   let width = 0;

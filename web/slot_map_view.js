@@ -4,6 +4,7 @@
 
 import { FLASH_LEVELS, FREE, PAGE_SLOTS } from './pool_map.js';
 import { paletteTable } from './palette.js';
+import { layoutCells } from './layout.js';
 import { theme } from './theme.js';
 
 const LETTER_CELL_PX = 11;
@@ -12,20 +13,6 @@ const GAP_CELL_PX = 4;
 export const OWNER_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 
 /** @typedef {import('./pool_map.js').PoolMap} PoolMap */
-
-/**
- * How to lay `slots` cells out in a width: the largest cell, in device pixels, with which all of it
- * stays within the height; one pixel at least.
- * @param {number} slots @param {number} widthPx @param {number} maxHeightPx @param {number} maxCellPx
- */
-export function layoutCells(slots, widthPx, maxHeightPx, maxCellPx) {
-  let cell = Math.max(1, Math.min(maxCellPx, Math.floor(Math.sqrt((widthPx * maxHeightPx) / slots))));
-  for (; cell > 1; cell -= 1) {
-    if (Math.ceil(slots / Math.floor(widthPx / cell)) * cell <= maxHeightPx) break;
-  }
-  const cols = Math.max(1, Math.min(slots, Math.floor(widthPx / cell)));
-  return { cell, cols, rows: Math.ceil(slots / cols) };
-}
 
 export class SlotMapView {
   /** @param {HTMLCanvasElement} canvas */
@@ -57,6 +44,7 @@ export class SlotMapView {
     this.cols = cols;
     this.rows = rows;
     this.map = map;
+    Object.assign(this.canvas.dataset, { cell, cols });
     this.canvas.width = cols * cell;
     this.canvas.height = rows * cell;
     const ratio = window.devicePixelRatio || 1;

@@ -259,11 +259,24 @@ export class State {
     this.changed('overview');
   }
 
-  /** Put what the overview knows of the minutes before into the charts. @param {any} overview */
-  seedHistory(overview) {
+  /**
+   * Put what the overview knows of the minutes before into the charts.
+   * @param {any} overview
+   * @param {any} docBefore the document a second before the first one seen, if it could be had:
+   *   what the rates of a single moment are counted from
+   */
+  seedHistory(overview, docBefore) {
     const old = this.history;
     const fresh = new History(HISTORY_ROWS, HISTORY_COLUMNS);
-    seed(overview, this.run?.sources ?? [], fresh, old.length > 0 ? old.ts[old.at(0)] : Infinity);
+    const begin = old.length > 0 ? old.ts[old.at(0)] : Infinity;
+    if (overview) seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin);
+    if (docBefore && docBefore.ts < begin) observe(docBefore, fresh);
+    if (old.length === 1 && this.doc?.ts === begin) {
+      observe(this.doc, fresh);
+      this.history = fresh;
+      this.changed('doc');
+      return;
+    }
     for (let i = 0; i < old.length; i += 1) {
       fresh.push(old.ts[old.at(i)]);
       for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);

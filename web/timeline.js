@@ -2,6 +2,7 @@
 // timeline.js: the mathematics of the timeline: pixels and time, zoom, ticks, envelopes to rates.
 
 export const MIN_SPAN_NS = 1e9;
+const RATE_SPAN_NS = 1e9;
 
 /** @typedef {[number, number]} Span from and to, ns */
 
@@ -78,19 +79,19 @@ export function growth(totals, partNs) {
   const parts = totals[0]?.max.length ?? 0;
   const out = new Float64Array(parts).fill(NaN);
   for (const { max } of totals) {
-    let before = NaN;
-    let beforeAt = 0;
-    for (let i = 0; i < parts; i += 1) {
-      const value = max[i];
-      if (value === null || value === undefined) continue;
-      if (!Number.isNaN(before)) {
-        const speed = Math.max(0, value - before) / (((i - beforeAt) * partNs) / 1e9);
-        // A part without a frame between two with one lies on the line between them.
-        const from = i - beforeAt <= 3 ? beforeAt + 1 : i;
-        for (let k = from; k <= i; k += 1) out[k] = (Number.isNaN(out[k]) ? 0 : out[k]) + speed;
-      }
-      before = value;
-      beforeAt = i;
+    const known = [];
+    for (let i = 0; i < parts; i += 1) if (max[i] !== null && max[i] !== undefined) known.push(i);
+    let back = 0;
+    for (let n = 1; n < known.length; n += 1) {
+      const i = known[n];
+      // Over a second at least, where parts are finer than that; a restart in between counts nothing.
+      while (back < n - 1 && (i - known[back + 1]) * partNs >= RATE_SPAN_NS) back += 1;
+      for (let k = n; k > back; k -= 1) if (Number(max[known[k]]) < Number(max[known[k - 1]])) back = k;
+      const from = known[back];
+      const speed = from === i ? 0 : (Number(max[i]) - Number(max[from])) / (((i - from) * partNs) / 1e9);
+      // A part without a frame between two with one has the later one's value.
+      const first = i - known[n - 1] <= 3 ? known[n - 1] + 1 : i;
+      for (let k = first; k <= i; k += 1) out[k] = (Number.isNaN(out[k]) ? 0 : out[k]) + speed;
     }
   }
   return out;

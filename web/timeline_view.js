@@ -9,7 +9,7 @@ import { colours, theme } from './theme.js';
 
 const LANE_PX = 20;
 const AXIS_PX = 16;
-const LABEL_PX = 92;
+const LABEL_PX = 116;
 const DRAG_PX = 4;
 const WHEEL_FACTOR = 1.0016;
 /** @type {Record<string, {colour: string, format: (v: number) => string}>} */
@@ -146,6 +146,8 @@ export function createTimelineView(state, actions) {
     const scale = (LANE_PX - 4) / (lane.top || 1);
     const step = (to - from) / parts;
     const wide = Math.max(1, toX(from + step, now, plot()) - toX(from, now, plot()));
+    // Where pixels are finer than frames, a frame stands until the next one.
+    const reach = Math.ceil((state.intervalNs * 1.6) / step);
     context.save();
     context.beginPath();
     context.rect(LABEL_PX, y, plot(), LANE_PX);
@@ -159,8 +161,11 @@ export function createTimelineView(state, actions) {
         if (Number.isNaN(high)) continue;
         const x = LABEL_PX + toX(from + i * step, now, plot());
         const top = base - high * scale;
-        if (pass === 0) context.rect(x, top, wide, base - top);
-        else context.rect(x, top, wide, Math.max(1.5, (high - lane.low[i]) * scale));
+        let stands = 1;
+        while (stands < reach && i + stands < parts && Number.isNaN(lane.high[i + stands])) stands += 1;
+        if (i + stands >= parts) stands = 1;
+        if (pass === 0) context.rect(x, top, wide * stands, base - top);
+        else context.rect(x, top, wide * stands, Math.max(1.5, (high - lane.low[i]) * scale));
       }
       context.fill();
     }

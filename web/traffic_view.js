@@ -110,22 +110,24 @@ function createHeat(state) {
     seen = key;
     const dark = theme.name === 'dark';
     const now = Math.max(state.heatTo, Math.floor(state.ts / 1e9));
+    let most = 1;
+    for (const hits of state.heat) if (hits > most) most = hits;
     for (let x = 0; x < state.heatSeconds; x += 1) {
       const second = now - state.heatSeconds + 1 + x;
       const known = second >= 0 && second <= state.heatTo && second > state.heatTo - state.heatSeconds;
       for (let row = 0; row < HEAT_ROWS; row += 1) {
         const hits = known ? state.heat[(second % state.heatSeconds) * HEAT_ROWS + row] : 0;
-        words[(HEAT_ROWS - 1 - row) * state.heatSeconds + x] = heatColour(hits, dark);
+        words[(HEAT_ROWS - 1 - row) * state.heatSeconds + x] = heatColour(hits, most, dark);
       }
     }
     context.putImageData(image, 0, 0);
   };
 }
 
-/** @param {number} hits @param {boolean} dark */
-function heatColour(hits, dark) {
+/** @param {number} hits @param {number} most @param {boolean} dark */
+function heatColour(hits, most, dark) {
   if (hits === 0) return 0;
-  const part = Math.min(1, 0.25 + Math.log2(1 + hits) / 9);
+  const part = 0.25 + (0.75 * Math.log2(1 + hits)) / Math.log2(1 + most);
   const [r, g, b] = dark ? [255 * part, 90 + 130 * part * part, 60 + 60 * (1 - part)] : [200 - 120 * part, 120 - 100 * part, 40 + 20 * part];
   return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
 }

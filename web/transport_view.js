@@ -1,7 +1,7 @@
 // @ts-check
 // transport_view.js: the player's buttons, speed, slider and position.
 
-import { byId, el, setText } from './dom.js';
+import { byId, el, setClass, setText } from './dom.js';
 import { clock, parseClock, speedText } from './format.js';
 import { parseSpeed } from './url.js';
 
@@ -45,8 +45,8 @@ export function createTransportView(state, actions) {
     draw() {
       const playing = state.mode !== 'pause';
       const play = byId('play');
-      setText(play, playing ? '⏸' : '▶');
-      play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
+      setClass(play, 'playing', playing);
+      if (play.getAttribute('aria-label') !== (playing ? 'Pause' : 'Play')) play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
       const live = byId('live');
       live.hidden = !state.entry?.live;
       live.setAttribute('aria-pressed', String(state.mode === 'live'));

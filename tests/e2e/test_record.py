@@ -81,9 +81,9 @@ def test_nothing_to_record():
     check("memcam.h" in r.err() and not mc.is_alive(pid), r.err())
     r = mc.Record("--", "true")
     equal(r.wait(), 3, "ended without a tracer")
-    r = mc.Record("--", mc.path("no-such-program"))
-    equal(r.wait(), 3, "no program")
-    equal(len(r.err().strip().splitlines()), 1, r.err())
+    status, out, err = mc.run("record", "--dash", "127.0.0.1:0", "--", mc.path("no-such-program"))
+    equal((status, out), (3, ""), "no program")
+    equal(len(err.strip().splitlines()), 1, err)
     r = mc.Record("--pid", "1")
     equal(r.wait(), 3, "a pid without a tracer: " + r.err())
 

@@ -201,7 +201,6 @@ static inline char *json_string(struct json_parser *p, size_t *out_count)
     p->at++;
     to[count] = 0;
     *out_count = count;
-    to = realloc(to, count + 1);
     return to;
 }
 

@@ -32,7 +32,8 @@ static void merges_as_rfc_7396_says(void)
         struct json *patch = json_parse(cases[i][1], strlen(cases[i][1]));
         struct json *want = json_parse(cases[i][2], strlen(cases[i][2]));
         CHECK(target && patch && want);
-        target = json_merge(target, patch);
+        if (target && patch)
+            target = json_merge(target, patch);
         CHECK(json_equal(target, want));
         json_free(target);
         json_free(patch);

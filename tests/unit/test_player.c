@@ -209,7 +209,7 @@ static int next_event(const char **at, char *name, int64_t *id, const char **dat
     *bytes = 0;
     name[0] = 0;
     while (**at && **at != '\n') {
-        const char *end = strchr(*at, '\n');
+        const char *end = strchrnul(*at, '\n');
         if (strncmp(*at, "event: ", 7) == 0)
             snprintf(name, 32, "%.*s", (int)(end - *at - 7), *at + 7);
         else if (strncmp(*at, "id: ", 4) == 0)
@@ -217,8 +217,8 @@ static int next_event(const char **at, char *name, int64_t *id, const char **dat
         else if (strncmp(*at, "data: ", 6) == 0)
             *data = *at + 6, *bytes = (size_t)(end - *at - 6);
         else
-            CHECK(end == NULL); /* no other lines */
-        *at = end + 1;
+            CHECK_STR(*at, "a line of an event");
+        *at = end + (*end != 0);
     }
     *at += **at == '\n';
     return 1;
