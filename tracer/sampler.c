@@ -332,7 +332,7 @@ int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame
         return failed(s, code);
     note_beat(s);
     if (s->was_dead_at_open)
-        now = last_moment(s, mc_sampler_now(s));
+        now = last_moment(s, now);
     int is_last = !is_alive || s->attach.live.ended;
     int64_t ts = frame_ts(s, now);
     if (is_alive)
