@@ -79,7 +79,7 @@ $(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repl
 # LTTng-UST, where it is installed, is measured beside our tracer.
 $(BUILD)/bench/bench_lttng: ALL_LIBS += $(shell pkg-config --silence-errors --libs lttng-ust)
 
-tests-build: all $(UNIT) $(FAULT) $(FUZZ)
+tests-build: all $(UNIT) $(FAULT) $(FUZZ) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)
