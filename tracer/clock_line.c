@@ -51,10 +51,12 @@ int64_t mc_clock_line_advance(struct mc_clock_line *l)
         return l->to_ns;
     mc_pub_clock_pair(l->clock, &ticks, &mono_ns);
     int64_t ns = mono_ns - l->start_mono_ns;
-    if (ticks <= l->to_ticks || ns <= l->to_ns)
+    if (ns <= l->to_ns)
         return l->to_ns;
     l->from_ticks = l->to_ticks;
     l->from_ns = l->to_ns;
+    if (ticks <= l->to_ticks) /* the machine slept, and its counter began anew */
+        l->from_ticks = 0;
     l->to_ticks = ticks;
     l->to_ns = ns;
     set_slope(l, l->to_ticks - l->from_ticks, l->to_ns - l->from_ns);
