@@ -27,7 +27,7 @@ export function createConnectionsView(state, actions) {
   const parent = byId('connection-counts');
   parent.dataset.source = 'connections';
   parent.append(el('div', { class: 'conn-counts' },
-    el('div', {}, el('h4', {}, 'Open'), open), el('div', {}, el('h4', {}, 'By state'), states), el('div', {}, el('h4', {}, 'By owner'), owners), el('div', {}, el('h4', {}, 'Since the run began'), totals)));
+    el('div', {}, el('h3', { class: 'small' }, 'Open'), open), el('div', {}, el('h3', { class: 'small' }, 'By state'), states), el('div', {}, el('h3', { class: 'small' }, 'By owner'), owners), el('div', {}, el('h3', { class: 'small' }, 'Since the run began'), totals)));
   const item = (/** @type {string} */ attribute) => (/** @type {string} */ name) => {
     const value = el('span', { [attribute]: name });
     const swatch = attribute === 'data-conn-state' ? [el('span', { class: 'swatch', 'aria-hidden': 'true' }, STATE_LETTERS[name] ?? '')] : [];

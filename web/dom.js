@@ -112,8 +112,11 @@ export class Visible {
   constructor() {
     /** @type {WeakMap<Element, boolean>} */
     this.seen = new WeakMap();
+    /** what to do when something comes on or goes off the screen */
+    this.changed = () => {};
     this.observer = new IntersectionObserver((list) => {
       for (const entry of list) this.seen.set(entry.target, entry.isIntersecting);
+      this.changed();
     }, { rootMargin: '80px' });
   }
 

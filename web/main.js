@@ -4,7 +4,7 @@
 import { getOfRun, postQuery, sqlText } from './api.js';
 import { createChartView } from './chart_view.js';
 import { createConnectionsView } from './connections_view.js';
-import { byId, el } from './dom.js';
+import { byId, el, visible } from './dom.js';
 import { clock } from './format.js';
 import { createHeaderView } from './header_view.js';
 import { createInspectorView } from './inspector_view.js';
@@ -312,6 +312,7 @@ byId('owner-colours').addEventListener('change', () => {
 });
 fillHelp();
 state.subscribe(schedule);
+visible.changed = schedule;
 setInterval(() => {
   keepOverview();
   writeUrl();

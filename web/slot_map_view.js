@@ -44,6 +44,7 @@ export class SlotMapView {
     this.cols = cols;
     this.rows = rows;
     this.map = map;
+    Object.assign(this.canvas.dataset, { cell, cols });
     this.canvas.width = cols * cell;
     this.canvas.height = rows * cell;
     const ratio = window.devicePixelRatio || 1;

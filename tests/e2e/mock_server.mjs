@@ -29,6 +29,7 @@ class Run {
   step() {
     if (this.stopped) {
       this.program.stalled += 1e8;
+      Object.assign(this.program.scalar.process, { state: 'T', stalled_ns: this.program.stalled });
       const frame = { ts: this.program.ts += 1e8, delta: JSON.stringify({ ts: this.program.ts, process: { state: 'T', stalled_ns: this.program.stalled } }), events: [] };
       this.keep(frame);
       return;
