@@ -530,7 +530,7 @@ static void merging_bounds_the_rate_and_loses_no_facts(void)
  * tried is taken back, and nothing is told twice. */
 static void a_hole_in_the_run_is_waited_out(void)
 {
-    static const double speeds[] = {1, 20, 35, 700, -20};
+    static const double speeds[] = {1, 13, 20, 21, 35, 50, 700, -20};
     char holed[160];
     size_t missing_events = 0, missing_gaps = 0;
     snprintf(holed, sizeof holed, "%s-hole", path);
@@ -547,7 +547,14 @@ static void a_hole_in_the_run_is_waited_out(void)
         opts.from = speeds[i] < 0 ? INT64_MAX : 0;
         start(&p, holed, &opts);
         int64_t begin_ns = p.now;
-        play_all(&p);
+        for (int code = 0; code == 0 && p.calls < 1000000;) {
+            int64_t before = p.now;
+            code = call(&p, ROOM);
+            if (p.now > before + 1000000) /* it is asked more often than it wants to be */
+                p.now = before + 1000000;
+        }
+        mc_buf_add_char(&p.text, '\0');
+        p.text.count--;
         tally(&p, &t);
         CHECK_INT(t.events + t.more, total_events - missing_events);
         CHECK_INT(t.gaps, total_gaps - missing_gaps);
