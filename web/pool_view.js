@@ -1,7 +1,7 @@
 // @ts-check
 // pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
 
-import { byId, el, Keyed, setClass, setNumber, setText, visible } from './dom.js';
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
 import { bytes, count, countExact, percent, rate, UNKNOWN } from './format.js';
 import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
@@ -13,9 +13,10 @@ import { theme } from './theme.js';
 import { levelOf } from './warnings.js';
 
 const BIG_POOL_SLOTS = 16384;
-const SMALL_MAP_HEIGHT = 132;
-const BIG_MAP_HEIGHT = 300;
-const MAX_CELL = 15;
+/** a map's height at most, as part of the window's, and never less than so many CSS pixels */
+const SMALL_MAP = { part: 0.13, least: 132 };
+const BIG_MAP = { part: 0.34, least: 300 };
+const MAX_CELL = 22;
 const RESORT_MS = 2000;
 
 /** @typedef {import('./state.js').State} State */
@@ -107,7 +108,7 @@ function createCard(name, state, actions) {
       setNumber(nodes.free, pool.free, countExact);
       setNumber(nodes.high, pool.high_water, countExact);
       setNumber(nodes.overflow, pool.overflow, countExact);
-      setNumber(nodes.allocs, pool.allocs, () => `${rate(state.history.last(`allocs:${name}`))} /s`);
+      setDerived(nodes.allocs, pool.allocs, `${rate(state.history.last(`allocs:${name}`))} /s`);
       setNumber(nodes.frees, pool.frees, count);
       setText(nodes.sizes, source?.slot_bytes ? `${bytes(source.slot_bytes)} a slot · ${bytes(source.capacity_bytes)}` : '');
       const level = levelOf(part);
@@ -148,7 +149,8 @@ function createCard(name, state, actions) {
       const big = map.slotCount > BIG_POOL_SLOTS;
       view.byOwner = byOwner && map.owners !== null;
       view.setPalette(ownLetters(state.source('slab', name)));
-      view.layout(map, Math.floor(width * ratio), (big ? BIG_MAP_HEIGHT : SMALL_MAP_HEIGHT) * ratio, MAX_CELL * ratio);
+      const limit = big ? BIG_MAP : SMALL_MAP;
+      view.layout(map, Math.floor(width * ratio), Math.floor(Math.max(limit.least, window.innerHeight * limit.part) * ratio), Math.round(MAX_CELL * ratio));
       if (!canvas.hasAttribute('aria-label')) canvas.setAttribute('aria-label', `Slots of ${name}`);
       return view.paint();
     },
