@@ -124,8 +124,10 @@ export class Visible {
     this.seen = new WeakMap();
     /** what to do when something comes on or goes off the screen */
     this.changed = () => {};
+    this.version = 0;
     this.observer = new IntersectionObserver((list) => {
       for (const entry of list) this.seen.set(entry.target, entry.isIntersecting);
+      this.version += 1;
       this.changed();
     }, { rootMargin: '80px' });
   }
