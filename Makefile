@@ -76,7 +76,7 @@ $(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repl
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
-tests-build: all $(UNIT) $(FAULT) $(FUZZ)
+tests-build: all $(UNIT) $(FAULT) $(FUZZ) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)

@@ -10,18 +10,12 @@
 
 size_t mc_answer_headers(struct mc_http_header *headers)
 {
-    static const struct mc_http_header always[] = {
-        {"content-security-policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-         "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
-         "frame-ancestors 'none'"},
-        {"x-content-type-options", "nosniff"},
-        {"referrer-policy", "no-referrer"},
-        {"cross-origin-resource-policy", "same-origin"},
-    };
-    _Static_assert(sizeof always / sizeof always[0] <= MC_ANSWER_HEADERS, "room for all of them");
-    memcpy(headers, always, sizeof always);
-    return sizeof always / sizeof always[0];
+    size_t count;
+    const struct mc_http_header *always = mc_http_security_headers(&count);
+    if (count > MC_ANSWER_HEADERS)
+        count = MC_ANSWER_HEADERS;
+    memcpy(headers, always, count * sizeof *headers);
+    return count;
 }
 
 void mc_answer_made(struct mc_http_request *r, int status, const char *type, const void *body,

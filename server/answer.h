@@ -5,7 +5,7 @@
 #include "server/http.h"
 
 /* The most headers that mc_answer_headers fills in. */
-#define MC_ANSWER_HEADERS 5
+#define MC_ANSWER_HEADERS 6
 
 /* The security headers; returns how many. */
 size_t mc_answer_headers(struct mc_http_header *headers);

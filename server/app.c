@@ -34,6 +34,8 @@ void mc_app_free(struct mc_app *app)
         return;
     scm_vm_free(app->vm);
     mc_router_free(app->router);
+    mc_buf_fini(&app->text);
+    mc_buf_fini(&app->copy);
     free(app);
 }
 
@@ -351,6 +353,11 @@ void mc_app_handle(struct mc_http_request *http, void *arg)
     struct scm_error err;
     scm_request_begin(vm, mc_http_conn_id(http));
     scm_value value = scm_foreign(vm, app_request_type, &request, NULL), response = SCM_VOID;
+    if (scm_foreign_get(value, app_request_type) == NULL) {
+        mc_http_respond_error(http, 503, "out of memory", "all cells of the heap are in use");
+        scm_request_end(vm);
+        return;
+    }
     scm_push_root(vm, &value);
     scm_push_root(vm, &response);
     rc = scm_call(vm, scm_ref_get(vm, match.route->handler - 1), 1, &value, &response, &err);

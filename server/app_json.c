@@ -86,11 +86,14 @@ static int write_atom(scm_value v, struct mc_buf *out)
     return 1;
 }
 
-/* Step to the next element of the innermost container: *element, or close it (returns 0). */
+/* Step to the next element of the innermost container: *element, or close it (returns 0), or find
+ * that it ends in something else than a list does (-1). */
 static int next_element(struct open_value *top, struct mc_buf *out, scm_value *element)
 {
     int is_at_end =
         top->kind == AS_VECTOR ? top->idx == scm_vector_length(top->at) : !scm_is_pair(top->at);
+    if (is_at_end && top->kind != AS_VECTOR && top->at != SCM_NIL)
+        return -1;
     if (is_at_end) {
         mc_buf_add_char(out, top->kind == AS_OBJECT ? '}' : ']');
         return 0;
@@ -137,8 +140,13 @@ int mc_json_write(scm_value value, struct mc_buf *out, const char **why, scm_val
             mc_buf_add_char(out, kind == AS_OBJECT ? '{' : '[');
             stack[depth++] = (struct open_value){.kind = kind, .at = v};
         }
-        while (depth > 0 && !next_element(&stack[depth - 1], out, &v))
+        int step = 0;
+        while (depth > 0 && (step = next_element(&stack[depth - 1], out, &v)) == 0)
             depth--;
+        if (step < 0) {
+            *why = "has a pair in it that begins with no name and is no list";
+            return MC_EINVAL;
+        }
         if (out->failed || out->count - start > MC_JSON_BYTES_MAX) {
             *why = out->failed ? "does not fit into memory" : "is circular, or past 64 MiB";
             return MC_ELIMIT;
@@ -169,8 +177,8 @@ struct parser {
     struct scm_vm *vm;
     const struct mc_json_makers *makers;
     const char *text, *at, *end;
-    const char *fault; /* NULL while all is well */
-    struct mc_buf scratch;
+    const char *fault;      /* NULL while all is well */
+    struct mc_buf *scratch; /* borrowed: a string while it is unescaped */
     /* Containers that are open: what they hold, reversed, and the name that waits for its value. */
     scm_value items[MC_JSON_DEPTH_MAX], keys[MC_JSON_DEPTH_MAX];
     char kinds[MC_JSON_DEPTH_MAX]; /* '[' or '{' */
@@ -252,11 +260,11 @@ static void take_unicode(struct parser *p)
         if (low >= 0xdc00 && low < 0xe000) {
             cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
         } else {
-            add_utf8(&p->scratch, 0xfffd);
+            add_utf8(p->scratch, 0xfffd);
             cp = low;
         }
     }
-    add_utf8(&p->scratch, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+    add_utf8(p->scratch, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
 }
 
 static void take_escape(struct parser *p)
@@ -265,7 +273,7 @@ static void take_escape(struct parser *p)
     char c = p->at < p->end ? *p->at++ : '\0';
     const char *found = c != '\0' ? strchr(letters, c) : NULL;
     if (found != NULL)
-        mc_buf_add_char(&p->scratch, means[found - letters]);
+        mc_buf_add_char(p->scratch, means[found - letters]);
     else if (c == 'u')
         take_unicode(p);
     else
@@ -275,7 +283,7 @@ static void take_escape(struct parser *p)
 /* A string, its opening quote taken. */
 static scm_value take_string(struct parser *p)
 {
-    p->scratch.count = 0;
+    p->scratch->count = 0;
     while (p->fault == NULL) {
         if (p->at >= p->end) {
             p->fault = "a string is not closed";
@@ -294,16 +302,16 @@ static scm_value take_string(struct parser *p)
             p->at++;
             take_escape(p);
         } else {
-            mc_buf_add(&p->scratch, p->at, bytes);
+            mc_buf_add(p->scratch, p->at, bytes);
             p->at += bytes;
         }
     }
-    if (p->scratch.failed)
+    if (p->scratch->failed)
         p->fault = "out of memory";
     if (p->fault != NULL)
         return SCM_NIL;
-    return scm_string(p->vm, p->scratch.count > 0 ? (const char *)p->scratch.bytes : "",
-                      p->scratch.count);
+    return scm_string(p->vm, p->scratch->count > 0 ? (const char *)p->scratch->bytes : "",
+                      p->scratch->count);
 }
 
 static size_t digits_count(const char *at, const char *end)
@@ -446,10 +454,14 @@ static int put_value(struct parser *p, scm_value *v)
 }
 
 scm_value mc_json_parse(struct scm_vm *vm, const struct mc_json_makers *makers, const char *text,
-                        size_t text_bytes)
+                        size_t text_bytes, struct mc_buf *scratch)
 {
-    struct parser p = {
-        .vm = vm, .makers = makers, .text = text, .at = text, .end = text + text_bytes};
+    struct parser p = {.vm = vm,
+                       .makers = makers,
+                       .text = text,
+                       .at = text,
+                       .end = text + text_bytes,
+                       .scratch = scratch};
     scm_value v = SCM_NIL;
     int is_complete = 0;
     while (p.fault == NULL && !(is_complete && p.depth == 0))
@@ -458,7 +470,6 @@ scm_value mc_json_parse(struct scm_vm *vm, const struct mc_json_makers *makers, 
     if (p.fault == NULL && p.at != p.end)
         p.fault = "more text behind the value";
     scm_pop_root(vm, 2 * p.depth);
-    mc_buf_fini(&p.scratch);
     if (p.fault == NULL)
         return v;
     size_t line = 1, column = 1;

@@ -24,8 +24,8 @@ struct mc_json_makers {
 int mc_json_makers_init(struct scm_vm *vm, struct mc_json_makers *out, struct scm_error *err);
 
 /* Parse a whole text. Returns its value, or scm_fail's. `text` must stay as it is: a copy, where it
- * comes from a Scheme string. */
+ * comes from a Scheme string. `scratch` is the caller's, and holds no use afterwards. */
 scm_value mc_json_parse(struct scm_vm *vm, const struct mc_json_makers *makers, const char *text,
-                        size_t text_bytes);
+                        size_t text_bytes, struct mc_buf *scratch);
 
 #endif

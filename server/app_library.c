@@ -12,6 +12,7 @@
 #define LIBRARY "(memcam http)"
 #define NAME_BYTES 128
 #define INTERVAL_MS_MAX 3600000
+#define SCRATCH_KEPT_BYTES (256 * 1024)
 
 const char app_request_type[] = "request", app_tag_type[] = "response";
 
@@ -36,26 +37,6 @@ static int text_copy(scm_value v, char *to, size_t to_bytes)
     return 1;
 }
 
-/* Text from outside as a Scheme string: what is not UTF-8 becomes U+FFFD. */
-static scm_value string_from(struct scm_vm *vm, const char *text, size_t bytes)
-{
-    struct mc_buf clean = {0};
-    size_t done = 0;
-    while (done < bytes) {
-        size_t step = mc_utf8_char_bytes((const uint8_t *)text + done, bytes - done);
-        if (step == 0)
-            mc_buf_add(&clean, "\xef\xbf\xbd", 3);
-        else
-            mc_buf_add(&clean, text + done, step);
-        done += step == 0 ? 1 : step;
-    }
-    scm_value v = clean.failed
-                      ? scm_fail(vm, "out of memory")
-                      : scm_string(vm, clean.count > 0 ? (char *)clean.bytes : "", clean.count);
-    mc_buf_fini(&clean);
-    return v;
-}
-
 static int is_utf8(const uint8_t *bytes, size_t count)
 {
     for (size_t step, at = 0; at < count; at += step) {
@@ -66,6 +47,24 @@ static int is_utf8(const uint8_t *bytes, size_t count)
     return 1;
 }
 
+/* Text from outside as a Scheme string: what is not UTF-8 becomes U+FFFD. */
+static scm_value string_from(struct mc_app *app, const char *text, size_t bytes)
+{
+    if (is_utf8((const uint8_t *)text, bytes))
+        return scm_string(app->vm, text, bytes);
+    struct mc_buf *clean = app_scratch(&app->text);
+    for (size_t step, done = 0; done < bytes; done += step) {
+        step = mc_utf8_char_bytes((const uint8_t *)text + done, bytes - done);
+        if (step == 0)
+            mc_buf_add(clean, "\xef\xbf\xbd", 3);
+        else
+            mc_buf_add(clean, text + done, step);
+        step += step == 0;
+    }
+    return clean->failed ? scm_fail(app->vm, "out of memory")
+                         : scm_string(app->vm, (const char *)clean->bytes, clean->count);
+}
+
 /* A token of RFC 9110, section 5.6.2. */
 static int is_token(const char *text)
 {
@@ -73,6 +72,14 @@ static int is_token(const char *text)
         if (!isalnum((unsigned char)*at) && strchr("!#$%&'*+-.^_`|~", *at) == NULL)
             return 0;
     return text[0] != '\0';
+}
+
+struct mc_buf *app_scratch(struct mc_buf *b)
+{
+    if (b->room > SCRATCH_KEPT_BYTES || b->failed)
+        mc_buf_fini(b);
+    b->count = 0;
+    return b;
 }
 
 enum app_answer_kind app_answer_kind(scm_value v)
@@ -191,6 +198,19 @@ static scm_value prim_respond(struct scm_vm *vm, int argc, const scm_value *argv
     return plain(arg, argv[0], body, headers);
 }
 
+/* Fail with what can't be written, and why. */
+static scm_value json_failure(struct mc_app *app, const char *who, scm_value culprit,
+                              const char *why)
+{
+    struct mc_buf *text = app_scratch(&app->text);
+    if (culprit == SCM_VOID)
+        return scm_fail(app->vm, "%s: the value %s", who, why);
+    scm_print(app->vm, culprit, 0, text);
+    mc_buf_add_char(text, '\0');
+    return scm_fail(app->vm, "%s: %.200s %s", who, text->failed ? "a value" : (char *)text->bytes,
+                    why);
+}
+
 static scm_value prim_respond_json(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
 {
     struct mc_app *app = arg;
@@ -201,20 +221,10 @@ static scm_value prim_respond_json(struct scm_vm *vm, int argc, const scm_value 
         return scm_fail(vm, "respond-json: the status is a number from 200 to 599");
     if (app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
         return scm_fail(vm, "respond-json: %s", why);
-    struct mc_buf text = {0};
-    if (mc_json_write(argv[1], &text, &why, &culprit) != 0) {
-        text.count = 0;
-        if (culprit != SCM_VOID)
-            scm_print(vm, culprit, 0, &text);
-        mc_buf_add_char(&text, '\0');
-        scm_value failure =
-            scm_fail(vm, "respond-json: %.200s %s",
-                     culprit == SCM_VOID || text.failed ? "the value" : (char *)text.bytes, why);
-        mc_buf_fini(&text);
-        return failure;
-    }
-    scm_value body = scm_string(vm, (const char *)text.bytes, text.count);
-    mc_buf_fini(&text);
+    struct mc_buf *text = app_scratch(&app->text);
+    if (mc_json_write(argv[1], text, &why, &culprit) != 0)
+        return json_failure(app, "respond-json", culprit, why);
+    scm_value body = scm_string(vm, (const char *)text->bytes, text->count);
     scm_push_root(vm, &body);
     scm_push_root(vm, &headers);
     if (!has_type)
@@ -282,7 +292,7 @@ static scm_value prim_path(struct scm_vm *vm, int argc, const scm_value *argv, v
 {
     WANTS_REQUEST("request-path");
     const char *path = mc_http_path(req->http);
-    return string_from(vm, path, strlen(path));
+    return string_from(arg, path, strlen(path));
 }
 
 static scm_value prim_header(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
@@ -294,7 +304,7 @@ static scm_value prim_header(struct scm_vm *vm, int argc, const scm_value *argv,
     for (char *c = name; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
     const char *value = mc_http_header(req->http, name);
-    return value != NULL ? string_from(vm, value, strlen(value)) : SCM_FALSE;
+    return value != NULL ? string_from(arg, value, strlen(value)) : SCM_FALSE;
 }
 
 static scm_value prim_param(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
@@ -306,7 +316,7 @@ static scm_value prim_param(struct scm_vm *vm, int argc, const scm_value *argv, 
     const struct mc_route *route = req->match->route;
     for (uint32_t i = 0; i < route->param_count; i++)
         if (strcmp(route->params[i], name) == 0)
-            return string_from(vm, req->match->values[i], req->match->value_bytes[i]);
+            return string_from(arg, req->match->values[i], req->match->value_bytes[i]);
     return SCM_FALSE;
 }
 
@@ -316,12 +326,12 @@ static scm_value prim_query(struct scm_vm *vm, int argc, const scm_value *argv, 
     char name[NAME_BYTES];
     if (argc == 1) {
         const char *query = mc_http_query(req->http);
-        return string_from(vm, query, strlen(query));
+        return string_from(arg, query, strlen(query));
     }
     if (!text_copy(argv[1], name, sizeof(name)))
         return scm_fail(vm, "request-query: the name is a string or a symbol");
     const char *value = mc_http_query_get(req->http, name);
-    return value != NULL ? string_from(vm, value, strlen(value)) : SCM_FALSE;
+    return value != NULL ? string_from(arg, value, strlen(value)) : SCM_FALSE;
 }
 
 static scm_value prim_body(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
@@ -373,16 +383,15 @@ static scm_value prim_route(struct scm_vm *vm, int argc, const scm_value *argv, 
 static scm_value prim_log(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
 {
     struct mc_app *app = arg;
-    struct mc_buf line = {0};
+    struct mc_buf *line = app_scratch(&app->text);
     for (int i = 0; i < argc; i++) {
         if (i > 0)
-            mc_buf_add_char(&line, ' ');
-        scm_print(vm, argv[i], 1, &line);
+            mc_buf_add_char(line, ' ');
+        scm_print(vm, argv[i], 1, line);
     }
-    mc_buf_add_char(&line, '\0');
-    if (!line.failed)
-        mc_say("%s: %s", app->opts.name, (const char *)line.bytes);
-    mc_buf_fini(&line);
+    mc_buf_add_char(line, '\0');
+    if (!line->failed)
+        mc_say("%s: %s", app->opts.name, (const char *)line->bytes);
     return SCM_VOID;
 }
 
@@ -393,28 +402,25 @@ static scm_value prim_json_parse(struct scm_vm *vm, int argc, const scm_value *a
     (void)argc;
     if (!scm_is_string(argv[0]))
         return scm_fail(vm, "json-parse: wants a string");
-    const char *text = scm_text(argv[0], &bytes);
-    char *copy = malloc(bytes + 1); /* the string's own text may move when something is allocated */
-    if (copy == NULL)
+    const char *text = scm_text(argv[0], &bytes); /* borrowed until something is allocated */
+    struct mc_buf *copy = app_scratch(&app->copy);
+    mc_buf_add(copy, text, bytes);
+    mc_buf_add_char(copy, '\0');
+    if (copy->failed)
         return scm_fail(vm, "json-parse: out of memory");
-    memcpy(copy, text, bytes);
-    scm_value v = mc_json_parse(vm, &app->json, copy, bytes);
-    free(copy);
-    return v;
+    return mc_json_parse(vm, &app->json, (const char *)copy->bytes, bytes, app_scratch(&app->text));
 }
 
 static scm_value prim_json_write(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
 {
-    struct mc_buf text = {0};
+    struct mc_app *app = arg;
+    struct mc_buf *text = app_scratch(&app->text);
     const char *why;
-    scm_value culprit;
+    scm_value culprit = SCM_VOID;
     (void)argc;
-    (void)arg;
-    scm_value v = mc_json_write(argv[0], &text, &why, &culprit) != 0
-                      ? scm_fail(vm, "json-write: the value, or a part of it, %s", why)
-                      : scm_string(vm, (const char *)text.bytes, text.count);
-    mc_buf_fini(&text);
-    return v;
+    if (mc_json_write(argv[0], text, &why, &culprit) != 0)
+        return json_failure(app, "json-write", culprit, why);
+    return scm_string(vm, (const char *)text->bytes, text->count);
 }
 
 static const struct {

@@ -22,7 +22,13 @@ struct mc_app {
     struct mc_json_makers json;
     uint32_t tags[4];     /* refs, by kind */
     uint32_t json_header; /* ref: (content-type . "application/json") */
+    /* Scratch of the procedures: the app's, because a procedure that finds no memory in Scheme is
+     * left by a jump, and could not free its own. */
+    struct mc_buf text, copy; /* owned */
 };
+
+/* Empty a scratch buffer for use; what has grown large is given back. */
+struct mc_buf *app_scratch(struct mc_buf *b);
 
 /* A request while its handler runs: what a request value in Scheme stands for. */
 struct app_request {

@@ -87,7 +87,9 @@ static void job_answer(struct mc_job *job)
                             : job->code == MC_EDENIED ? "the query is not allowed"
                                                       : mc_strerror(job->code);
         mc_answer_error(job->req, mc_answer_status(job->code), error,
-                        job->detail[0] ? job->detail : mc_strerror(job->code));
+                        job->detail[0]           ? job->detail
+                        : job->code == MC_ENORUN ? "see /api/runs for the runs there are"
+                                                 : mc_strerror(job->code));
     } else {
         mc_answer_made(job->req, job->status, "application/json", job->body.bytes, job->body.count,
                        job->squeezed);

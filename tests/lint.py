@@ -95,7 +95,7 @@ def check_floors(lint):
             if to == "tests" and folder != "tests":
                 lint.say(where, "nothing outside of tests/ may include tests/")
             elif folder in FLOORS and to in FLOORS and to not in FLOORS[folder]:
-                lint.say(where, "%s/ may not include %s/: it stands on %s only" % (
+                lint.say(where, "%s/ may not include %s/: it stands on %s" % (
                     folder, to, ", ".join(sorted(FLOORS[folder] - {folder})) or "nothing"))
             if target.endswith("_priv.h") and folder not in (to, "tests"):
                 lint.say(where, "%s is private to %s/ and its tests" % (target, to))

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/buf.h"
 #include "tracer/error.h"
 #include "tracer/pub_priv.h"
 #include "tracer/sampler_priv.h"
@@ -24,18 +25,30 @@ static char *clean_dup(const char *text)
     return strdup(clean);
 }
 
+/* The recording's options, and what else is good to know of the program, as a JSON object. */
+static char *make_config(const struct mc_sampler *s, int64_t interval_ns)
+{
+    const char *executable = s->attach.head.program;
+    struct mc_buf b = {0};
+    mc_buf_printf(&b, "{\"interval_ms\":%lld,\"event_clock\":\"%s\",\"executable\":",
+                  (long long)(interval_ns / 1000000), s->is_event_clock_ns ? "ns" : "us");
+    mc_buf_add_json(&b, executable, strlen(executable));
+    mc_buf_add(&b, "}", 2);
+    if (b.failed)
+        mc_buf_fini(&b);
+    return (char *)b.bytes;
+}
+
 static int fill_info(struct mc_sampler *s, int64_t interval_ns)
 {
     const struct mc_segment_head *head = &s->attach.head;
-    char host[256] = "", config[96];
+    char host[256] = "";
     gethostname(host, sizeof host - 1);
-    snprintf(config, sizeof config, "{\"interval_ms\":%lld,\"event_clock\":\"%s\"}",
-             (long long)(interval_ns / 1000000), s->is_event_clock_ns ? "ns" : "us");
     s->info.label = clean_dup(head->label);
     s->info.host = clean_dup(host);
-    s->info.program = clean_dup(head->program);
+    s->info.program = clean_dup(head->name);
     s->info.build = clean_dup(head->build);
-    s->info.config = strdup(config);
+    s->info.config = make_config(s, interval_ns);
     s->info.pid = head->pid;
     s->info.start_wall_ns = head->start_wall_ns;
     s->info.interval_ns = interval_ns;

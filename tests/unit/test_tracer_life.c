@@ -178,7 +178,8 @@ static void a_killed_program_is_read_to_the_end(void)
     CHECK_STR(info->label, "a label");
     CHECK_STR(info->build, "b1");
     CHECK_INT(info->pid, pid);
-    CHECK(strstr(info->program, "test_tracer_life") != NULL);
+    CHECK_STR(info->program, "prog");
+    CHECK(strstr(info->config, "/test_tracer_life\"}") != NULL);
     kill(pid, SIGKILL);
     usleep(20000); /* a zombie now: gone, for all that a recorder can want of it */
     CHECK_INT(mc_sampler_tick(s, 0, &frame), MC_END);
