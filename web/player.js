@@ -185,7 +185,8 @@ export class Player {
   async poll() {
     const { state } = this;
     if (state.link === 'lost') return;
-    await this.refreshRuns();
+    const away = !(await this.refreshRuns()) && state.mode === 'pause';
+    if (away !== state.away) state.setPlace({ away });
     if (!state.runs || state.runs.length === 0) return;
     if (!state.runKey) {
       await this.start({});
