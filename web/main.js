@@ -62,7 +62,7 @@ const actions = {
   live: () => player.goLive(),
   speed: (/** @type {number | 'max'} */ speed) => player.setSpeed(speed),
   mark: openMarkDialog,
-  pick: (/** @type {string} */ pool, /** @type {number} */ slot) => {
+  pick: (/** @type {string} */ pool, /** @type {number | undefined} */ slot = undefined) => {
     state.setPick({ pool, slot });
     state.setPlace({ tab: 'pick' });
     askSlot(pool, slot);
@@ -77,7 +77,7 @@ const actions = {
     const pool = ['pool', 'overflow', 'growth'].includes(warning.kind) ? document.querySelector(`[data-pool="${CSS.escape(warning.name)}"]`) : null;
     const target = pool ?? byId({ errors: 'traffic', recorder: 'recorder', process: 'process' }[warning.kind] ?? 'memory');
     target.scrollIntoView({ block: 'center' });
-    if (pool) actions.pick(warning.name, /** @type {any} */ (undefined));
+    if (pool) actions.pick(warning.name);
   },
 };
 
@@ -317,7 +317,9 @@ byId('help-button').addEventListener('click', keyActions.help);
 byId('save-button').addEventListener('click', () => saveImage(state));
 byId('owner-colours').addEventListener('change', () => {
   views.pools.byOwner(byId('owner-colours').checked);
+  drawnKey = '';
   schedule();
+  setTimeout(() => { drawnKey = ''; schedule(); }, 50);
 });
 fillHelp();
 state.subscribe(schedule);

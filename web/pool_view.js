@@ -7,7 +7,7 @@ import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
 import { ownValue } from './patch.js';
 import { FREE } from './pool_map.js';
-import { SlotMapView } from './slot_map_view.js';
+import { OWNER_LETTERS, SlotMapView } from './slot_map_view.js';
 import { createSpark } from './spark_view.js';
 import { theme } from './theme.js';
 import { levelOf } from './warnings.js';
@@ -24,7 +24,7 @@ const RESORT_MS = 2000;
 
 /**
  * Pools in the order to show them: full ones first, then by tens of percent, then by name, so that
- * cards don't change places at each tick.
+ * cards don't change places at each tick. Big ones, a row each, come behind small ones as calm.
  * @param {any} doc @param {string} filter
  * @returns {string[]}
  */
@@ -33,7 +33,7 @@ export function poolOrder(doc, filter) {
   const all = entries(doc.pools).map(([name, pool]) => {
     const part = pool.capacity > 0 ? pool.used / pool.capacity : 0;
     const level = levelOf(part);
-    return { name, rank: (level === 'critical' ? 200 : level === 'warning' ? 100 : 0) + (pool.overflow > 0 ? 50 : 0) + Math.floor(part * 10) };
+    return { name, rank: (level === 'critical' ? 200 : level === 'warning' ? 100 : 0) + (pool.overflow > 0 ? 50 : 0) + Math.floor(part * 10) - (pool.capacity > BIG_POOL_SLOTS ? 60 : 0) };
   });
   const shown = all.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
   return (shown.length > 0 ? shown : all).sort((a, b) => b.rank - a.rank || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
@@ -47,6 +47,15 @@ export function ownLetters(source) {
 /** @param {string} letter @param {any} source */
 export function letterName(letter, source) {
   return ownValue(source?.states, letter) ?? ownValue(FIXED_NAMES, letter) ?? `state ${letter}`;
+}
+
+const ownerCounts = new Uint32Array(128);
+
+/** How often each letter occurs. The answer holds until the next call. @param {Uint8Array} letters */
+function countLetters(letters) {
+  ownerCounts.fill(0);
+  for (let i = 0; i < letters.length; i += 1) ownerCounts[letters[i]] += 1;
+  return ownerCounts;
 }
 
 /** @param {string} name @param {State} state @param {PoolActions} actions */
@@ -126,17 +135,19 @@ function createCard(name, state, actions) {
     },
     /** @param {import('./pool_map.js').PoolMap} map @param {any} source */
     drawLegend(map, source) {
-      const letters = ownLetters(source);
+      const owners = view.byOwner ? map.owners : null;
+      const letters = owners ? OWNER_LETTERS : ownLetters(source);
+      const counts = owners ? countLetters(owners) : map.counts;
       let shown = '';
-      for (let i = 33; i < 127; i += 1) if (i !== FREE && (map.counts[i] > 0 || letters.includes(String.fromCharCode(i)))) shown += String.fromCharCode(i);
-      const order = [...[...shown].sort((a, b) => map.counts[b.charCodeAt(0)] - map.counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];
+      for (let i = 33; i < 127; i += 1) if (i !== FREE && (counts[i] > 0 || (!owners && letters.includes(String.fromCharCode(i))))) shown += String.fromCharCode(i);
+      const order = [...[...shown].sort((a, b) => counts[b.charCodeAt(0)] - counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];
       const items = legend.sync(order);
-      const key = `${order.join('')} ${theme.version} ${letters}`;
+      const key = `${order.join('')} ${theme.version} ${letters} ${owners ? JSON.stringify(state.doc.owners) : ''}`;
       items.forEach((item, i) => {
-        setNumber(item.value, map.counts[order[i].charCodeAt(0)], countExact);
+        setNumber(item.value, counts[order[i].charCodeAt(0)], countExact);
         if (key !== legendKey) {
           item.swatch.style.backgroundColor = css(letterColour(order[i], letters, theme.name));
-          setText(item.text, letterName(order[i], source));
+          setText(item.text, !owners ? letterName(order[i], source) : order[i] === '.' ? 'no owner' : ownValue(state.doc.owners, order[i]) ?? order[i]);
         }
       });
       legendKey = key;
