@@ -13,8 +13,6 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define GAPS_MAX 64u
-/* A program younger than this was recorded from its start: what its rings have lost is a gap. */
-#define FROM_START_NS (2 * SECOND_NS)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -197,9 +195,9 @@ int mc_sampler_gap(struct mc_sampler *s, const struct mc_gap *gap)
 static void note_lost_events(struct mc_sampler *s, int64_t ts)
 {
     uint64_t dropped = s->attach.live.events_dropped, lost = s->rings.lost;
-    if (dropped > s->dropped_seen && (s->has_ticked || ts < FROM_START_NS))
+    if (dropped > s->dropped_seen && (s->has_ticked || ts < MC_SAMPLER_FROM_START_NS))
         lost += dropped - s->dropped_seen;
-    if (!s->has_ticked && ts < FROM_START_NS)
+    if (!s->has_ticked && ts < MC_SAMPLER_FROM_START_NS)
         lost += s->rings.unheld;
     s->dropped_seen = dropped;
     s->rings.lost = s->rings.unheld = 0;
@@ -291,6 +289,7 @@ static void show(struct mc_sampler *s, int64_t ts)
 /* Everything of the frame behind the reading. */
 static int make_frame(struct mc_sampler *s, int64_t ts, int64_t late_ns, int is_last)
 {
+    s->traffic.window_from_ts = s->was_dead_at_open ? INT64_MIN : ts - SECOND_NS;
     int code = mc_sampler_make_events(s, ts, is_last);
     if (code)
         return code;

@@ -12,6 +12,10 @@
 #include "tracer/traffic.h"
 #include "tracer/window.h"
 
+/* A program that is younger at our first tick is recorded from its start: what its rings have lost
+ * is a gap, and what its histograms hold has just been counted. */
+#define MC_SAMPLER_FROM_START_NS INT64_C(2000000000)
+
 /* A source that the program registered. */
 struct mc_sampled_source {
     int kind;
