@@ -156,20 +156,19 @@ const char *mc_sampler_why(const struct mc_sampler *s)
 
 /* ---- ticks ----------------------------------------------------------------------------------- */
 
-/* Keep the line that says what is wrong, and stay failed: what has once made no sense is not read
- * again. */
+/* Keep the line that says what is wrong, and stay failed: what has once made no sense, or was only
+ * half taken in for want of memory, is not gone on with. */
 static int failed(struct mc_sampler *s, int code)
 {
     snprintf(s->why, sizeof s->why, "%s", s->attach.why);
-    if (code == MC_ECORRUPT)
-        s->has_failed = 1;
+    s->failed_code = code;
     return code;
 }
 
 int mc_sampler_drain(struct mc_sampler *s)
 {
-    if (s->has_failed)
-        return MC_ECORRUPT;
+    if (s->failed_code)
+        return s->failed_code;
     int percent = mc_ring_reader_drain(&s->rings, &s->attach);
     return percent < 0 ? failed(s, percent) : percent;
 }
@@ -307,8 +306,8 @@ static int make_frame(struct mc_sampler *s, int64_t ts, int64_t late_ns, int is_
 
 int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame **out)
 {
-    if (s->has_failed)
-        return MC_ECORRUPT;
+    if (s->failed_code)
+        return s->failed_code;
     int64_t began_ns = mc_pub_clock_mono();
     if (s->frame.gap_count) { /* those were shown with the last frame */
         s->gap_count -= s->frame.gap_count;

@@ -52,7 +52,8 @@ struct mc_sampler {
     uint32_t map_count, map_room;
 
     int is_event_clock_ns;
-    int has_ticked, was_dead_at_open, has_failed;
+    int has_ticked, was_dead_at_open;
+    int failed_code; /* of the first tick or drain that failed */
     int64_t last_ts;
     uint64_t beat_ticks; /* newest seen */
     int64_t beat_ns;
