@@ -1,6 +1,7 @@
 // @ts-check
 // chart_view.js: charts with axes over the last minutes, by uPlot; two are drawn per turn at most.
 
+// @ts-ignore: it is beside this file only where the page is served
 import uPlot from './uPlot.esm.js';
 import { byId, el, setText, visible } from './dom.js';
 import { bytes, clock, count, duration, isKnown, rate } from './format.js';
@@ -20,7 +21,7 @@ const DRAWN_A_TURN = 2;
 const CHARTS = [
   { title: 'Requests per second', unit: rate, series: [['req', 'requests', 'c1'], ['e4', '4xx', 'warn'], ['e5', '5xx', 'bad']] },
   { title: 'Latency, slowest server', unit: duration, series: [['p50', 'p50', 'good'], ['p95', 'p95', 'c3'], ['p99', 'p99', 'bad']] },
-  { title: 'Connections', unit: count, series: [['open', 'open', 'c6'], ['active', 'active', 'good']] },
+  { title: 'Connections', unit: count, series: [['open', 'open', 'c6'], ['active', 'active', 'c4']] },
   { title: 'Process memory', unit: bytes, series: [['rss', 'RSS', 'c5'], ['pss', 'PSS', 'c2'], ['anon', 'anonymous', 'c4']] },
   { title: 'CPU, percent of a core', unit: (v) => (isKnown(v) ? `${Math.round(v * 10) / 10} %` : '–'), series: [['cpu', 'process', 'c1'], ['recorder_cpu', 'recorder', 'c3']] },
   { title: 'Fullest pool and heap, percent', unit: (v) => (isKnown(v) ? `${Math.round(v)} %` : '–'), series: [['worst', 'fullest pool', 'c2'], ['heap', 'heap', 'c4']], top: 100 },

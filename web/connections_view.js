@@ -1,7 +1,7 @@
 // @ts-check
 // connections_view.js: how many connections in which state and whose, and a waterfall of them.
 
-import { byId, el, fitCanvas, Keyed, setNumber, setText, visible } from './dom.js';
+import { byId, el, fitCanvas, Keyed, setDerived, setNumber, setText, visible } from './dom.js';
 import { count, duration } from './format.js';
 import { css, letterColour } from './palette.js';
 import { connFilter } from './connections.js';
@@ -68,7 +68,7 @@ export function createConnectionsView(state, actions) {
       if (row.swatch) row.swatch.style.backgroundColor = css(letterColour(STATE_LETTERS[names[i]] ?? '?', '', theme.name));
     }
     const all = entries(connections.by_owner).sort((a, b) => b[1] - a[1]).slice(0, 12);
-    for (const [i, row] of ownerItems.sync(all.map(([name]) => name)).entries()) setNumber(row.value, all[i][1], (v) => `${count(v)}${connections.open > 0 ? ` (${Math.round((all[i][1] / connections.open) * 100)} %)` : ''}`);
+    for (const [i, row] of ownerItems.sync(all.map(([name]) => name)).entries()) setDerived(row.value, all[i][1], `${count(all[i][1])}${connections.open > 0 ? ` (${Math.round((all[i][1] / connections.open) * 100)} %)` : ''}`);
     setText(totals, `${count(connections.accepted)} accepted · ${count(connections.closed)} closed · ${count(connections.errors)} errors · ${count(connections.overflows)} turned away`);
   }
 

@@ -42,6 +42,16 @@ export function setNumber(node, value, format) {
   setText(node, format(value));
 }
 
+/**
+ * Show something made of a number, such as its rate, that changes when the number does not: the
+ * number is in data-value.
+ * @param {Element} node @param {unknown} value @param {string} text
+ */
+export function setDerived(node, value, text) {
+  setNumber(node, value, () => text);
+  setText(node, text);
+}
+
 /** @param {Element} node @param {string} name @param {boolean} on */
 export function setClass(node, name, on) {
   if (node.classList.contains(name) !== on) node.classList.toggle(name, on);
@@ -114,8 +124,10 @@ export class Visible {
     this.seen = new WeakMap();
     /** what to do when something comes on or goes off the screen */
     this.changed = () => {};
+    this.version = 0;
     this.observer = new IntersectionObserver((list) => {
       for (const entry of list) this.seen.set(entry.target, entry.isIntersecting);
+      this.version += 1;
       this.changed();
     }, { rootMargin: '80px' });
   }

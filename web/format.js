@@ -28,7 +28,7 @@ export function count(value) {
 
 /** @param {unknown} value every figure, in groups of three: 262,144 */
 export function countExact(value) {
-  return isKnown(value) ? value.toLocaleString('en-US') : UNKNOWN;
+  return isKnown(value) ? String(value).replace(/\B(?=(\d{3})+$)/g, ',') : UNKNOWN;
 }
 
 /** @param {unknown} value in bytes: 512 B, 1.5 MB (powers of 1024) */

@@ -27,6 +27,7 @@ import { findWarnings } from './warnings.js';
 import { createZoomView } from './zoom_view.js';
 
 const FADE_MS = 90;
+const NUMBERS_MS = 60;
 const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 4000;
 const URL_EVERY_MS = 700;
@@ -61,7 +62,7 @@ const actions = {
   live: () => player.goLive(),
   speed: (/** @type {number | 'max'} */ speed) => player.setSpeed(speed),
   mark: openMarkDialog,
-  pick: (/** @type {string} */ pool, /** @type {number} */ slot) => {
+  pick: (/** @type {string} */ pool, /** @type {number | undefined} */ slot = undefined) => {
     state.setPick({ pool, slot });
     state.setPlace({ tab: 'pick' });
     askSlot(pool, slot);
@@ -76,7 +77,7 @@ const actions = {
     const pool = ['pool', 'overflow', 'growth'].includes(warning.kind) ? document.querySelector(`[data-pool="${CSS.escape(warning.name)}"]`) : null;
     const target = pool ?? byId({ errors: 'traffic', recorder: 'recorder', process: 'process' }[warning.kind] ?? 'memory');
     target.scrollIntoView({ block: 'center' });
-    if (pool) actions.pick(warning.name, /** @type {any} */ (undefined));
+    if (pool) actions.pick(warning.name);
   },
 };
 
@@ -97,7 +98,8 @@ const views = {
 
 let asked = false;
 let faded = 0;
-let drawnDoc = -1;
+let drawnKey = '';
+let drawnMs = 0;
 
 /** Draw once in the next animation frame, however often it is asked for. */
 function schedule() {
@@ -117,15 +119,22 @@ function draw(nowMs) {
   views.header.draw(state, statusOf(state, begin), warnings);
   views.transport.draw();
   views.timeline.draw();
-  views.pools.draw(nowMs);
-  if (drawnDoc !== state.version.doc) {
-    drawnDoc = state.version.doc;
-    views.vitals.draw(state);
-    views.memory.draw();
-    views.traffic.draw();
-  }
-  views.connections.draw();
   let again = fade(nowMs);
+  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${visible.version} ${Math.floor(nowMs / 1000)}`;
+  if (key !== drawnKey) {
+    // Nobody reads numbers that change sixty times a second: the slots do that.
+    if (state.mode !== 'pause' && nowMs - drawnMs < NUMBERS_MS) {
+      again = true;
+    } else {
+      drawnKey = key;
+      drawnMs = nowMs;
+      views.pools.draw(nowMs);
+      views.vitals.draw(state);
+      views.memory.draw();
+      views.traffic.draw();
+      views.connections.draw();
+    }
+  }
   views.pools.paint();
   views.zoom.paint();
   again = views.charts.draw(nowMs) || again;
@@ -308,7 +317,9 @@ byId('help-button').addEventListener('click', keyActions.help);
 byId('save-button').addEventListener('click', () => saveImage(state));
 byId('owner-colours').addEventListener('change', () => {
   views.pools.byOwner(byId('owner-colours').checked);
+  drawnKey = '';
   schedule();
+  setTimeout(() => { drawnKey = ''; schedule(); }, 50);
 });
 fillHelp();
 state.subscribe(schedule);

@@ -1,7 +1,7 @@
 // @ts-check
 // memory_view.js: heaps with their collections, arenas as gauges, the process, the recorder's cost.
 
-import { byId, el, fact, Keyed, setClass, setNumber, setText } from './dom.js';
+import { byId, el, fact, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration, isKnown, percent, rate, UNKNOWN } from './format.js';
 import { entries } from './observe.js';
 import { createSpark } from './spark_view.js';
@@ -214,7 +214,7 @@ function createRecorder(state) {
     setNumber(rss.value, recorder.rss_bytes, bytes);
     setNumber(tick.value, recorder.tick_ns, duration);
     setNumber(late.value, recorder.late_ns, duration);
-    setNumber(events.value, recorder.events, (v) => `${count(v)} · ${rate(state.history.last('recorder_events'))} /s`);
+    setDerived(events.value, recorder.events, `${count(recorder.events)} · ${rate(state.history.last('recorder_events'))} /s`);
     setNumber(lost.value, recorder.events_lost, countExact);
     setClass(lost.row, 'is-warning', recorder.events_lost > 0);
   };

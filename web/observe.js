@@ -107,17 +107,24 @@ function observeAllTraffic(doc, history) {
   for (const [name, row] of entries(doc.routes)) observeTraffic(history, `route:${name}`, row);
 }
 
+/** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */
+const OVERVIEW_FIELDS = {
+  timeline: { slab: ['used'], heap: ['used_bytes'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
+  charts: {
+    slab: ['used'], heap: ['used_bytes'], connections: ['open', 'active'],
+    process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],
+    owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns'],
+  },
+};
+
 /**
- * The overview's series that the page asks for: what the timeline and the charts begin with.
+ * The overview's series to ask for.
  * @param {any[]} sources of the run event
+ * @param {'timeline' | 'charts'} purpose
  * @returns {string[]} "kind/source/field"
  */
-export function overviewSeries(sources) {
-  /** @type {Record<string, string[]>} */
-  const fields = {
-    slab: ['used'], heap: ['used_bytes'], process: ['rss_bytes'],
-    owner: ['requests', 'client_errors', 'server_errors', 'p99_ns'],
-  };
+export function overviewSeries(sources, purpose) {
+  const fields = OVERVIEW_FIELDS[purpose];
   const out = [];
   for (const source of sources) {
     if (source.name.includes(',') || out.length >= 80) continue;
@@ -142,13 +149,15 @@ export function seed(overview, sources, history, before) {
     const ts = from + ((i + 0.5) / px) * (to - from);
     if (ts >= before) break;
     if (series.every((/** @type {any} */ s) => s.max[i] === null)) continue;
-    const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), process: /** @type {any} */ ({}) };
+    const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), process: /** @type {any} */ ({}), connections: /** @type {any} */ ({}) };
     for (const s of series) {
       const value = s.max[i];
       if (value === null) continue;
       if (s.kind === 'slab') doc.pools[s.source] = { used: value, capacity: capacity.get(s.source) };
       else if (s.kind === 'heap') doc.heaps[s.source] = { used_bytes: value, capacity_bytes: heapBytes.get(s.source) };
       else if (s.kind === 'process') doc.process[s.field] = value;
+      else if (s.kind === 'connections' && s.field === 'open') doc.connections.open = value;
+      else if (s.kind === 'connections') (doc.connections.by_state ??= {})[s.field] = value;
       else if (s.kind === 'owner') (doc.servers[s.source] ??= {})[s.field] = value;
     }
     observe(doc, history);

@@ -185,7 +185,8 @@ export class Player {
   async poll() {
     const { state } = this;
     if (state.link === 'lost') return;
-    await this.refreshRuns();
+    const away = !(await this.refreshRuns()) && state.mode === 'pause';
+    if (away !== state.away) state.setPlace({ away });
     if (!state.runs || state.runs.length === 0) return;
     if (!state.runKey) {
       await this.start({});
@@ -321,7 +322,7 @@ export class Player {
     const run = /** @type {string} */ (state.runKey);
     const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
     const from = Math.max(0, to - HISTORY_SPAN_NS);
-    const series = overviewSeries(state.run.sources).join(',');
+    const series = overviewSeries(state.run.sources, 'charts').join(',');
     const settled = await Promise.allSettled([
       to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.reject(new Error('nothing before')),
       this.newestEvents(run, to),
@@ -355,7 +356,7 @@ export class Player {
     if (!run || !state.run || state.link === 'lost') return;
     const [from, to] = state.view ?? [0, Math.max(1, state.endTs)];
     try {
-      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: overviewSeries(state.run.sources).join(',') });
+      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: overviewSeries(state.run.sources, 'timeline').join(',') });
       if (run === state.runKey) state.setOverview(overview);
     } catch (error) {
       if (error instanceof ApiError && error.status > 0) this.say(`The timeline could not be had: ${error.message}`);

@@ -1,21 +1,22 @@
 // @ts-check
 // pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
 
-import { byId, el, Keyed, setClass, setNumber, setText, visible } from './dom.js';
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
 import { bytes, count, countExact, percent, rate, UNKNOWN } from './format.js';
 import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
 import { ownValue } from './patch.js';
 import { FREE } from './pool_map.js';
-import { SlotMapView } from './slot_map_view.js';
+import { OWNER_LETTERS, SlotMapView } from './slot_map_view.js';
 import { createSpark } from './spark_view.js';
 import { theme } from './theme.js';
 import { levelOf } from './warnings.js';
 
 const BIG_POOL_SLOTS = 16384;
-const SMALL_MAP_HEIGHT = 132;
-const BIG_MAP_HEIGHT = 300;
-const MAX_CELL = 15;
+/** a map's height at most, as part of the window's, and never less than so many CSS pixels */
+const SMALL_MAP = { part: 0.13, least: 132 };
+const BIG_MAP = { part: 0.34, least: 300 };
+const MAX_CELL = 22;
 const RESORT_MS = 2000;
 
 /** @typedef {import('./state.js').State} State */
@@ -23,7 +24,7 @@ const RESORT_MS = 2000;
 
 /**
  * Pools in the order to show them: full ones first, then by tens of percent, then by name, so that
- * cards don't change places at each tick.
+ * cards don't change places at each tick. Big ones, a row each, come behind small ones as calm.
  * @param {any} doc @param {string} filter
  * @returns {string[]}
  */
@@ -32,7 +33,7 @@ export function poolOrder(doc, filter) {
   const all = entries(doc.pools).map(([name, pool]) => {
     const part = pool.capacity > 0 ? pool.used / pool.capacity : 0;
     const level = levelOf(part);
-    return { name, rank: (level === 'critical' ? 200 : level === 'warning' ? 100 : 0) + (pool.overflow > 0 ? 50 : 0) + Math.floor(part * 10) };
+    return { name, rank: (level === 'critical' ? 200 : level === 'warning' ? 100 : 0) + (pool.overflow > 0 ? 50 : 0) + Math.floor(part * 10) - (pool.capacity > BIG_POOL_SLOTS ? 60 : 0) };
   });
   const shown = all.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
   return (shown.length > 0 ? shown : all).sort((a, b) => b.rank - a.rank || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
@@ -46,6 +47,15 @@ export function ownLetters(source) {
 /** @param {string} letter @param {any} source */
 export function letterName(letter, source) {
   return ownValue(source?.states, letter) ?? ownValue(FIXED_NAMES, letter) ?? `state ${letter}`;
+}
+
+const ownerCounts = new Uint32Array(128);
+
+/** How often each letter occurs. The answer holds until the next call. @param {Uint8Array} letters */
+function countLetters(letters) {
+  ownerCounts.fill(0);
+  for (let i = 0; i < letters.length; i += 1) ownerCounts[letters[i]] += 1;
+  return ownerCounts;
 }
 
 /** @param {string} name @param {State} state @param {PoolActions} actions */
@@ -107,7 +117,7 @@ function createCard(name, state, actions) {
       setNumber(nodes.free, pool.free, countExact);
       setNumber(nodes.high, pool.high_water, countExact);
       setNumber(nodes.overflow, pool.overflow, countExact);
-      setNumber(nodes.allocs, pool.allocs, () => `${rate(state.history.last(`allocs:${name}`))} /s`);
+      setDerived(nodes.allocs, pool.allocs, `${rate(state.history.last(`allocs:${name}`))} /s`);
       setNumber(nodes.frees, pool.frees, count);
       setText(nodes.sizes, source?.slot_bytes ? `${bytes(source.slot_bytes)} a slot · ${bytes(source.capacity_bytes)}` : '');
       const level = levelOf(part);
@@ -125,17 +135,19 @@ function createCard(name, state, actions) {
     },
     /** @param {import('./pool_map.js').PoolMap} map @param {any} source */
     drawLegend(map, source) {
-      const letters = ownLetters(source);
+      const owners = view.byOwner ? map.owners : null;
+      const letters = owners ? OWNER_LETTERS : ownLetters(source);
+      const counts = owners ? countLetters(owners) : map.counts;
       let shown = '';
-      for (let i = 33; i < 127; i += 1) if (i !== FREE && (map.counts[i] > 0 || letters.includes(String.fromCharCode(i)))) shown += String.fromCharCode(i);
-      const order = [...[...shown].sort((a, b) => map.counts[b.charCodeAt(0)] - map.counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];
+      for (let i = 33; i < 127; i += 1) if (i !== FREE && (counts[i] > 0 || (!owners && letters.includes(String.fromCharCode(i))))) shown += String.fromCharCode(i);
+      const order = [...[...shown].sort((a, b) => counts[b.charCodeAt(0)] - counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];
       const items = legend.sync(order);
-      const key = `${order.join('')} ${theme.version} ${letters}`;
+      const key = `${order.join('')} ${theme.version} ${letters} ${owners ? JSON.stringify(state.doc.owners) : ''}`;
       items.forEach((item, i) => {
-        setNumber(item.value, map.counts[order[i].charCodeAt(0)], countExact);
+        setNumber(item.value, counts[order[i].charCodeAt(0)], countExact);
         if (key !== legendKey) {
           item.swatch.style.backgroundColor = css(letterColour(order[i], letters, theme.name));
-          setText(item.text, letterName(order[i], source));
+          setText(item.text, !owners ? letterName(order[i], source) : order[i] === '.' ? 'no owner' : ownValue(state.doc.owners, order[i]) ?? order[i]);
         }
       });
       legendKey = key;
@@ -148,7 +160,8 @@ function createCard(name, state, actions) {
       const big = map.slotCount > BIG_POOL_SLOTS;
       view.byOwner = byOwner && map.owners !== null;
       view.setPalette(ownLetters(state.source('slab', name)));
-      view.layout(map, Math.floor(width * ratio), (big ? BIG_MAP_HEIGHT : SMALL_MAP_HEIGHT) * ratio, MAX_CELL * ratio);
+      const limit = big ? BIG_MAP : SMALL_MAP;
+      view.layout(map, Math.floor(width * ratio), Math.floor(Math.max(limit.least, window.innerHeight * limit.part) * ratio), Math.round(MAX_CELL * ratio));
       if (!canvas.hasAttribute('aria-label')) canvas.setAttribute('aria-label', `Slots of ${name}`);
       return view.paint();
     },

@@ -20,16 +20,17 @@ const high = new Float64Array(4096);
 export function createSpark(canvas, options) {
   const { series, colour, height = 28, spanNs = 60e9 } = options;
   canvas.setAttribute('aria-hidden', 'true');
+  canvas.style.height = `${height}px`;
   visible.watch(canvas);
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   let width = 0;
-  new ResizeObserver(() => { width = canvas.parentElement?.clientWidth ?? 0; }).observe(canvas.parentElement ?? canvas);
+  // Asking an element for its size in the middle of a frame would lay the page out again.
+  new ResizeObserver(([entry]) => { width = entry.contentRect.width; }).observe(canvas);
   return {
     /** @param {import('./history.js').History} history @param {number} to @param {number} [top] */
     draw(history, to, top = options.top) {
-      if (!visible.is(canvas)) return;
-      const space = Math.max(24, canvas.clientWidth || Math.min(width, 120));
-      fitCanvasHeight(canvas, space, height);
+      if (!visible.is(canvas) || width === 0) return;
+      fitCanvasHeight(canvas, width, height);
       const parts = Math.min(low.length, canvas.width);
       const lows = low.subarray(0, parts);
       const highs = high.subarray(0, parts);

@@ -61,6 +61,8 @@ export class State {
     this.link = 'connecting';
     /** @type {{ts: number, exit: string | null} | null} */
     this.ended = null;
+    /** no answer came to the last question about the runs, while nothing streams */
+    this.away = false;
     this.endTs = 0;
     this.lastFrameMs = 0;
     this.frames = 0;
@@ -285,7 +287,7 @@ export class State {
     this.changed('doc');
   }
 
-  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'ended' | 'view' | 'selected' | 'filter' | 'tab'>>} place */
+  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab'>>} place */
   setPlace(place) {
     Object.assign(this, place);
     this.changed('place');

@@ -25,7 +25,7 @@ export function standsStill(doc) {
  */
 export function statusOf(state, nowMs) {
   const late = nowMs - state.lastFrameMs;
-  if (state.link === 'lost') {
+  if (state.link === 'lost' || (state.away && !state.ended)) {
     return { id: 'lost', word: 'connection lost', text: 'Connection lost. What you see is the last that arrived; the page reconnects by itself.' };
   }
   if (!state.doc) {
@@ -33,7 +33,8 @@ export function statusOf(state, nowMs) {
     return { id: 'loading', word: 'loading', text: late > 3000 ? 'Waiting for the first frame…' : '' };
   }
   if (state.ended && state.mode !== 'play') {
-    return { id: 'ended', word: 'ended', text: `The run has ended${state.ended.exit ? `: ${state.ended.exit}` : ''}. All of it can be replayed below.` };
+    const next = state.away ? `What served this page has ended too; “memcam replay ${state.entry?.file ?? 'FILE'}” shows the run again.` : 'All of it can be replayed below.';
+    return { id: 'ended', word: 'ended', text: `The run has ended${state.ended.exit ? `: ${state.ended.exit}` : ''}. ${next}` };
   }
   if (state.mode === 'live' && late > STALE_AFTER_MS) {
     return { id: 'stale', word: 'stale', text: `No frame for ${duration(Math.floor(late / 1000) * 1e9)}: the recorder is late or the network is slow.` };

@@ -1,7 +1,7 @@
 // @ts-check
 // traffic_view.js: servers, routes, latency over time as a heat map, counters of the program's own.
 
-import { byId, el, Keyed, setClass, setNumber, setText, visible } from './dom.js';
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
 import { bytes, byUnit, count, duration, isKnown, rate } from './format.js';
 import { entries } from './observe.js';
 import { createSpark } from './spark_view.js';
@@ -43,7 +43,7 @@ function createServer(name, state) {
     draw() {
       const server = state.doc.servers[name];
       const last = (/** @type {string} */ what) => state.history.last(`server:${name}:${what}`);
-      setNumber(nodes.req, server.requests, () => `${rate(last('req'))} /s`);
+      setDerived(nodes.req, server.requests, `${rate(last('req'))} /s`);
       setNumber(nodes.open, server.open, count);
       setNumber(nodes.accepted, server.accepted, count);
       for (const key of /** @type {const} */ (['p50', 'p95', 'p99', 'max'])) setNumber(nodes[key], server[`${key}_ns`], duration);
@@ -52,8 +52,8 @@ function createServer(name, state) {
       setNumber(nodes.e4, server.client_errors, count);
       setNumber(nodes.e5, server.server_errors, count);
       setClass(/** @type {Element} */ (nodes.e5.parentElement), 'lit', last('e5') > 0);
-      setNumber(nodes.inRate, server.bytes_in, () => `${bytes(Math.round(last('in')))}/s`);
-      setNumber(nodes.outRate, server.bytes_out, () => `${bytes(Math.round(last('out')))}/s`);
+      setDerived(nodes.inRate, server.bytes_in, `${bytes(Math.round(last('in')))}/s`);
+      setDerived(nodes.outRate, server.bytes_out, `${bytes(Math.round(last('out')))}/s`);
       [ok, server.client_errors, server.server_errors].forEach((n, i) => { shares[i].style.flexGrow = String(Math.max(0, n) || 0); });
       for (const spark of sparks) spark.draw(state.history, state.ts);
     },
@@ -78,14 +78,14 @@ function createRoute(name, state, pick) {
     draw() {
       const route = state.doc.routes[name];
       const last = (/** @type {string} */ what) => state.history.last(`route:${name}:${what}`);
-      setNumber(cells.req, route.requests, () => rate(last('req')));
+      setDerived(cells.req, route.requests, rate(last('req')));
       setNumber(cells.e4, route.client_errors, count);
       setNumber(cells.e5, route.server_errors, count);
       setClass(cells.e4, 'is-zero', !route.client_errors);
       setClass(cells.e5, 'is-zero', !route.server_errors);
       setClass(cells.e5, 'is-critical', last('e5') > 0);
       for (const key of /** @type {const} */ (['p50', 'p95', 'p99', 'max'])) setNumber(cells[key], route[`${key}_ns`], duration);
-      setNumber(cells.out, route.bytes_out, () => `${bytes(Math.round(last('out')))}/s`);
+      setDerived(cells.out, route.bytes_out, `${bytes(Math.round(last('out')))}/s`);
       spark.draw(state.history, state.ts);
     },
   };
@@ -150,7 +150,7 @@ function createMetric(name, state) {
       const unit = (counter ?? state.source('gauge', name) ?? state.source('histogram', name))?.unit ?? '';
       setText(kind, metric.value === undefined ? 'histogram' : counter ? 'counter' : 'gauge');
       if (metric.value === undefined) {
-        setNumber(value, metric.count, () => `${rate(state.history.last(`metric:${name}`))} /s`);
+        setDerived(value, metric.count, `${rate(state.history.last(`metric:${name}`))} /s`);
         setText(note, ['p50', 'p95', 'p99', 'p9999', 'max'].filter((p) => isKnown(metric[p])).map((p) => `${p === 'p9999' ? 'p99.99' : p} ${byUnit(metric[p], unit)}`).join(' · '));
       } else {
         setNumber(value, metric.value, (v) => byUnit(v, unit));

@@ -43,9 +43,10 @@ class Run {
   }
   row() {
     const s = this.program.scalar;
-    const out = { 'process/process/rss_bytes': s.process.rss_bytes, 'heap/lisp/used_bytes': s.heaps.lisp.used_bytes };
+    const out = { 'heap/lisp/used_bytes': s.heaps.lisp.used_bytes, 'connections/connections/open': s.connections.open, 'connections/connections/active': s.connections.by_state.active };
+    for (const f of ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns']) out[`process/process/${f}`] = s.process[f];
     for (const slab of this.program.slabs) out[`slab/${slab.name}/used`] = slab.used;
-    for (const [name, server] of Object.entries(s.servers)) for (const f of ['requests', 'client_errors', 'server_errors', 'p99_ns']) out[`owner/${name}/${f}`] = server[f] ?? null;
+    for (const [name, server] of Object.entries(s.servers)) for (const f of ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns']) out[`owner/${name}/${f}`] = server[f] ?? null;
     return out;
   }
   keep(frame) {
