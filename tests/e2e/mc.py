@@ -92,7 +92,7 @@ class Process:
             return match
         return wait_for("%r of %s" % (pattern, self.command[:3]), look, seconds).groups()
 
-    def signal(self, number):
+    def send(self, number):
         self.child.send_signal(number)
 
     def wait(self, seconds=None):
@@ -103,7 +103,7 @@ class Process:
 
     def stop(self, number=signal.SIGTERM):
         if self.child.poll() is None:
-            self.signal(number)
+            self.send(number)
         return self.wait()
 
     def children(self):
