@@ -101,7 +101,7 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Failed("%s does not end; stderr: %s" % (self.command[:3], self.err()))
 
-    def stop(self, number=signal.SIGTERM):
+    def stop(self, number=15):  # SIGTERM; the name is taken by the method above
         if self.child.poll() is None:
             self.send(number)
         return self.wait()
