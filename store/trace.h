@@ -126,6 +126,11 @@ int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const stru
 typedef void (*mc_check_fn)(void *arg, const char *finding, int percent);
 int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding_count);
 
+/* Put a mark into a run of a file that nobody records to. MC_EBUSY while a writer has the file
+ * (use mc_writer_mark there), MC_ENORUN, and what mc_writer_open can say. mark_id may be NULL. */
+int mc_trace_mark(const char *path, int64_t run_id, int64_t ts, int64_t dur_ns, const char *label,
+                  const char *author, int64_t *mark_id);
+
 /* ---- SQL ------------------------------------------------------------------------------------- */
 
 struct mc_query_limits {
