@@ -106,12 +106,16 @@ struct mc_row_walk {
     int64_t run_id, from, to;
     int64_t last_ts;    /* of the newest row passed */
     int64_t seen_ts;    /* of the newest good row; INT64_MIN */
+    int heads_only;     /* check heads, open nothing: `out` may be NULL */
     struct mc_gap hole; /* damaged rows before the row just given; reason[0] 0: none */
 };
 void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id, int64_t from,
                       int64_t to);
 /* The next good row, opened; MC_END at the end (hole may be set then too). */
 int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out);
+/* The holes that damaged rows leave in [from, to), as struct mc_gap appended to `out`. */
+int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                    struct mc_buf *out);
 /* Whether code means "this row is damaged" rather than "the file can't be read now". */
 int mc_row_is_damage(int code);
 

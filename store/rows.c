@@ -246,6 +246,38 @@ static void add_hole(struct mc_row_walk *w, const struct mc_row_ref *ref)
         g->lost += (uint64_t)ref->frame_count;
 }
 
+/* Rows that are not even there any more show by the frame that should be before this one. */
+static void check_hole(struct mc_row_walk *w, const struct mc_chunk_head *h)
+{
+    struct mc_gap *g = &w->hole;
+    if (w->seen_ts != INT64_MIN && h->prev_ts > w->seen_ts && h->prev_ts < h->first_ts &&
+        !g->reason[0]) {
+        strcpy(g->reason, "damaged");
+        g->ts = w->seen_ts;
+        g->dur_ns = h->prev_ts - w->seen_ts;
+    }
+    if (g->reason[0] && g->ts + g->dur_ns > h->first_ts)
+        g->dur_ns = h->first_ts > g->ts ? h->first_ts - g->ts : 0;
+    w->seen_ts = h->last_ts;
+}
+
+/* Open the row, or check its head only. */
+static int open_or_check(struct mc_row_walk *w, const struct mc_row_ref *ref, struct mc_row **out)
+{
+    if (!w->heads_only) {
+        int rc = mc_row_open(w->reader, ref, 0, out);
+        if (rc == 0)
+            check_hole(w, &(*out)->chunk.info);
+        return rc;
+    }
+    struct mc_chunk_head *head = malloc(sizeof *head);
+    int rc = head ? mc_row_head(w->reader, ref, head, NULL) : MC_ENOMEM;
+    if (rc == 0)
+        check_hole(w, head);
+    free(head);
+    return rc;
+}
+
 int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out)
 {
     memset(&w->hole, 0, sizeof w->hole);
@@ -256,28 +288,14 @@ int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out)
             return rc;
         if (ref.first_ts >= w->to && ref.last_ts >= w->to && ref.first_ts <= ref.last_ts)
             return MC_END;
-        rc = mc_row_open(w->reader, &ref, 0, out);
+        rc = open_or_check(w, &ref, out);
         if (rc == MC_END)
             continue; /* sealed or dropped meanwhile: look again */
         if (rc < 0 && !mc_row_is_damage(rc))
             return rc;
         w->last_ts = ref.last_ts;
-        if (rc < 0) {
-            add_hole(w, &ref);
-            continue;
-        }
-        const struct mc_chunk_head *h = &(*out)->chunk.info;
-        /* Rows that are not even there any more show by the frame that should be before this one.
-         */
-        if (w->seen_ts != INT64_MIN && h->prev_ts > w->seen_ts && h->prev_ts < h->first_ts &&
-            !w->hole.reason[0]) {
-            strcpy(w->hole.reason, "damaged");
-            w->hole.ts = w->seen_ts;
-            w->hole.dur_ns = h->prev_ts - w->seen_ts;
-        }
-        if (w->hole.reason[0] && w->hole.ts + w->hole.dur_ns > h->first_ts)
-            w->hole.dur_ns = h->first_ts > w->hole.ts ? h->first_ts - w->hole.ts : 0;
-        w->seen_ts = h->last_ts;
-        return 0;
+        if (rc == 0)
+            return 0;
+        add_hole(w, &ref);
     }
 }
