@@ -76,6 +76,9 @@ $(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repl
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
+# LTTng-UST, where it is installed, is measured beside our tracer.
+$(BUILD)/bench/bench_lttng: ALL_LIBS += $(shell pkg-config --silence-errors --libs lttng-ust)
+
 tests-build: all $(UNIT) $(FAULT) $(FUZZ) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)

@@ -91,8 +91,12 @@ int mc_answer_status(int code)
     case MC_EDENIED:
     case MC_ELIMIT:
         return 400;
+    case MC_EPERM:
+        return 403;
     case MC_EBUSY:
         return 409;
+    case MC_ENOSPC:
+        return 507;
     case MC_ENOMEM:
         return 503;
     default:

@@ -196,6 +196,10 @@ void mc_api_overview(struct mc_dashboard *d, struct mc_http_request *r,
         mc_ask_i64(r, "to", INT64_MIN, INT64_MAX, &to) < 0 ||
         mc_ask_i64(r, "px", 1, PX_MAX, &px) < 0)
         return;
+    if (from >= to) {
+        mc_answer_error(r, 400, "bad parameter", "from must be before to");
+        return;
+    }
     const char *series = mc_http_query_get(r, "series");
     struct mc_job *job = mc_job_new(d, r, run->file, overview_work, 0);
     if (!job)

@@ -11,6 +11,8 @@
 
 #define STREAM_AHEAD_BYTES (256 * 1024) /* of chunks that the peer has not yet taken */
 
+static void answer(struct mc_app *app, struct mc_http_request *req, scm_value response);
+
 /* ---- making it ------------------------------------------------------------------------------- */
 
 struct mc_app *mc_app_new(const struct mc_app_options *opts)
@@ -22,7 +24,7 @@ struct mc_app *mc_app_new(const struct mc_app_options *opts)
     app->opts = *opts;
     app->router = mc_router_new();
     app->vm = scm_vm_new(&(struct scm_options){.tracer = opts->tracer});
-    if (app->router != NULL && app->vm != NULL && app_library_define(app, &err) == 0)
+    if (app->router != NULL && app->vm != NULL && mc_app_library_define(app, &err) == 0)
         return app;
     mc_app_free(app);
     return NULL;
@@ -49,8 +51,9 @@ int mc_app_load(struct mc_app *app, const char *path, struct scm_error *err)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-void app_log_error(const struct mc_app *app, const struct scm_error *err, const char *method,
-                   const char *path)
+/* One line on stderr for an error in Scheme code. */
+static void error_log(const struct mc_app *app, const struct scm_error *err, const char *method,
+                      const char *path)
 {
     mc_say("%s: %s (%s %s)", err->where[0] != '\0' ? err->where : app->opts.name, err->message,
            method, path);
@@ -60,7 +63,7 @@ void app_log_error(const struct mc_app *app, const struct scm_error *err, const 
 static void answer_error(struct mc_app *app, struct mc_http_request *req,
                          const struct scm_error *err)
 {
-    app_log_error(app, err, mc_http_method(req), mc_http_path(req));
+    error_log(app, err, mc_http_method(req), mc_http_path(req));
     int is_limit = strcmp(err->kind, "limit") == 0, is_memory = strcmp(err->kind, "memory") == 0;
     if (!is_limit && !is_memory) {
         mc_http_respond_error(req, 500, "internal error", err->message);
@@ -114,7 +117,7 @@ static int headers_make(scm_value list, scm_value body, struct mc_http_request *
 {
     const char *why;
     int has_type;
-    int count = app_headers_read(list, req, headers, &has_type, &why);
+    int count = mc_app_headers_read(list, req, headers, &has_type, &why);
     if (count >= 0 && !has_type && body != SCM_FALSE)
         headers[count++] = (struct mc_http_header){
             "content-type",
@@ -171,7 +174,7 @@ static void on_later(uv_timer_t *timer)
     scm_push_root(l->app->vm, &response);
     mc_http_on_gone(req, NULL, NULL);
     later_gone(l);
-    app_answer(l->app, req, response);
+    answer(l->app, req, response);
     scm_pop_root(l->app->vm, 1);
 }
 
@@ -245,7 +248,7 @@ static void stream_step(struct stream *s)
     scm_request_begin(vm, mc_http_conn_id(s->req));
     int rc = scm_call(vm, scm_ref_get(vm, s->proc), 1, &idx, &chunk, &err);
     if (rc != 0) {
-        app_log_error(s->app, &err, s->method, s->path);
+        error_log(s->app, &err, s->method, s->path);
     } else if (!body_bytes(chunk, &bytes, &count)) {
         mc_say("%s: a stream's chunk is a string, a bytevector or #f (%s %s)", s->app->opts.name,
                s->method, s->path);
@@ -305,9 +308,10 @@ static void answer_stream(struct mc_app *app, struct mc_http_request *req, scm_v
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-void app_answer(struct mc_app *app, struct mc_http_request *req, scm_value response)
+/* Answer a request with a response value: now, later, or as a stream. */
+static void answer(struct mc_app *app, struct mc_http_request *req, scm_value response)
 {
-    switch (app_answer_kind(response)) {
+    switch (mc_app_answer_kind(response)) {
     case APP_PLAIN:
         answer_plain(req, response);
         break;
@@ -352,8 +356,8 @@ void mc_app_handle(struct mc_http_request *http, void *arg)
     struct scm_vm *vm = app->vm;
     struct scm_error err;
     scm_request_begin(vm, mc_http_conn_id(http));
-    scm_value value = scm_foreign(vm, app_request_type, &request, NULL), response = SCM_VOID;
-    if (scm_foreign_get(value, app_request_type) == NULL) {
+    scm_value value = scm_foreign(vm, mc_app_request_type, &request, NULL), response = SCM_VOID;
+    if (scm_foreign_get(value, mc_app_request_type) == NULL) {
         mc_http_respond_error(http, 503, "out of memory", "all cells of the heap are in use");
         scm_request_end(vm);
         return;
@@ -365,7 +369,7 @@ void mc_app_handle(struct mc_http_request *http, void *arg)
     if (rc != 0)
         answer_error(app, http, &err);
     else
-        app_answer(app, http, response);
+        answer(app, http, response);
     scm_pop_root(vm, 2);
     scm_request_end(vm);
 }

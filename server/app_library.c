@@ -14,7 +14,7 @@
 #define INTERVAL_MS_MAX 3600000
 #define SCRATCH_KEPT_BYTES (256 * 1024)
 
-const char app_request_type[] = "request", app_tag_type[] = "response";
+const char mc_app_request_type[] = "request", mc_app_tag_type[] = "response";
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static scm_value string_from(struct mc_app *app, const char *text, size_t bytes)
 {
     if (is_utf8((const uint8_t *)text, bytes))
         return scm_string(app->vm, text, bytes);
-    struct mc_buf *clean = app_scratch(&app->text);
+    struct mc_buf *clean = mc_app_scratch(&app->text);
     for (size_t step, done = 0; done < bytes; done += step) {
         step = mc_utf8_char_bytes((const uint8_t *)text + done, bytes - done);
         if (step == 0)
@@ -74,7 +74,7 @@ static int is_token(const char *text)
     return text[0] != '\0';
 }
 
-struct mc_buf *app_scratch(struct mc_buf *b)
+struct mc_buf *mc_app_scratch(struct mc_buf *b)
 {
     if (b->room > SCRATCH_KEPT_BYTES || b->failed)
         mc_buf_fini(b);
@@ -82,10 +82,10 @@ struct mc_buf *app_scratch(struct mc_buf *b)
     return b;
 }
 
-enum app_answer_kind app_answer_kind(scm_value v)
+enum app_answer_kind mc_app_answer_kind(scm_value v)
 {
     const enum app_answer_kind *kind =
-        scm_is_pair(v) ? scm_foreign_get(scm_car(v), app_tag_type) : NULL;
+        scm_is_pair(v) ? scm_foreign_get(scm_car(v), mc_app_tag_type) : NULL;
     return kind != NULL ? *kind : APP_NO_ANSWER;
 }
 
@@ -134,8 +134,8 @@ static int header_keep(struct mc_http_request *req, const char *name, const char
     return 1;
 }
 
-int app_headers_read(scm_value list, struct mc_http_request *req, struct mc_http_header *out,
-                     int *has_type, const char **why)
+int mc_app_headers_read(scm_value list, struct mc_http_request *req, struct mc_http_header *out,
+                        int *has_type, const char **why)
 {
     int count = 0;
     *has_type = 0;
@@ -193,7 +193,7 @@ static scm_value prim_respond(struct scm_vm *vm, int argc, const scm_value *argv
         return scm_fail(vm, "respond: the status is a number from 200 to 599");
     if (!scm_is_string(body) && !scm_is_bytevector(body) && body != SCM_FALSE)
         return scm_fail(vm, "respond: the body is a string or a bytevector");
-    if (app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
+    if (mc_app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
         return scm_fail(vm, "respond: %s", why);
     return plain(arg, argv[0], body, headers);
 }
@@ -202,7 +202,7 @@ static scm_value prim_respond(struct scm_vm *vm, int argc, const scm_value *argv
 static scm_value json_failure(struct mc_app *app, const char *who, scm_value culprit,
                               const char *why)
 {
-    struct mc_buf *text = app_scratch(&app->text);
+    struct mc_buf *text = mc_app_scratch(&app->text);
     if (culprit == SCM_VOID)
         return scm_fail(app->vm, "%s: the value %s", who, why);
     scm_print(app->vm, culprit, 0, text);
@@ -219,9 +219,9 @@ static scm_value prim_respond_json(struct scm_vm *vm, int argc, const scm_value 
     scm_value headers = argc > 2 ? argv[2] : SCM_NIL, culprit = SCM_VOID;
     if (!is_status(argv[0]))
         return scm_fail(vm, "respond-json: the status is a number from 200 to 599");
-    if (app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
+    if (mc_app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
         return scm_fail(vm, "respond-json: %s", why);
-    struct mc_buf *text = app_scratch(&app->text);
+    struct mc_buf *text = mc_app_scratch(&app->text);
     if (mc_json_write(argv[1], text, &why, &culprit) != 0)
         return json_failure(app, "respond-json", culprit, why);
     scm_value body = scm_string(vm, (const char *)text->bytes, text->count);
@@ -244,7 +244,7 @@ static scm_value prim_respond_after(struct scm_vm *vm, int argc, const scm_value
     (void)argc;
     if (!is_interval(argv[0]))
         return scm_fail(vm, "respond-after: the time is 0 to %d ms", INTERVAL_MS_MAX);
-    enum app_answer_kind kind = app_answer_kind(argv[1]);
+    enum app_answer_kind kind = mc_app_answer_kind(argv[1]);
     if (kind != APP_PLAIN && kind != APP_STREAM)
         return scm_fail(vm, "respond-after: wants a response, as respond makes it");
     return tagged(arg, APP_LATER, scm_cons(vm, argv[0], argv[1]));
@@ -261,7 +261,7 @@ static scm_value prim_respond_stream(struct scm_vm *vm, int argc, const scm_valu
         return scm_fail(vm, "respond-stream: the interval is 0 to %d ms", INTERVAL_MS_MAX);
     if (!scm_is_procedure(argv[2]))
         return scm_fail(vm, "respond-stream: wants a procedure that makes the chunks");
-    if (app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
+    if (mc_app_headers_read(headers, NULL, NULL, &has_type, &why) < 0)
         return scm_fail(vm, "respond-stream: %s", why);
     scm_value rest = scm_cons(vm, argv[1], scm_cons(vm, argv[2], headers));
     return tagged(arg, APP_STREAM, scm_cons(vm, argv[0], rest));
@@ -271,7 +271,7 @@ static scm_value prim_respond_stream(struct scm_vm *vm, int argc, const scm_valu
 
 static struct app_request *request_get(scm_value v)
 {
-    return scm_foreign_get(v, app_request_type);
+    return scm_foreign_get(v, mc_app_request_type);
 }
 
 #define WANTS_REQUEST(who)                                                                         \
@@ -383,7 +383,7 @@ static scm_value prim_route(struct scm_vm *vm, int argc, const scm_value *argv, 
 static scm_value prim_log(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
 {
     struct mc_app *app = arg;
-    struct mc_buf *line = app_scratch(&app->text);
+    struct mc_buf *line = mc_app_scratch(&app->text);
     for (int i = 0; i < argc; i++) {
         if (i > 0)
             mc_buf_add_char(line, ' ');
@@ -403,18 +403,19 @@ static scm_value prim_json_parse(struct scm_vm *vm, int argc, const scm_value *a
     if (!scm_is_string(argv[0]))
         return scm_fail(vm, "json-parse: wants a string");
     const char *text = scm_text(argv[0], &bytes); /* borrowed until something is allocated */
-    struct mc_buf *copy = app_scratch(&app->copy);
+    struct mc_buf *copy = mc_app_scratch(&app->copy);
     mc_buf_add(copy, text, bytes);
     mc_buf_add_char(copy, '\0');
     if (copy->failed)
         return scm_fail(vm, "json-parse: out of memory");
-    return mc_json_parse(vm, &app->json, (const char *)copy->bytes, bytes, app_scratch(&app->text));
+    return mc_json_parse(vm, &app->json, (const char *)copy->bytes, bytes,
+                         mc_app_scratch(&app->text));
 }
 
 static scm_value prim_json_write(struct scm_vm *vm, int argc, const scm_value *argv, void *arg)
 {
     struct mc_app *app = arg;
-    struct mc_buf *text = app_scratch(&app->text);
+    struct mc_buf *text = mc_app_scratch(&app->text);
     const char *why;
     scm_value culprit = SCM_VOID;
     (void)argc;
@@ -445,7 +446,7 @@ static const struct {
     {"log", prim_log, 0, -1},
 };
 
-int app_library_define(struct mc_app *app, struct scm_error *err)
+int mc_app_library_define(struct mc_app *app, struct scm_error *err)
 {
     static enum app_answer_kind kinds[] = {APP_NO_ANSWER, APP_PLAIN, APP_LATER, APP_STREAM};
     struct scm_vm *vm = app->vm;
@@ -456,7 +457,7 @@ int app_library_define(struct mc_app *app, struct scm_error *err)
             return rc;
     }
     for (int kind = APP_PLAIN; kind <= APP_STREAM; kind++)
-        app->tags[kind] = scm_ref(vm, scm_foreign(vm, app_tag_type, &kinds[kind], NULL));
+        app->tags[kind] = scm_ref(vm, scm_foreign(vm, mc_app_tag_type, &kinds[kind], NULL));
     scm_value name = scm_symbol(vm, "content-type");
     scm_push_root(vm, &name);
     scm_value type = scm_string(vm, "application/json", strlen("application/json"));

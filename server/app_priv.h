@@ -28,32 +28,25 @@ struct mc_app {
 };
 
 /* Empty a scratch buffer for use; what has grown large is given back. */
-struct mc_buf *app_scratch(struct mc_buf *b);
+struct mc_buf *mc_app_scratch(struct mc_buf *b);
 
 /* A request while its handler runs: what a request value in Scheme stands for. */
 struct app_request {
     struct mc_http_request *http;
     const struct mc_route_match *match;
 };
-extern const char app_request_type[], app_tag_type[];
+extern const char mc_app_request_type[], mc_app_tag_type[];
 
 /* The kind of a response; APP_NO_ANSWER for any other value. */
-enum app_answer_kind app_answer_kind(scm_value v);
+enum app_answer_kind mc_app_answer_kind(scm_value v);
 
 /* Walk an association list of headers. With `req`, *out gets up to APP_HEADERS_MAX of them, in the
  * request's memory. Returns their number; or -1 with *why (static) when it is not such a list.
  * `has_type` is set when there is a content-type. */
-int app_headers_read(scm_value list, struct mc_http_request *req, struct mc_http_header *out,
-                     int *has_type, const char **why);
+int mc_app_headers_read(scm_value list, struct mc_http_request *req, struct mc_http_header *out,
+                        int *has_type, const char **why);
 
 /* Define (memcam http) in the app's VM. 0 or a negative code. */
-int app_library_define(struct mc_app *app, struct scm_error *err);
-
-/* Answer a request with a response value: now, later, or as a stream. */
-void app_answer(struct mc_app *app, struct mc_http_request *req, scm_value response);
-
-/* One line on stderr for an error in Scheme code. */
-void app_log_error(const struct mc_app *app, const struct scm_error *err, const char *method,
-                   const char *path);
+int mc_app_library_define(struct mc_app *app, struct scm_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "server/app.h"
@@ -139,6 +140,7 @@ static int run(const struct mc_settings *s)
 {
     char name[64];
     name_make(s->args[0], name);
+    prctl(PR_SET_NAME, "memcam-app"); /* it was started as /proc/self/exe */
     signal(SIGPIPE, SIG_IGN);
     struct host h = {0};
     struct mc_options tracing = {.struct_bytes = sizeof(tracing),

@@ -145,6 +145,8 @@ static void linger(struct mc_http_conn *c)
 
 static void release_sent(struct mc_http_conn *c)
 {
+    if (c->sent)
+        c->server->sent_ns = uv_hrtime(); /* one look at the clock for all that went out together */
     while (c->sent)
         mc_request_end(c->sent, 1, c->server->str.done);
 }
@@ -250,10 +252,12 @@ static int detect(struct mc_http_conn *c)
     }
     if (s->ssl_ctx) {
         mc_conn_error(c, 0, "clear text on a port that speaks TLS");
-        if (c->proto == MC_PROTO_H1)
+        if (c->proto == MC_PROTO_H1) {
             c->canned = mc_clear_text_h1;
-        else
+        } else {
             mc_conn_finish(c, s->str.protocol_error);
+            c->proto = MC_PROTO_DRAIN;
+        }
     } else if (c->proto == MC_PROTO_H2 && mc_h2_open(c) < 0) {
         mc_conn_close(c, s->str.limit);
     }

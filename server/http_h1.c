@@ -139,12 +139,12 @@ static size_t fill_chunk(struct mc_http_request *r, uint8_t *to, size_t room)
     if (r->stream_waiting || r->stream_ended || room < overhead + CHUNK_MIN_BYTES)
         return 0;
     size_t most = room - overhead < 0xffff ? room - overhead : 0xffff;
-    long got = r->ops.read(r->ops_arg, to + head, most);
+    long got = mc_http_stream_pull(r, to + head, most);
     if (got == 0) {
         r->stream_waiting = 1;
         return 0;
     }
-    if (got < 0 || (size_t)got > most) {
+    if (got < 0) {
         r->stream_ended = 1;
         if (!r->stream_chunked)
             return 0;

@@ -59,6 +59,17 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void 
     return 0;
 }
 
+/* nghttp2 tells of frames of unknown types only by this way. Their payload is dropped. */
+static int unpack_extension(nghttp2_session *h2, void **payload, const nghttp2_frame_hd *hd,
+                            void *arg)
+{
+    (void)h2;
+    (void)hd;
+    *payload = NULL;
+    tokens_pay(arg, 1);
+    return 0;
+}
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 static ssize_t read_shed_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, size_t room,
@@ -269,12 +280,12 @@ static ssize_t read_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, s
             *flags |= NGHTTP2_DATA_FLAG_EOF;
         return (ssize_t)bytes;
     }
-    long got = r->stream_ended ? MC_HTTP_STREAM_END : r->ops.read(r->ops_arg, buf, room);
+    long got = mc_http_stream_pull(r, buf, room);
     if (got == 0) {
         r->stream_waiting = 1;
         return NGHTTP2_ERR_DEFERRED;
     }
-    if (got < 0 || (size_t)got > room) {
+    if (got < 0) {
         r->stream_ended = 1;
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         return 0;
@@ -425,9 +436,12 @@ int mc_h2_init(struct mc_http_server *s)
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
     nghttp2_session_callbacks_set_data_source_read_length_callback(cb, data_frame_bytes);
+    nghttp2_session_callbacks_set_unpack_extension_callback(cb, unpack_extension);
     if (nghttp2_option_new(&s->h2_options) < 0)
         return MC_ENOMEM;
     nghttp2_option_set_no_closed_streams(s->h2_options, 1);
+    for (unsigned type = 0x0a; type <= 0xff; type++)
+        nghttp2_option_set_user_recv_extension_type(s->h2_options, (uint8_t)type);
     nghttp2_option_set_server_fallback_rfc7540_priorities(s->h2_options, 1);
     return 0;
 }

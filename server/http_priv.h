@@ -20,6 +20,7 @@
 #define MC_OUT_STARVED_BYTES 4096u          /* the same when tcp_buffers are short */
 #define MC_OUT_ROOM (MC_OUT_BYTES + 20480u) /* and room for one more frame behind */
 #define MC_OUT_BUFFERS 6u                   /* of tcp_buffers that an unsent rest may take */
+#define MC_OVERFLOW_MAP_BYTES 262144u       /* malloc would keep what is freed of such sizes */
 #define MC_SWEEP_MS 100u
 #define MC_LINGER_MS 1000u
 #define MC_DRAIN_MS 2000u
@@ -58,9 +59,9 @@ enum mc_request_phase {
     MC_REQ_SENT       /* all of it is serialised; waits for the socket */
 };
 
-struct mc_overflow_block { /* what did not fit into the arena: malloc, chained */
+struct mc_overflow_block { /* what did not fit into the arena: malloc or a mapping, chained */
     struct mc_overflow_block *next;
-    size_t bytes;
+    size_t bytes; /* with this head; from MC_OVERFLOW_MAP_BYTES on it is a mapping */
 };
 
 struct mc_http_request { /* stands at the start of its arena */
@@ -96,7 +97,7 @@ struct mc_http_request { /* stands at the start of its arena */
     size_t out_body_bytes, out_body_sent;
     uint64_t bytes_out;
     uint8_t no_body; /* HEAD, 204, 304 */
-    uint8_t streaming, stream_chunked, stream_waiting, stream_ended, stream_closed;
+    uint8_t streaming, stream_chunked, stream_waiting, stream_ended, stream_closed, stream_cut;
     struct mc_http_stream_ops ops;
     void *ops_arg;
     void (*gone)(void *arg);
@@ -137,6 +138,8 @@ int mc_doors_host_allowed(const struct mc_http_options *o, const char *bound_hos
 const char *mc_status_text(int status);
 /* Is it a hop-by-hop or framing header, which only the server sets? */
 int mc_http_is_own_header(const char *name);
+/* Pull from a stream: what its `read` says; END when the server is closing. */
+long mc_http_stream_pull(struct mc_http_request *r, uint8_t *buf, size_t room);
 /* The head and the (small) body of a 503 that needs no memory. Static. */
 extern const char mc_shed_body[];
 extern const char mc_shed_h1[];
@@ -166,9 +169,9 @@ struct mc_http_conn {
     /* Out: what the socket did not take. */
     uint8_t *out[MC_OUT_BUFFERS];
     uint32_t out_count;
-    uint8_t *out_spill;               /* owned: malloc, when tcp_buffers were empty */
-    struct mc_http_request *requests; /* owned: not yet sent */
-    struct mc_http_request *sent;     /* owned: wait for the socket */
+    uint8_t *out_spill;                       /* owned: malloc, when tcp_buffers were empty */
+    struct mc_http_request *requests;         /* owned: not yet sent */
+    struct mc_http_request *sent, *sent_last; /* owned: wait for the socket, in order */
     uint32_t request_count;
     uint64_t bytes_in, bytes_out;
     uint64_t last_ms, read_ms, accepted_ms, linger_ms;
@@ -245,6 +248,7 @@ struct mc_http_server {
     struct mc_http_conn *open, *dirty; /* lists */
     struct mc_shed_conn *shed;         /* owned: MC_SHED_SPARES */
     uint64_t arena_bytes_in_use;
+    uint64_t sent_ns;                        /* uv_hrtime when the answers that end now went out */
     SSL_CTX *ssl_ctx;                        /* owned */
     nghttp2_session_callbacks *h2_callbacks; /* owned */
     nghttp2_option *h2_options;              /* owned */

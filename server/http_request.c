@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "server/http_priv.h"
 #include "tracer/error.h"
@@ -13,8 +14,15 @@
 static void *overflow_alloc(struct mc_http_request *r, size_t bytes)
 {
     struct mc_http_server *s = r->conn->server;
-    struct mc_overflow_block *block = malloc(sizeof *block + bytes);
+    struct mc_overflow_block *block;
+    bytes += sizeof *block;
     mc_arena_overflow(s->arena_source);
+    if (bytes < MC_OVERFLOW_MAP_BYTES) {
+        block = malloc(bytes);
+    } else {
+        block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        block = block == MAP_FAILED ? NULL : block;
+    }
     if (!block)
         return NULL;
     block->next = r->overflow;
@@ -22,6 +30,17 @@ static void *overflow_alloc(struct mc_http_request *r, size_t bytes)
     r->overflow = block;
     r->overflow_bytes += bytes;
     return block + 1;
+}
+
+static void overflow_free(struct mc_http_request *r)
+{
+    for (struct mc_overflow_block *block = r->overflow, *next; block; block = next) {
+        next = block->next;
+        if (block->bytes < MC_OVERFLOW_MAP_BYTES)
+            free(block);
+        else
+            munmap(block, block->bytes);
+    }
 }
 
 static void *arena_take(struct mc_http_request *r, size_t bytes, size_t align)
@@ -172,7 +191,9 @@ static uint32_t method_id(const struct mc_http_server *s, const char *method)
         return s->str.name;
     X(GET)
     X(POST)
-    X(HEAD) X(PUT) X(DELETE) X(PATCH) X(OPTIONS)
+    X(HEAD)
+    X(PUT)
+    X(DELETE) X(PATCH) X(OPTIONS)
 #undef X
         return MC_STRING_OTHER;
 }
@@ -229,7 +250,8 @@ void mc_request_dispatch(struct mc_http_request *r)
     if (r->phase != MC_REQ_RECEIVING)
         return;
     r->phase = MC_REQ_HANDLED;
-    r->started_ns = uv_hrtime();
+    if (r->body_bytes) /* else it began just now */
+        r->started_ns = uv_hrtime();
     mc_arena_set(s->arena_source, (size_t)s->arena_bytes_in_use);
     s->o.handler(r, s->o.arg);
     /* A delayed answer is traced as a request now; the others were, when they answered. */
@@ -244,6 +266,8 @@ static void unlink_request(struct mc_http_request *r)
     struct mc_http_conn *c = r->conn;
     if (r->next)
         r->next->prev = r->prev;
+    else if (c->sent_last == r)
+        c->sent_last = r->prev;
     if (r->prev)
         r->prev->next = r->next;
     else if (c->requests == r)
@@ -258,10 +282,12 @@ void mc_request_sent(struct mc_http_request *r)
     struct mc_http_conn *c = r->conn;
     unlink_request(r);
     r->phase = MC_REQ_SENT;
-    r->next = c->sent;
-    if (r->next)
-        r->next->prev = r;
-    c->sent = r;
+    r->prev = c->sent_last;
+    if (r->prev)
+        r->prev->next = r;
+    else
+        c->sent = r;
+    c->sent_last = r;
     c->request_count--;
 }
 
@@ -275,7 +301,7 @@ static void trace_end(struct mc_http_request *r, int finished, uint32_t reason)
             .status = (uint16_t)(finished ? r->status : 0),
             .bytes_in = r->body_bytes,
             .bytes_out = r->bytes_out,
-            .dur_ns = r->started_ns ? uv_hrtime() - r->started_ns : 0,
+            .dur_ns = r->started_ns ? (finished ? s->sent_ns : uv_hrtime()) - r->started_ns : 0,
             .arena_high_water_bytes = r->arena_used_bytes + (uint32_t)r->overflow_bytes,
         };
         mc_event_response(s->o.tracer, r->conn->id, r->stream_id, &e);
@@ -300,10 +326,7 @@ void mc_request_end(struct mc_http_request *r, int finished, uint32_t reason)
         r->gone(r->gone_arg);
     }
     trace_end(r, finished, reason);
-    for (struct mc_overflow_block *b = r->overflow, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
+    overflow_free(r);
     if (r->body_is_malloc)
         free(r->body);
     if (c->h1_request == r)

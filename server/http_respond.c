@@ -87,8 +87,11 @@ int mc_http_is_own_header(const char *name)
     static const char *const own[] = {
         "connection", "content-length", "keep-alive",        "proxy-connection",
         "te",         "trailer",        "transfer-encoding", "upgrade"};
+    char first = (char)(name[0] | 0x20);
+    if (first != 'c' && first != 'k' && first != 'p' && first != 't' && first != 'u')
+        return 0;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        if (strcasecmp(name, own[i]) == 0)
+        if (own[i][0] == first && strcasecmp(name, own[i]) == 0)
             return 1;
     return 0;
 }
@@ -300,6 +303,14 @@ int mc_http_respond_stream(struct mc_http_request *r, int status,
             ops->closed(arg);
     }
     return rc;
+}
+
+long mc_http_stream_pull(struct mc_http_request *r, uint8_t *buf, size_t room)
+{
+    if (r->stream_cut)
+        return MC_HTTP_STREAM_END;
+    long got = r->ops.read(r->ops_arg, buf, room);
+    return got > 0 && (size_t)got > room ? MC_HTTP_STREAM_END : got;
 }
 
 void mc_http_stream_resume(struct mc_http_request *r)

@@ -186,8 +186,7 @@ static void close_conn(struct mc_http_conn *c)
     for (struct mc_http_request *r = c->requests, *next; r; r = next) {
         next = r->next;
         if (r->streaming) {
-            r->stream_ended = 1;
-            r->stream_waiting = 1;
+            r->stream_cut = r->stream_waiting = 1;
             mc_http_stream_resume(r);
         } else if (r->phase == MC_REQ_HANDLED) {
             void (*gone)(void *arg) = r->gone;

@@ -1,6 +1,8 @@
 /* main.c: the program: a table of commands. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/command.h"
 #include "tracer/error.h"
@@ -24,8 +26,20 @@ static void help(FILE *out)
           out);
 }
 
+/* A trace must never be opened as descriptor 2, where error lines go. */
+static void descriptors_fill(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    descriptors_fill();
     if (argc < 2) {
         mc_say("a command is missing: memcam COMMAND; see memcam --help");
         return MC_EXIT_USAGE;

@@ -54,7 +54,8 @@ static void session_close(struct session *s)
     if (s->phase == SESSION_CLOSING)
         return;
     s->phase = SESSION_CLOSING;
-    if (s->frame_count > 0)
+    int has_begun = !s->opts->serves_app || s->is_ready;
+    if (s->frame_count > 0 && has_begun)
         mc_say("recorded %lld frames; replay them with: memcam replay %s",
                (long long)s->frame_count, s->settings->store);
     mc_dashboard_close(s->dashboard, NULL, NULL);
@@ -71,7 +72,8 @@ static void session_done(struct session *s)
 {
     if (s->opts->serves_app && !s->is_stopping && s->child_exit != 0) {
         s->status = !s->is_ready && s->child_exit == MC_EXIT_USAGE ? MC_EXIT_USAGE : MC_EXIT_FAILED;
-        if (s->is_ready || s->child_exit < 0)
+        int has_told_why = !s->is_ready && s->child_exit > 0 && s->child_exit <= MC_EXIT_FAILED;
+        if (!has_told_why)
             mc_say("the app has ended: %s", s->child_end);
     } else if (s->frame_count == 0 && s->status == MC_EXIT_DONE && !s->opts->serves_app) {
         s->status = MC_EXIT_FAILED;

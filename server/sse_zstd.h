@@ -12,7 +12,7 @@
 
 #include "tracer/buf.h"
 
-#define MC_SSE_WINDOW_LOG 15
+#define MC_SSE_WINDOW_LOG 16
 
 struct mc_squeeze;
 

@@ -12,6 +12,9 @@
 
 #include "tracer/error.h"
 
+/* Times past this, some 146 years, are none: sums of two still fit. */
+#define TIME_MAX (INT64_MAX / 2)
+
 int mc_attach_fail(struct mc_attach *a, int code, const char *format, ...)
 {
     va_list args;
@@ -60,7 +63,10 @@ static int check_head(struct mc_attach *a, uint64_t file_bytes)
                               "%.120s: segment version %u, but this memcam reads %u; build the "
                               "program and memcam from one release",
                               a->path, h->version, MC_SEGMENT_VERSION);
-    if (mc_segment_layout(h, &a->layout) != 0 || h->pid <= 0 || h->clock > MC_CLOCK_TSC)
+    int is_sane = h->pid > 0 && h->clock <= MC_CLOCK_TSC && h->start_mono_ns >= 0 &&
+                  h->start_mono_ns < TIME_MAX && h->start_wall_ns >= 0 &&
+                  h->start_wall_ns < TIME_MAX;
+    if (!is_sane || mc_segment_layout(h, &a->layout) != 0)
         return mc_attach_fail(
             a, MC_ECORRUPT, "%.160s: the segment's head is damaged; restart the program", a->path);
     if (file_bytes < h->segment_bytes)

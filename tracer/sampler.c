@@ -102,7 +102,6 @@ int mc_sampler_open(const char *path, const struct mc_sampler_options *opts,
         return code;
     }
     s->is_event_clock_ns = opts && opts->event_clock_ns;
-    s->skip_ts = INT64_MIN;
     mc_windows_init(&s->windows, (uint32_t)((SECOND_NS + interval_ns / 2) / interval_ns));
     mc_procfs_open(&s->procfs, s->attach.head.pid, s->attach.head.process_start);
     mc_clock_line_init(&s->line, &s->attach.head);
@@ -155,13 +154,6 @@ int64_t mc_sampler_now(const struct mc_sampler *s)
 const char *mc_sampler_why(const struct mc_sampler *s)
 {
     return s->why;
-}
-
-void mc_sampler_skip(struct mc_sampler *s, int64_t ts)
-{
-    s->skip_ts = ts;
-    if (ts > s->last_ts)
-        s->last_ts = ts;
 }
 
 /* ---- ticks ----------------------------------------------------------------------------------- */
@@ -244,7 +236,7 @@ static int64_t frame_ts(const struct mc_sampler *s, int64_t now)
 {
     int64_t step = s->is_event_clock_ns ? 1 : 1000;
     int64_t ts = now - now % step;
-    if (s->has_ticked || s->skip_ts != INT64_MIN)
+    if (s->has_ticked)
         ts = ts > s->last_ts ? ts : s->last_ts + step;
     return ts;
 }
@@ -332,7 +324,7 @@ int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame
         return failed(s, code);
     note_beat(s);
     if (s->was_dead_at_open)
-        now = last_moment(s, mc_sampler_now(s));
+        now = last_moment(s, now);
     int is_last = !is_alive || s->attach.live.ended;
     int64_t ts = frame_ts(s, now);
     if (is_alive)

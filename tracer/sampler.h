@@ -64,9 +64,4 @@ const char *mc_sampler_why(const struct mc_sampler *s);
 /* Add a gap that the recorder itself knows of; it goes into the next frame. Copied. */
 int mc_sampler_gap(struct mc_sampler *s, const struct mc_gap *gap);
 
-/* For a recorder that goes on with a run (mc_writer_resume): events up to `ts` are in the trace
- * already. They still tell of open connections, but are not in frames; every frame's ts is above.
- * Call before the first tick. */
-void mc_sampler_skip(struct mc_sampler *s, int64_t ts);
-
 #endif

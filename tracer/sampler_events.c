@@ -185,8 +185,7 @@ int mc_sampler_make_events(struct mc_sampler *s, int64_t ts, int is_last)
         e.ts = event_ts(s, s->keys[i].ticks, ts);
         struct mc_connection_effect effect = mc_connections_event(&s->connections, &e);
         mc_traffic_event(&s->traffic, &e, &effect);
-        if (e.ts > s->skip_ts)
-            s->events[s->event_count++] = e;
+        s->events[s->event_count++] = e;
     }
     keep_the_rest(s, is_last);
     return 0;

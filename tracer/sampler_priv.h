@@ -49,7 +49,7 @@ struct mc_sampler {
 
     int is_event_clock_ns;
     int has_ticked, was_dead_at_open, has_failed;
-    int64_t last_ts, skip_ts;
+    int64_t last_ts;
     uint64_t beat_ticks; /* newest seen */
     int64_t beat_ns;
     uint64_t dropped_seen;

@@ -313,12 +313,12 @@ static int serve(struct mc_http_options *o)
         fprintf(stderr, "bench_http: %s\n", why);
         return 3;
     }
-    printf("ready %s %s\n", mc_http_server_scheme(b.server), mc_http_server_address(b.server));
-    fflush(stdout);
     uv_signal_init(&loop, &on_term);
     uv_signal_init(&loop, &on_int);
     uv_signal_start(&on_term, on_signal, SIGTERM);
     uv_signal_start(&on_int, on_signal, SIGINT);
+    printf("ready %s %s\n", mc_http_server_scheme(b.server), mc_http_server_address(b.server));
+    fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&loop);
     return rc < 0 ? 3 : 0;

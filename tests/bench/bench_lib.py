@@ -143,7 +143,7 @@ def read_lines(child, wanted):
 
 def h2load(url, seconds, cpu=1):
     """Requests per second and how many were done, with the flags that all servers get."""
-    command = ["h2load", "-c", "8", "-m", "32", "-t", "1", "-D", "%g" % seconds, url]
+    command = ["h2load", "-c", "8", "-m", "32", "-t", "1", "-D", "%dms" % (seconds * 1000), url]
     if os.cpu_count() > 1 and shutil.which("taskset"):
         command = ["taskset", "-c", str(cpu)] + command
     try:

@@ -179,6 +179,7 @@ class H2:
     def __init__(self, server, timeout=5, sock=None):
         self.s = sock or server.connect(timeout)
         self.buffer = b""
+        self.alive = True
         self.s.sendall(PREFACE + frame(SETTINGS))
 
     def __enter__(self):
@@ -200,9 +201,13 @@ class H2:
             while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
                 piece = self.s.recv(65536)
                 if not piece:
+                    self.alive = False
                     return None
                 self.buffer += piece
+        except socket.timeout:
+            return None
         except OSError:
+            self.alive = False
             return None
         length = int.from_bytes(self.buffer[:3], "big")
         head, payload = self.buffer[:9], self.buffer[9:9 + length]

@@ -18,7 +18,10 @@ DOCUMENT_EVENTS = ("keyframe", "delta")
 
 
 def record(*args):
-    return mc.Record("--", mc.compile_program("busy", PROGRAM), *args)
+    """The busy program, recorded; its run has begun."""
+    process = mc.Record("--", mc.compile_program("busy", PROGRAM), *args)
+    mc.wait_for("the run", lambda: mc.get(process.dash + "/api/runs").json()["runs"])
+    return process
 
 
 def stream_url(process, query="", run="1"):
@@ -325,6 +328,7 @@ def test_bad_parameters():
         mc.equal(answer.status, 400, "status of " + query)
         mc.check(answer.json()["error"] and answer.json()["detail"], "says what is wrong")
     mc.equal(mc.get(stream_url(process), {"last-event-id": "x"}).status, 400, "last-event-id")
+    time.sleep(2)  # the store knows the run's series then
     for path in ("state?ts=x", "overview?px=0", "overview?px=x", "overview?from=9&to=3",
                  "overview?series=slab/none/used", "events?limit=0", "events?limit=100001",
                  "events?conn=x", "marks?from=x", "gaps?to=x"):
@@ -408,10 +412,9 @@ def test_clients_come_and_go():
             client.close()
         return opened
 
-    before_fds = fds()
     churn(seconds / 3)
     time.sleep(1)
-    before = memory(process)
+    before, before_fds = memory(process), fds()
     opened = churn(seconds)
     mc.wait_for("descriptors as before", lambda: fds() <= before_fds + 2)
     grown = memory(process) - before

@@ -2,7 +2,8 @@
  *
  * The input is a list of patches on a small good segment, so that the fuzzer does not spend its
  * life on the magic: each is an offset (4 bytes), a length (1 byte) and that many bytes. A first
- * byte of 0 means instead that the rest is the whole file.
+ * byte of 0 means instead that the rest is the whole file; an even one that the damage comes after
+ * a first look.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -60,53 +61,70 @@ static void make_good(void)
     fixture_close(&f);
 }
 
-/* Overwrite parts of the segment behind `fd` as the input says. */
-static void patch(int fd, const uint8_t *data, size_t bytes)
+/* Overwrite parts of the segment behind `fd` as the input says; or, with is_undo, write back what
+ * the good one has there. */
+static void patch(int fd, const uint8_t *data, size_t bytes, int is_undo)
 {
     while (bytes > 5) {
         uint32_t at;
         memcpy(&at, data, 4);
+        at %= SEGMENT_BYTES - 256;
         size_t count = data[4];
         data += 5;
         bytes -= 5;
         count = count < bytes ? count : bytes;
-        if (pwrite(fd, data, count, at % SEGMENT_BYTES) < 0)
+        if (pwrite(fd, is_undo ? good + at : data, count, at) < 0)
             abort();
         data += count;
         bytes -= count;
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+static int new_file(const void *content, size_t bytes)
+{
+    int fd = memfd_create("segment", MFD_CLOEXEC);
+    if (fd < 0 || (bytes && write(fd, content, bytes) != (ssize_t)bytes))
+        abort();
+    return fd;
+}
+
+/* Look three times; with late damage, the first look is at the good segment. */
+static void look(int fd, const uint8_t *late_damage, size_t bytes)
 {
     char path[64];
     struct mc_sampler *s;
     const struct mc_frame *frame;
-    if (!good)
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (mc_sampler_open(path, NULL, &s, NULL, 0) != 0)
+        return;
+    mc_sampler_tick(s, 0, &frame);
+    if (late_damage)
+        patch(fd, late_damage, bytes, 0);
+    mc_sampler_drain(s);
+    mc_sampler_tick(s, 0, &frame);
+    mc_sampler_tick(s, 0, &frame);
+    mc_sampler_close(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    static int good_fd = -1;
+    if (!good) {
         make_good();
+        good_fd = new_file(good, SEGMENT_BYTES);
+    }
     if (bytes == 0)
         return 0;
-    int fd = memfd_create("segment", MFD_CLOEXEC);
-    if (fd < 0)
-        abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (data[0] == 0) {
-        if (write(fd, data + 1, bytes - 1) < 0)
-            abort();
-    } else if (write(fd, good, SEGMENT_BYTES) != (ssize_t)SEGMENT_BYTES) {
-        abort();
+        int fd = new_file(data + 1, bytes - 1);
+        look(fd, NULL, 0);
+        close(fd);
+        return 0;
     }
-    if (data[0] != 0 && data[0] & 1)
-        patch(fd, data + 1, bytes - 1);
-    if (mc_sampler_open(path, NULL, &s, NULL, 0) == 0) {
-        mc_sampler_tick(s, 0, &frame);
-        if (data[0] != 0 && !(data[0] & 1)) /* damage it after the first look */
-            patch(fd, data + 1, bytes - 1);
-        mc_sampler_drain(s);
-        mc_sampler_tick(s, 0, &frame);
-        mc_sampler_tick(s, 0, &frame);
-        mc_sampler_close(s);
-    }
-    close(fd);
+    int is_late = !(data[0] & 1);
+    if (!is_late)
+        patch(good_fd, data + 1, bytes - 1, 0);
+    look(good_fd, is_late ? data + 1 : NULL, bytes - 1);
+    patch(good_fd, data + 1, bytes - 1, 1);
     return 0;
 }

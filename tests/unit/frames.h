@@ -69,8 +69,10 @@ static inline struct mc_frame *frames_new(const struct mc_schema *schema,
         if (source->flags & MC_SOURCE_HAS_OWNERS) {
             map->owners = calloc(slots + 1, sizeof *map->owners);
             map->conns = calloc(slots + 1, sizeof *map->conns);
-            if (old)
+            if (old) {
                 memcpy(map->owners, old->owners, slots * sizeof *map->owners);
+                memcpy(map->conns, old->conns, slots * sizeof *map->conns);
+            }
         }
     }
     *f = (struct mc_frame){.ts = ts, .schema = cut, .values = values, .maps = maps};

@@ -334,8 +334,9 @@ static void change_maps(struct mc_frame *f)
             map->states[slot] = (uint8_t)(' ' + frames_random(96));
             if (map->owners)
                 map->owners[slot] =
-                    (uint16_t)(frames_random(8) ? frames_random(f->schema->string_count)
-                                                : frames_random(65536));
+                    (uint16_t)(frames_random(8)
+                                   ? frames_random(f->schema->string_count)
+                                   : frames_random(65536) % (f->schema->string_count + 200));
         }
         if (map->owners && frames_random(40) == 0)
             memset(map->owners, 0, map->slot_count * sizeof *map->owners);

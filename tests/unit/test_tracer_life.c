@@ -151,8 +151,10 @@ static struct mc_sampler *attach(const char *dir)
     char path[600], why[256] = "";
     struct mc_sampler *s = NULL;
     fixture_find(dir, path, sizeof path);
-    if (mc_sampler_open(path, NULL, &s, why, sizeof why) != 0)
+    if (mc_sampler_open(path, NULL, &s, why, sizeof why) != 0) {
         fprintf(stderr, "%s\n", why);
+        exit(1);
+    }
     return s;
 }
 
@@ -173,7 +175,6 @@ static void a_killed_program_is_read_to_the_end(void)
     pid_t pid = start_program(dir, 'p', &fd);
     wait_ready(fd);
     struct mc_sampler *s = attach(dir);
-    CHECK(s != NULL);
     const struct mc_run_info *info = mc_sampler_info(s);
     CHECK_STR(info->label, "a label");
     CHECK_STR(info->build, "b1");
@@ -189,7 +190,6 @@ static void a_killed_program_is_read_to_the_end(void)
     /* Someone who comes even later still reads it, as of its last moment. */
     usleep(30000);
     s = attach(dir);
-    CHECK(s != NULL);
     int64_t now = mc_sampler_now(s);
     CHECK_INT(mc_sampler_tick(s, 0, &frame), MC_END);
     CHECK_INT(frame->event_count, 500);
@@ -209,7 +209,7 @@ static void a_closed_tracer_ends_the_run(void)
     wait_ready(fd);
     usleep(50000);
     struct mc_sampler *s = attach(dir);
-    CHECK(s && mc_sampler_tick(s, 0, &frame) == MC_END);
+    CHECK_INT(mc_sampler_tick(s, 0, &frame), MC_END);
     CHECK_INT(frame->event_count, 500);
     mc_sampler_close(s);
     kill(pid, SIGKILL);

@@ -11,7 +11,7 @@
 static void histograms_agree_on_buckets(void)
 {
     struct fixture f;
-    const struct mc_frame *frame;
+    const struct mc_frame *frame = NULL;
     CHECK(fixture_open(&f, NULL) == 0);
     struct mc_histogram *h = mc_histogram_register(f.tracer, "h", "ns");
     uint64_t values[260];

@@ -79,7 +79,7 @@ static inline void fixture_close(struct fixture *f)
 static inline int64_t fixture_value(const struct mc_frame *frame, int kind, const char *name,
                                     unsigned field)
 {
-    const struct mc_source *source = mc_schema_find(frame->schema, kind, name);
+    const struct mc_source *source = frame ? mc_schema_find(frame->schema, kind, name) : NULL;
     return source ? frame->values[source->value_idx + field] : -1;
 }
 
