@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BUILD, ROOT, SHOTS, SLOW, check, compareMap, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './browser_lib.mjs';
+import { BUILD, ROOT, SHOTS, SLOW, check, compareMap, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const MEMCAM = path.join(BUILD, 'memcam');
 const APP = path.join(ROOT, 'tests/demo/app.scm');

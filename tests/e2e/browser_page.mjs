@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { startMock } from './mock_server.mjs';
-import { SHOTS, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './browser_lib.mjs';
+import { SHOTS, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const browser = await launch();
 let mock = await startMock({ ticks: 600 });
