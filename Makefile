@@ -27,7 +27,7 @@ ARCHIVES := $(BUILD)/server.a $(BUILD)/replay.a $(BUILD)/store.a $(BUILD)/lisp.a
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FAULT := $(patsubst tests/fault/%.c,$(BUILD)/fault/%,$(wildcard tests/fault/test_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
-FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-replay/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(BUILD)/memcam $(BUILD)/memcam_sql.so $(BUILD)/libmemcam.a $(BUILD)/libmemcam.so \
 	$(BUILD)/memcam.pc ## build the program, the library and the SQLite extension
@@ -47,7 +47,7 @@ $(BUILD)/%.a:
 $(BUILD)/libmemcam.a: $(LIB_OBJ)
 $(BUILD)/libmemcam.so: $(LIB_OBJ)
 	$(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libmemcam.so.0 -Wl,-z,defs $^ -pthread -o $@
-$(BUILD)/memcam.pc: Makefile
+$(BUILD)/memcam.pc: FORCE # holds PREFIX, which install may give anew
 	@mkdir -p $(@D)
 	@printf 'prefix=%s\nincludedir=$${prefix}/include\nlibdir=$${prefix}/lib\n\nName: memcam\nDescription: publish memory pools and connection events to memcam\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lmemcam\nLibs.private: -pthread\n' '$(PREFIX)' '$(VERSION)' > $@
 
@@ -68,8 +68,18 @@ $(BUILD)/fault/%: $(BUILD)/obj/tests/fault/%.o $(ARCHIVES)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+# A fuzz target under libFuzzer (tests/fuzz/run.sh says how), and as a test that replays its corpus.
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+$(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay_main.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
-tests-build: all $(UNIT) $(FAULT)
+# LTTng-UST, where it is installed, is measured beside our tracer.
+$(BUILD)/bench/bench_lttng: ALL_LIBS += $(shell pkg-config --silence-errors --libs lttng-ust)
+
+tests-build: all $(UNIT) $(FAULT) $(FUZZ) $(BUILD)/bench/bench_http
 
 deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)
@@ -110,6 +120,9 @@ lint: ## floors, headers, exported symbols, format, cppcheck
 	@$(MAKE) --no-print-directory all WERROR=-Werror
 	@python3 tests/lint.py --build $(BUILD)
 
+print-%: # the value of a variable, for the scripts in tests/
+	$(info $($*))@:
+
 format: ## lay the C code out with clang-format
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
@@ -138,6 +151,7 @@ clean: ## remove build/
 
 .PHONY: all help tests-build deps test test-unit test-asan test-tsan test-fault fuzz bench demo lint \
 	format install uninstall dist clean
+FORCE:
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

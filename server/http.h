@@ -106,6 +106,10 @@ int mc_http_respond_stream(struct mc_http_request *r, int status,
                            const struct mc_http_stream_ops *ops, void *arg);
 void mc_http_stream_resume(struct mc_http_request *r);
 
+/* The headers that keep a page to itself (CSP, nosniff, no referrer, no cross-origin use), for
+ * answers of the dashboard. Static. */
+const struct mc_http_header *mc_http_security_headers(size_t *count);
+
 /* Be told when a request whose answer is delayed goes away before it was answered (its peer left):
  * then it must not be answered any more. */
 void mc_http_on_gone(struct mc_http_request *r, void (*gone)(void *arg), void *arg);

@@ -1,10 +1,10 @@
 /* sampler.h: reads a traced program's segment and the kernel's view of it, and makes frames.
  *
- * Owns:    a read-only mapping of the segment, private copies of all that is published.
+ * Owns:    the segment's descriptor, private copies of all that is published.
  * Threads: one thread per sampler. No call blocks on the traced program.
- * Never:   trusts the segment: every offset, count and length is checked against the mapping, all
- *          text is cleaned, and a mapping that shrinks under the reader (SIGBUS) is survived by
- *          reading with pread or process-independent means, not by luck.
+ * Never:   trusts the segment: every offset, count and length is checked, and all text is cleaned.
+ *          It is read with pread and never mapped, so that a file cut off under the reader is a
+ *          short read and no SIGBUS.
  */
 #ifndef MC_SAMPLER_H
 #define MC_SAMPLER_H
@@ -57,7 +57,7 @@ int mc_sampler_drain(struct mc_sampler *s);
 /* Take one sample. *out is borrowed until the next call. `late_ns`: how much later than due this
  * tick runs, for the recorder's own figures. Returns 0; MC_END when the program has closed its
  * tracer or its process is gone (this last frame is still good: it has the last events); or
- * MC_ECORRUPT with one line in mc_sampler_why when the segment can't be read any more. */
+ * MC_ECORRUPT or MC_ENOMEM, with one line in mc_sampler_why, when it can't go on: so it stays. */
 int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame **out);
 const char *mc_sampler_why(const struct mc_sampler *s);
 

@@ -4,7 +4,7 @@
 
 #include "store/trace.h"
 #include "tests/unit/check.h"
-#include "tests/unit/frames.h"
+#include "tests/unit/store_frames.h"
 #include "tracer/error.h"
 
 static char path[256];

@@ -1,0 +1,88 @@
+/* cmd_query.c: `memcam query`: one SQL statement over a trace. */
+#include <stdio.h>
+
+#include "server/command.h"
+#include "server/table.h"
+#include "store/trace.h"
+#include "tracer/error.h"
+
+#define COLUMNS_MAX 2000 /* SQLite's own bound */
+
+/* The types of struct mc_query_row are SQLite's: 1 integer, 2 float, 3 text, 4 blob, 5 null. */
+static const enum mc_table_type types_of_sql[] = {MC_TABLE_TEXT, MC_TABLE_INTEGER, MC_TABLE_REAL,
+                                                  MC_TABLE_TEXT, MC_TABLE_TEXT,    MC_TABLE_NULL};
+
+struct answer {
+    const char *format;
+    struct mc_table *table;
+    int rc; /* why the query was stopped from here */
+};
+
+static int add_row(void *arg, const struct mc_query_row *row)
+{
+    struct answer *a = arg;
+    if (row->type == NULL) {
+        a->table = mc_table_begin(a->format, row->column_count, row->text);
+        a->rc = a->table != NULL ? 0 : MC_ENOMEM;
+        return a->rc;
+    }
+    enum mc_table_type types[COLUMNS_MAX];
+    for (int i = 0; i < row->column_count && i < COLUMNS_MAX; i++)
+        types[i] =
+            row->type[i] >= 1 && row->type[i] <= 5 ? types_of_sql[row->type[i]] : MC_TABLE_TEXT;
+    a->rc = mc_table_row(a->table, row->text, types);
+    if (a->rc == 0 && ferror(stdout))
+        a->rc = MC_EIO;
+    return a->rc;
+}
+
+static int run(const struct mc_settings *s)
+{
+    const char *path = s->args[0];
+    struct mc_reader *reader;
+    char why[512] = "";
+    int rc = mc_reader_open(path, &reader, why, sizeof(why));
+    if (rc != 0) {
+        mc_say("%s", why[0] != '\0' ? why : mc_strerror(rc));
+        return MC_EXIT_FAILED;
+    }
+    struct answer answer = {.format = s->format};
+    struct mc_query_limits limits = {.rows = s->limit};
+    int truncated = 0;
+    rc = mc_reader_query(reader, s->args[1], &limits, add_row, &answer, &truncated, why,
+                         sizeof(why));
+    mc_table_end(answer.table);
+    mc_reader_close(reader);
+    if (answer.rc == MC_EIO)
+        return mc_stdout_finish();
+    if (rc == 0 && answer.rc != 0)
+        rc = answer.rc;
+    if (rc != 0) {
+        fflush(stdout);
+        mc_say("query: %s: %s", path, why[0] != '\0' ? why : mc_strerror(rc));
+        return MC_EXIT_FAILED;
+    }
+    if (truncated)
+        mc_say("query: there are more rows than --limit %lld", (long long)s->limit);
+    return mc_stdout_finish();
+}
+
+const struct mc_command mc_command_query = {
+    .name = "query",
+    .bit = MC_FOR_QUERY,
+    .arguments = "FILE SQL [--format table|csv|json|jsonl] [--limit N]",
+    .summary = "ask a trace in SQL",
+    .details =
+        "FILE is a trace, also one that is being recorded. SQL is one statement that only reads.\n"
+        "A table's columns are as wide as its first 1,000 rows need; csv has a line of names, "
+        "json\n"
+        "is an array of objects and jsonl an object a line. Times (ts, dur) are nanoseconds since\n"
+        "the run began.\n\n"
+        "examples:\n"
+        "  memcam query memcam.db 'SELECT * FROM run'\n"
+        "  memcam query memcam.db \"SELECT kind, name, slot_count FROM source\"\n"
+        "  memcam query memcam.db 'SELECT ts / 1e9 AS s, reason, lost FROM gap' --format csv\n",
+    .args_min = 2,
+    .args_max = 2,
+    .run = run,
+};

@@ -1,0 +1,44 @@
+/* say.c: what the program tells its user on stderr, a line at a time. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/command.h"
+
+#define LINE_BYTES 2048
+
+void mc_say(const char *format, ...)
+{
+    char text[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    char line[LINE_BYTES * 4 + 16] = "memcam: ";
+    size_t count = strlen(line);
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c == 0x7f)
+            count += (size_t)snprintf(line + count, 5, "\\x%02x", c);
+        else
+            line[count++] = *at;
+    }
+    line[count++] = '\n';
+    /* One write, so that lines of the recorder and of the app do not mix. */
+    for (size_t done = 0; done < count;) {
+        ssize_t wrote = write(STDERR_FILENO, line + done, count - done);
+        if (wrote < 0 && errno != EINTR)
+            return;
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+}
+
+int mc_stdout_finish(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return MC_EXIT_DONE;
+    mc_say("stdout: %s; what was printed is not complete", strerror(errno));
+    return MC_EXIT_FAILED;
+}

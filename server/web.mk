@@ -1,0 +1,27 @@
+# web.mk: the page's files, from web/ and from npm, become bytes in the program (server/web.h).
+
+# uPlot comes from the lock file of web/, installed by `make deps`; without it the page has no charts.
+UPLOT_DIR := $(firstword $(wildcard $(BUILD)/npm/node_modules/uplot/dist \
+	build/npm/node_modules/uplot/dist))
+WEB_FILES := $(sort $(wildcard web/*.html web/*.js web/*.css web/*.svg web/*.png)) \
+	$(if $(UPLOT_DIR),$(UPLOT_DIR)/uPlot.esm.js $(UPLOT_DIR)/uPlot.min.css)
+WEB_DIR := $(BUILD)/web
+
+# The list is a file too, so that a file that comes or goes makes the table anew.
+$(WEB_DIR)/list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(WEB_FILES)' | cmp -s - $@ || echo '$(WEB_FILES)' > $@
+
+$(WEB_DIR)/web_assets.c: $(WEB_DIR)/list server/web_pack.sh $(WEB_FILES)
+	sh server/web_pack.sh $(WEB_DIR) $(WEB_FILES)
+$(WEB_DIR)/web_assets.S: $(WEB_DIR)/web_assets.c ;
+
+$(WEB_DIR)/web_assets_table.o: $(WEB_DIR)/web_assets.c server/web.h
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+$(WEB_DIR)/web_assets_bytes.o: $(WEB_DIR)/web_assets.S $(WEB_DIR)/web_assets.c
+	$(CC) -c $< -o $@
+
+$(BUILD)/server.a: $(WEB_DIR)/web_assets_table.o $(WEB_DIR)/web_assets_bytes.o
+
+.PHONY: FORCE
+FORCE:

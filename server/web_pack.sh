@@ -1,0 +1,46 @@
+#!/bin/sh
+# web_pack.sh: turn the page's files into a table of bytes in assembler and C.
+# Usage: web_pack.sh OUT_DIR FILE…   makes OUT_DIR/web_assets.S, web_assets.c and *.gz beside them.
+set -eu
+out=$1
+shift
+mkdir -p "$out"
+{
+    printf '/* Made by server/web_pack.sh. */\n.section .rodata\n'
+    i=0
+    for file in "$@"; do
+        gzip -9nc "$file" >"$out/$i.gz"
+        printf '.global mc_web_%d, mc_web_%d_end, mc_web_%d_gz, mc_web_%d_gz_end\n' $i $i $i $i
+        printf 'mc_web_%d: .incbin "%s"\nmc_web_%d_end:\n' $i "$file" $i
+        printf 'mc_web_%d_gz: .incbin "%s"\nmc_web_%d_gz_end: .byte 0\n' $i "$out/$i.gz" $i
+        i=$((i + 1))
+    done
+    printf '.section .note.GNU-stack,"",%%progbits\n'
+} >"$out/web_assets.S"
+{
+    printf '/* web_assets.c: the files of the page. Made by server/web_pack.sh. */\n'
+    printf '#include "server/web.h"\n\n'
+    i=0
+    for file in "$@"; do
+        printf 'extern const uint8_t mc_web_%d[], mc_web_%d_end[], mc_web_%d_gz[], mc_web_%d_gz_end[];\n' \
+            $i $i $i $i
+        i=$((i + 1))
+    done
+    printf '\nconst struct mc_web_asset mc_web_assets[] = {\n'
+    i=0
+    for file in "$@"; do
+        case $file in
+        *.html) type='text/html; charset=utf-8' ;;
+        *.js | *.mjs) type='text/javascript; charset=utf-8' ;;
+        *.css) type='text/css; charset=utf-8' ;;
+        *.svg) type='image/svg+xml' ;;
+        *.png) type='image/png' ;;
+        *) type='application/octet-stream' ;;
+        esac
+        hash=$(sha256sum "$file" | cut -c1-20)
+        printf '    {"%s", "%s", "\\"%s\\"", mc_web_%d, mc_web_%d_end, mc_web_%d_gz, mc_web_%d_gz_end},\n' \
+            "${file##*/}" "$type" "$hash" $i $i $i $i
+        i=$((i + 1))
+    done
+    printf '    {0},\n};\nconst size_t mc_web_asset_count = %d;\n' $i
+} >"$out/web_assets.c"

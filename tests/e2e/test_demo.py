@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""`make demo` in a hurry: the load, the incident in the recording, the replay, nothing left behind."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import mc
+from mc import check, equal, get
+
+DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "demo.py")
+
+
+def demo(*args):
+    return mc.Process([sys.executable, DEMO, "--build", mc.BUILD, "--store", mc.path("demo.db"),
+                       "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0", *args])
+
+
+def left_behind():
+    """Processes whose command line names this test's folder."""
+    out = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True).stdout
+    return [line for line in out.splitlines() if mc.folder in line and "demo.py" not in line]
+
+
+def test_incident():
+    d = demo("--seconds", "20", "--hurry", "10")
+    url, = d.line(r"The dashboard: (\S+)")
+    check(get(url + "/api/runs").json()["runs"][0]["live"], "a live run")
+    equal(d.wait(60 * mc.SLOW), 0, d.err())
+    check("memcam replay" in d.out(), d.out())
+    check("could not be set" not in d.err(), d.err())
+    equal(left_behind(), [], "processes left behind")
+    store = mc.path("demo.db")
+    marks = mc.query(store, "SELECT * FROM mark WHERE label = 'incident'")
+    check(marks, "the incident is marked")
+    replay = mc.Process([mc.MEMCAM, "replay", store, "--dash", "127.0.0.1:0"])
+    url, = replay.line(r"dashboard (\S+)")
+    state = get(url + "/api/runs/1/state").json()
+    arenas = state["pools"]["request_arenas"]
+    check(arenas["overflow"] > 0 and arenas["high_water"] == arenas["capacity"],
+          "request arenas ran out: %s" % {k: arenas[k] for k in ("overflow", "high_water")})
+    routes = state["routes"]
+    for route in ("/hello", "/slow", "/alloc", "/leak", "/big", "/stream", "/error"):
+        check(routes["GET " + route]["requests"] > 0, "route " + route)
+    check(routes["GET /error"]["server_errors"] > 0, "errors of /error")
+    check(state["heaps"]["lisp"]["gc_count"] > 0, "the heap was collected")
+    equal(state["recorder"]["events_lost"], 0, "events lost")
+    equal(mc.run("check", store)[0], 0, "check")
+
+
+def test_interrupt():
+    d = demo()
+    d.line(r"Ctrl-C ends the demo\.")
+    time.sleep(1)
+    d.send(signal.SIGINT)
+    equal(d.wait(), 0, d.err())
+    check(re.search(r"Replay it: \S+memcam replay \S+demo\.db", d.out()), d.out())
+    equal(left_behind(), [], "processes left behind")
+
+
+if __name__ == "__main__":
+    mc.main()

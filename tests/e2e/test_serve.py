@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""`memcam serve`: routes, errors, what it refuses, and that nothing is left behind."""
+import os
+import signal
+import socket
+import time
+
+import mc
+from mc import check, equal, get, post, request
+
+APP = """
+(import (scheme base) (memcam http))
+(route 'GET "/hello" (lambda (req) (respond 200 "hello\\n")))
+(route 'GET "/item/:id"
+  (lambda (req)
+    (respond-json 200 `((id . ,(request-param req "id")) (q . ,(request-query req "q"))))))
+(route 'GET "/item/new" (lambda (req) (respond 200 "new")))
+(route 'POST "/echo"
+  (lambda (req) (respond 200 (request-body req) '((content-type . "text/plain")))))
+(route 'GET "/files/*rest" (lambda (req) (respond 200 (request-param req "rest"))))
+(route 'GET "/seen"
+  (lambda (req)
+    (respond-json 200
+      `((method . ,(request-method req)) (path . ,(request-path req))
+        (agent . ,(request-header req "User-Agent")) (none . ,(request-header req "x-none"))
+        (query . ,(request-query req))))))
+(route 'GET "/json"
+  (lambda (req)
+    (respond-json 200 (list 1 2.5 "a\\"b" #t #f 'null '() (vector "x" (list '(k . 1))) 'sym -7))))
+(route 'POST "/parse" (lambda (req) (respond-json 200 (json-parse (request-body req)))))
+(route 'GET "/fails" (lambda (req) (log "about to fail") (car 5)))
+(route 'GET "/raises" (lambda (req) (error "no luck today" 42)))
+(route 'GET "/nothing" (lambda (req) "just a string"))
+(route 'GET "/loops" (lambda (req) (let loop () (loop))))
+(route 'GET "/after" (lambda (req) (respond-after 300 (respond 201 "late"))))
+(route 'GET "/stream"
+  (lambda (req)
+    (respond-stream 200 50 (lambda (i) (and (< i 5) (string-append (number->string i) "\\n"))))))
+(route 'GET "/empty" (lambda (req) (respond 204)))
+(route 'GET "/headers" (lambda (req) (respond 200 "x" '((x-one . "1") ("X-Two" . 2)))))
+(route 'GET "/split" (lambda (req) (respond 200 "x" '((x-bad . "a\\r\\nx-evil: 1")))))
+(route 'GET "/bytes" (lambda (req) (respond 200 (bytevector 0 255 10 128))))
+"""
+
+
+def test_routes():
+    s = mc.Serve(APP)
+    hello = get(s.app + "/hello")
+    equal((hello.status, hello.body), (200, b"hello\n"), "/hello")
+    check(hello.headers["content-type"].startswith("text/plain"), "a string is text/plain")
+    equal(get(s.app + "/item/a%20b?q=x%26y+z").json(), {"id": "a b", "q": "x&y z"}, "decoded")
+    equal(get(s.app + "/item/7").json(), {"id": "7", "q": False}, "no query")
+    equal(get(s.app + "/item/new").body, b"new", "literal before parameter")
+    equal(get(s.app + "/files/a/b.txt").body, b"a/b.txt", "wildcard")
+    equal(post(s.app + "/echo", "grüße".encode()).text(), "grüße", "echo of text")
+    equal(post(s.app + "/echo", b"\x00\xff\xfe").body, b"\x00\xff\xfe", "echo of bytes")
+    seen = get(s.app + "/seen?a=1&b", {"user-agent": "test/1"}).json()
+    equal(seen, {"method": "GET", "path": "/seen", "agent": "test/1", "none": False,
+                 "query": "a=1&b"}, "what a request tells")
+    equal(get(s.app + "/bytes").body, bytes([0, 255, 10, 128]), "bytevector")
+    head = request("HEAD", s.app + "/hello")
+    equal((head.status, head.body, head.headers["content-length"]), (200, b"", "6"), "HEAD by GET")
+    equal(get(s.app + "/empty").status, 204, "no body")
+    headers = get(s.app + "/headers").headers
+    equal((headers["x-one"], headers["x-two"]), ("1", "2"), "headers")
+    equal(s.stop(), 0, "exit status at SIGTERM")
+
+
+def test_json():
+    s = mc.Serve(APP)
+    equal(get(s.app + "/json").json(),
+          [1, 2.5, 'a"b', True, False, None, [], ["x", [{"k": 1}]], "sym", -7], "written")
+    sent = {"a": [1, -2.5e3, [], "\u00fc\u20ac\U0001f600", {"b": None}], "c": True, "d": "\x7f\\/"}
+    equal(post(s.app + "/parse", sent).json(), sent, "parsed and written")
+    equal(post(s.app + "/parse", b' {"k" : "\\ud83d\\ude00\\n" } ').json(), {"k": "\U0001f600\n"},
+          "escapes")
+    for bad in (b"", b"{", b"[1,]", b'{"a":1,}', b"nul", b"01", b'"\x01"', b'"\\x"', b"[1] 2", b"-",
+                b"1.", b'{"a" 1}', b'{1:2}', b"[" * 5000, b'{"a":' * 5000, b'"\\u12"'):
+        answer = post(s.app + "/parse", bad)
+        equal(answer.status, 500, "parsing %r" % bad[:20])
+        check("json-parse" in answer.json()["detail"], answer.body)
+    equal(get(s.app + "/hello").status, 200, "goes on")
+
+
+def test_errors_go_on():
+    s = mc.Serve(APP, "--handler-timeout", "300ms")
+    equal(get(s.app + "/nowhere").status, 404, "unknown path")
+    equal(get(s.app + "/nowhere").json()["error"], "not found", "404 is JSON")
+    wrong = post(s.app + "/hello", b"x")
+    equal((wrong.status, wrong.headers["allow"]), (405, "GET, HEAD"), "wrong method")
+    check("error" in wrong.json(), "405 is JSON")
+    for _ in range(3):
+        fails = get(s.app + "/fails")
+        equal((fails.status, fails.json()["error"]), (500, "internal error"), "an error in a handler")
+        check("car" in fails.json()["detail"], fails.body)
+    check("no luck today" in get(s.app + "/raises").json()["detail"], "raised text")
+    nothing = get(s.app + "/nothing")
+    equal(nothing.status, 500, "not a response")
+    check("not a response" in nothing.json()["detail"], nothing.body)
+    equal(get(s.app + "/split").status, 500, "a header with a line break")
+    start = time.monotonic()
+    loops = get(s.app + "/loops")
+    check(loops.status in (500, 503) and time.monotonic() - start < 3 * mc.SLOW,
+          "an endless loop is stopped: %d" % loops.status)
+    equal(get(s.app + "/hello").status, 200, "goes on")
+    log = s.err()
+    check(any("app.scm:" in line and "/fails" in line and "GET" in line for line in log.splitlines()),
+          "the log has file:line: " + log)
+    check("about to fail" in log, "log: " + log)
+    check(s.child.poll() is None, "still serves")
+
+
+def test_later_and_streams():
+    s = mc.Serve(APP)
+    start = time.monotonic()
+    later = get(s.app + "/after")
+    equal((later.status, later.body), (201, b"late"), "later")
+    check(time.monotonic() - start >= 0.29, "not before its time")
+    equal(get(s.app + "/stream").body, b"0\n1\n2\n3\n4\n", "stream")
+    # Peers that leave before their answer: nothing breaks.
+    for route in ("/after", "/stream") * 5:
+        host, port = s.app[7:].split(":")
+        with socket.create_connection((host, int(port))) as c:
+            c.sendall(("GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % route).encode())
+            time.sleep(0.02)
+    time.sleep(0.5)
+    equal(get(s.app + "/hello").status, 200, "goes on")
+    equal(s.stop(), 0, "exit status")
+
+
+def test_stop_with_open_answers():
+    s = mc.Serve(APP)
+    host, port = s.app[7:].split(":")
+    held = []
+    for route in ("/after", "/stream", "/hello"):
+        c = socket.create_connection((host, int(port)))
+        c.sendall(("GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % route).encode())
+        held.append(c)
+    time.sleep(0.05)
+    equal(s.stop(signal.SIGINT), 0, "exit status at SIGINT")
+    check(not mc.is_alive(s.app_pid), "the app has ended")
+    check("memcam replay " + s.store in s.err(), "says how to replay: " + s.err())
+
+
+def test_script_errors():
+    for script, where in (("(import (scheme base) (memcam http))\n(route 'GET \"/x\"\n   (lambda (",
+                           ":"), ("(import (scheme base))\n\n  (car 5)\n", "bad.scm:3:")):
+        bad = mc.write("bad.scm", script)
+        status, out, err = mc.run("serve", bad, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0")
+        equal((status, out), (2, ""), "status of a script error")
+        lines = err.strip().splitlines()
+        check(len(lines) == 1 and "bad.scm:" in lines[0] and where in lines[0],
+              "one line with the position: " + err)
+    status, _, err = mc.run("serve", "none.scm")
+    equal(status, 3, "no such script")
+    equal(len(err.strip().splitlines()), 1, "one line: " + err)
+
+
+def test_refusals():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        used = "127.0.0.1:%d" % taken.getsockname()[1]
+        script = mc.write("app.scm", APP)
+        for args in (["--listen", used, "--dash", "127.0.0.1:0"],
+                     ["--listen", "127.0.0.1:0", "--dash", used]):
+            process = mc.Process([mc.MEMCAM, "serve", script, *args])
+            equal(process.wait(), 3, "port in use")
+            equal((len(process.err().strip().splitlines()), process.out()), (1, ""), process.err())
+            check(used in process.err(), "names the port: " + process.err())
+    not_ours = mc.write("notes.db", "these are notes, and not a trace\n" * 50)
+    status, _, err = mc.run("serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+                            "--store", not_ours)
+    equal(status, 3, "a store that is not ours")
+    equal(len(err.strip().splitlines()), 1, err)
+    with open(not_ours) as f:
+        check(f.read().startswith("these are notes"), "it is left as it is")
+    s = mc.Serve(APP)
+    status, _, err = mc.run("serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+                            "--store", s.store)
+    equal(status, 3, "a store with another recorder")
+    equal(len(err.strip().splitlines()), 1, err)
+    status, _, err = mc.run("serve", script, "--listen", "0.0.0.0:0", "--dash", "127.0.0.1:0",
+                            "--store", mc.path("o.db"))
+    equal(status, 3, "an open address without TLS and token")
+    equal(len(err.strip().splitlines()), 1, err)
+    segments = [p for p in os.listdir(mc.path("segments"))]
+    check(len([p for p in segments]) >= 1, "the living app's segment is there")
+
+
+def test_app_crash():
+    s = mc.Serve(APP)
+    stream = mc.Stream(s.dash + "/api/runs/1/stream")
+    stream.until("keyframe")
+    os.kill(s.app_pid, signal.SIGKILL)
+    _, end = stream.until("end")
+    equal(end["exit"], "signal 9", "the stream tells")
+    equal(s.wait(), 3, "a crash is 3")
+    check("signal 9" in s.err() and "memcam replay" in s.err(), s.err())
+
+
+if __name__ == "__main__":
+    mc.main()

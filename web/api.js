@@ -1,0 +1,68 @@
+// @ts-check
+// api.js: the dashboard's HTTP API, but for the stream.
+
+/** What a server that says no says. */
+export class ApiError extends Error {
+  /** @param {number} status 0 when there was no answer @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 15000;
+
+/** @param {string} url @param {RequestInit} [options] @returns {Promise<any>} */
+async function ask(url, options = {}) {
+  let response;
+  try {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    response = await fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, limit]) : limit });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new ApiError(0, 'no answer from the server');
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, body?.detail ?? body?.error ?? `status ${response.status}`);
+  return body;
+}
+
+/** @param {string} run @param {string} what @param {Record<string, string | number | undefined>} query */
+export function runUrl(run, what, query = {}) {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(key, typeof value === 'number' && key !== 'speed' ? String(Math.max(0, Math.round(value))) : String(value));
+  }
+  const text = search.toString();
+  return `/api/runs/${encodeURIComponent(run)}/${what}${text ? `?${text}` : ''}`;
+}
+
+/** @returns {Promise<any[]>} */
+export async function getRuns() {
+  return (await ask('/api/runs')).runs;
+}
+
+/** @param {string} run @param {string} what @param {Record<string, string | number | undefined>} query @param {AbortSignal} [signal] */
+export function getOfRun(run, what, query, signal) {
+  return ask(runUrl(run, what, query), { signal });
+}
+
+/** @param {string} url @param {object} body */
+function post(url, body) {
+  return ask(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+/** @param {string} run @param {{ts: number, dur: number, label: string}} mark @returns {Promise<{mark_id: number}>} */
+export function postMark(run, mark) {
+  return post(runUrl(run, 'marks'), mark);
+}
+
+/** @param {string} sql @param {number} limit @param {string} [file] */
+export function postQuery(sql, limit, file) {
+  return post('/api/query', file ? { sql, limit, file } : { sql, limit });
+}
+
+/** A text as SQL has it. @param {string} text */
+export function sqlText(text) {
+  return `'${text.replaceAll("'", "''").replaceAll('\0', '')}'`;
+}

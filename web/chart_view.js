@@ -1,0 +1,135 @@
+// @ts-check
+// chart_view.js: charts with axes over the last minutes, by uPlot; two are drawn per turn at most.
+
+// @ts-ignore: it is beside this file only where the page is served
+import uPlot from './uPlot.esm.js';
+import { byId, el, setText, visible } from './dom.js';
+import { bytes, clock, count, duration, isKnown, rate } from './format.js';
+import { colours, theme } from './theme.js';
+
+const HEIGHT = 150;
+const PARTS = 240;
+const SPAN_NS = 180e9;
+const MIN_SPAN_NS = 10e9;
+const REDRAW_MS = 250;
+const DRAWN_A_TURN = 2;
+
+/** @typedef {import('./state.js').State} State */
+/** @typedef {{title: string, unit: (v: unknown) => string, series: [string, string, string][], top?: number}} ChartOptions series: name, label, colour */
+
+/** @type {ChartOptions[]} */
+const CHARTS = [
+  { title: 'Requests per second', unit: rate, series: [['req', 'requests', 'c1'], ['e4', '4xx', 'warn'], ['e5', '5xx', 'bad']] },
+  { title: 'Latency, slowest server', unit: duration, series: [['p50', 'p50', 'good'], ['p95', 'p95', 'c3'], ['p99', 'p99', 'bad']] },
+  { title: 'Connections', unit: count, series: [['open', 'open', 'c6'], ['active', 'active', 'c4']] },
+  { title: 'Process memory', unit: bytes, series: [['rss', 'RSS', 'c5'], ['pss', 'PSS', 'c2'], ['anon', 'anonymous', 'c4']] },
+  { title: 'CPU, percent of a core', unit: (v) => (isKnown(v) ? `${Math.round(v * 10) / 10} %` : '–'), series: [['cpu', 'process', 'c1'], ['recorder_cpu', 'recorder', 'c3']] },
+  { title: 'Fullest pool and heap, percent', unit: (v) => (isKnown(v) ? `${Math.round(v)} %` : '–'), series: [['worst', 'fullest pool', 'c2'], ['heap', 'heap', 'c4']], top: 100 },
+];
+
+const low = new Float64Array(PARTS);
+const high = new Float64Array(PARTS);
+
+/** The last minutes, or all of a run that is shorter. @param {State} state @returns {[number, number]} */
+function shownSpan(state) {
+  const from = Math.max(0, state.ts - SPAN_NS);
+  return [from, Math.max(state.ts, from + MIN_SPAN_NS)];
+}
+
+/** @param {ChartOptions} options @param {State} state @param {(ts: number) => void} seek */
+function createChart(options, state, seek) {
+  const holder = el('div', { class: 'chart-holder' });
+  const values = options.series.map(([, label, colour]) => {
+    const value = el('b');
+    return { value, root: el('li', {}, el('span', { class: `swatch line bg-${colour}`, 'aria-hidden': 'true' }), label, ' ', value) };
+  });
+  const root = el('figure', { class: 'card chart' }, el('figcaption', {}, el('h3', {}, options.title), el('ul', { class: 'legend' }, ...values.map((v) => v.root))), holder);
+  /** @type {(number | null)[][]} x, then each series twice a part: lowest and highest */
+  const data = [new Array(PARTS * 2).fill(0), ...options.series.map(() => new Array(PARTS * 2).fill(null))];
+  /** @type {any} */
+  let plot = null;
+  let madeFor = -1;
+  let width = 0;
+  new ResizeObserver(() => { width = holder.clientWidth; }).observe(holder);
+  visible.watch(root);
+
+  function make() {
+    plot?.destroy();
+    madeFor = theme.version;
+    const axis = { stroke: colours.dim, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
+    plot = new uPlot({
+      width: Math.max(120, width), height: HEIGHT,
+      legend: { show: false },
+      cursor: { sync: { key: 'memcam' }, drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { time: false, range: () => shownSpan(state) }, y: { range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [0, options.top ?? (max > 0 ? max * 1.08 : 1)] } },
+      axes: [
+        { ...axis, size: 22, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((ts) => (ts < 0 ? '' : clock(ts).replace(/\.000$/, ''))) },
+        { ...axis, size: 62, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((v) => options.unit(v)) },
+      ],
+      series: [{}, ...options.series.map(([, label, colour]) => ({ label, stroke: colours[colour], width: 1.25, points: { show: false }, spanGaps: true }))],
+    }, data, holder);
+    plot.over.addEventListener('click', () => {
+      const ts = plot.posToVal(plot.cursor.left, 'x');
+      if (Number.isFinite(ts)) seek(ts);
+    });
+  }
+
+  return {
+    root,
+    drawn: 0,
+    isVisible: () => visible.is(root),
+    draw() {
+      if (width === 0) return;
+      const [from, to] = shownSpan(state);
+      const part = (to - from) / PARTS;
+      for (let i = 0; i < PARTS; i += 1) {
+        data[0][2 * i] = from + part * (i + 0.33);
+        data[0][2 * i + 1] = from + part * (i + 0.66);
+      }
+      options.series.forEach(([name], k) => {
+        state.history.envelope(name, from, to + 1, low, high);
+        const column = data[k + 1];
+        for (let i = 0; i < PARTS; i += 1) {
+          column[2 * i] = Number.isNaN(low[i]) ? null : low[i];
+          column[2 * i + 1] = Number.isNaN(high[i]) ? null : high[i];
+        }
+        setText(values[k].value, options.unit(state.history.last(name)));
+      });
+      if (!plot || madeFor !== theme.version) {
+        make();
+      } else {
+        if (plot.width !== width) plot.setSize({ width, height: HEIGHT });
+        plot.setData(data);
+      }
+    },
+  };
+}
+
+/** @param {State} state @param {{seek: (ts: number) => void}} actions */
+export function createChartView(state, actions) {
+  const charts = CHARTS.map((options) => createChart(options, state, actions.seek));
+  byId('chart-cards').append(...charts.map((c) => c.root));
+  setText(byId('charts-span'), `${duration(SPAN_NS)} up to the moment shown · click to go there`);
+  let next = 0;
+  let seen = -1;
+  return {
+    /** @param {number} nowMs @returns {boolean} whether some are yet to draw */
+    draw(nowMs) {
+      if (!state.doc) return false;
+      let drawn = 0;
+      let due = 0;
+      for (let i = 0; i < charts.length; i += 1) {
+        const chart = charts[(next + i) % charts.length];
+        if (!chart.isVisible() || (nowMs - chart.drawn < REDRAW_MS && seen === theme.version)) continue;
+        due += 1;
+        if (drawn >= DRAWN_A_TURN) continue;
+        chart.draw();
+        chart.drawn = nowMs;
+        drawn += 1;
+      }
+      next = (next + drawn) % charts.length;
+      seen = theme.version;
+      return due > drawn;
+    },
+  };
+}

@@ -1,0 +1,335 @@
+// @ts-check
+// main.js: wires state, player and views; owns the one animation frame loop and the page's keys.
+
+import { getOfRun, postQuery, sqlText } from './api.js';
+import { createChartView } from './chart_view.js';
+import { createConnectionsView } from './connections_view.js';
+import { byId, el, visible } from './dom.js';
+import { clock } from './format.js';
+import { createHeaderView } from './header_view.js';
+import { createInspectorView } from './inspector_view.js';
+import { actionOf, KEYS, nextSpeed } from './keys.js';
+import { createMemoryView } from './memory_view.js';
+import { createPoolView } from './pool_view.js';
+import { Player } from './player.js';
+import { saveImage } from './save_view.js';
+import { State } from './state.js';
+import { statusOf } from './status.js';
+import { reducedMotion, watchTheme } from './theme.js';
+import { createTimelineView } from './timeline_view.js';
+import { within, zoom } from './timeline.js';
+import { createTipView } from './tip_view.js';
+import { createTrafficView } from './traffic_view.js';
+import { createTransportView } from './transport_view.js';
+import { decodePlace, encodePlace } from './url.js';
+import { createVitalsView } from './vitals_view.js';
+import { findWarnings } from './warnings.js';
+import { createZoomView } from './zoom_view.js';
+
+const FADE_MS = 90;
+const NUMBERS_MS = 60;
+const POLL_MS = 3000;
+const OVERVIEW_EVERY_MS = 4000;
+const URL_EVERY_MS = 700;
+const JUMP_NS = 5e9;
+const SCRIPT_KEPT = 4096;
+
+const state = new State();
+const tip = createTipView();
+const player = new Player(state, tip.say);
+/** Milliseconds of script per drawn frame, newest over oldest; read by the bench. */
+const script = { ms: new Float32Array(SCRIPT_KEPT), count: 0 };
+/** @type {import('./warnings.js').Warning[]} */
+let warnings = [];
+let warnedFor = -1;
+
+const actions = {
+  openRun: (/** @type {string} */ run) => player.openRun(run),
+  filter: (/** @type {string} */ text) => state.setPlace({ filter: text }),
+  showWarnings: () => actions.tab('warnings'),
+  tab: (/** @type {string} */ tab) => state.setPlace({ tab }),
+  say: tip.say,
+  tip: tip.show,
+  seek: (/** @type {number} */ ts) => player.seek(ts),
+  select: (/** @type {[number, number] | null} */ selected) => state.setPlace({ selected }),
+  view: (/** @type {[number, number] | null} */ view) => {
+    state.setPlace({ view });
+    overviewSoon(120);
+  },
+  toggle: () => player.toggle(),
+  step: (/** @type {1 | -1} */ direction) => player.step(direction),
+  jump: (/** @type {1 | -1} */ direction) => player.jumpToMark(direction),
+  live: () => player.goLive(),
+  speed: (/** @type {number | 'max'} */ speed) => player.setSpeed(speed),
+  mark: openMarkDialog,
+  pick: (/** @type {string} */ pool, /** @type {number | undefined} */ slot = undefined) => {
+    state.setPick({ pool, slot });
+    state.setPlace({ tab: 'pick' });
+    askSlot(pool, slot);
+  },
+  pickConn: (/** @type {number} */ conn) => {
+    state.setPick({ conn });
+    state.setPlace({ tab: 'pick' });
+    askConn(conn);
+  },
+  enlarge: (/** @type {string} */ pool) => views.zoom.open(pool),
+  showWarning: (/** @type {import('./warnings.js').Warning} */ warning) => {
+    const pool = ['pool', 'overflow', 'growth'].includes(warning.kind) ? document.querySelector(`[data-pool="${CSS.escape(warning.name)}"]`) : null;
+    const target = pool ?? byId({ errors: 'traffic', recorder: 'recorder', process: 'process' }[warning.kind] ?? 'memory');
+    target.scrollIntoView({ block: 'center' });
+    if (pool) actions.pick(warning.name);
+  },
+};
+
+watchTheme(() => state.changed('doc', 'run'));
+const views = {
+  header: createHeaderView(actions),
+  vitals: createVitalsView(),
+  pools: createPoolView(state, actions),
+  memory: createMemoryView(state),
+  traffic: createTrafficView(state, actions),
+  connections: createConnectionsView(state, actions),
+  charts: createChartView(state, actions),
+  timeline: createTimelineView(state, actions),
+  transport: createTransportView(state, actions),
+  inspector: createInspectorView(state, actions),
+  zoom: createZoomView(state, actions),
+};
+
+let asked = false;
+let faded = 0;
+let drawnKey = '';
+let drawnMs = 0;
+
+/** Draw once in the next animation frame, however often it is asked for. */
+function schedule() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(draw);
+}
+
+/** @param {number} nowMs */
+function draw(nowMs) {
+  asked = false;
+  const begin = performance.now();
+  if (warnedFor !== state.version.doc) {
+    warnings = state.doc ? findWarnings(state.doc, state.history, state.gaps) : [];
+    warnedFor = state.version.doc;
+  }
+  views.header.draw(state, statusOf(state, begin), warnings);
+  views.transport.draw();
+  views.timeline.draw();
+  let again = fade(nowMs);
+  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${visible.version} ${Math.floor(nowMs / 1000)}`;
+  if (key !== drawnKey) {
+    // Nobody reads numbers that change sixty times a second: the slots do that.
+    if (state.mode !== 'pause' && nowMs - drawnMs < NUMBERS_MS) {
+      again = true;
+    } else {
+      drawnKey = key;
+      drawnMs = nowMs;
+      views.pools.draw(nowMs);
+      views.vitals.draw(state);
+      views.memory.draw();
+      views.traffic.draw();
+      views.connections.draw();
+    }
+  }
+  views.pools.paint();
+  views.zoom.paint();
+  again = views.charts.draw(nowMs) || again;
+  again = views.inspector.draw(warnings, nowMs) || again;
+  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
+  script.count += 1;
+  if (again) schedule();
+}
+
+/** Let changed slots fade a level. @param {number} nowMs @returns {boolean} whether some still shine */
+function fade(nowMs) {
+  let shining = false;
+  const due = nowMs - faded >= FADE_MS;
+  for (const map of state.maps.values()) {
+    if (due) {
+      if (reducedMotion.matches) {
+        map.flash.fill(0);
+        map.anyFading = false;
+      } else {
+        map.fade();
+      }
+    }
+    shining ||= map.anyFading;
+  }
+  if (due) faded = nowMs;
+  return shining;
+}
+
+/** @param {string} pool @param {number | undefined} slot */
+async function askSlot(pool, slot) {
+  if (slot === undefined || !state.entry) return;
+  const sql = `SELECT ts, old_state, new_state, owner, conn_id FROM slot_change WHERE run_id = ${Number(state.entry.run_id)} AND pool = ${sqlText(pool)} AND slot = ${slot} AND ts <= ${Math.round(state.ts)} ORDER BY ts DESC LIMIT 50`;
+  try {
+    const answer = await postQuery(sql, 50, state.entry.file?.split('/').at(-1));
+    if (state.pick.pool === pool && state.pick.slot === slot) state.setPickRows(answer.rows, '');
+  } catch (error) {
+    if (state.pick.slot === slot) state.setPickRows(null, `The slot’s history could not be had: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** @param {number} conn */
+async function askConn(conn) {
+  try {
+    const answer = await getOfRun(/** @type {string} */ (state.runKey), 'events', { conn, limit: 500 });
+    if (state.pick.conn === conn) state.setPickRows(answer.events, '');
+  } catch (error) {
+    if (state.pick.conn === conn) state.setPickRows(null, `Its events could not be had: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function openMarkDialog() {
+  if (!state.doc) return;
+  const dialog = byId('mark-dialog');
+  const span = state.selected;
+  byId('mark-when').textContent = span ? `from ${clock(span[0])} to ${clock(span[1])}` : `at ${clock(state.ts)}`;
+  const text = byId('mark-text');
+  text.value = '';
+  const ts = span ? span[0] : state.ts;
+  const dur = span ? span[1] - span[0] : 0;
+  byId('mark-form').onsubmit = () => {
+    if (text.value.trim()) player.mark(text.value.trim(), ts, dur);
+  };
+  byId('mark-cancel').onclick = () => dialog.close();
+  dialog.showModal();
+  text.focus();
+}
+
+function fillHelp() {
+  const close = el('button', { type: 'button' }, 'Close');
+  close.addEventListener('click', () => byId('help').close());
+  byId('help').replaceChildren(el('h2', { id: 'help-title' }, 'Keys'),
+    el('dl', { class: 'keys' }, ...KEYS.flatMap((key) => [el('dt', {}, key.shown), el('dd', {}, key.text)])),
+    el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. Filter words look in pools, routes, owners and peers; “status:5” and “dur>10ms” filter connections.'), close);
+}
+
+/** @type {Record<string, () => void>} */
+const keyActions = {
+  toggle: actions.toggle,
+  back: () => player.seek(state.ts - JUMP_NS),
+  on: () => player.seek(state.ts + JUMP_NS),
+  stepBack: () => player.step(-1),
+  stepOn: () => player.step(1),
+  markBefore: () => player.jumpToMark(-1),
+  markAfter: () => player.jumpToMark(1),
+  reverse: () => playAt(nextSpeed(state.speed, -1, state.mode === 'play')),
+  faster: () => playAt(nextSpeed(state.speed, 1, state.mode === 'play')),
+  first: () => player.seek(state.entry?.first_ts ?? 0),
+  live: () => (state.entry?.live ? player.goLive() : player.seek(state.endTs)),
+  mark: openMarkDialog,
+  zoomIn: () => zoomAt(0.5),
+  zoomOut: () => zoomAt(2),
+  whole: () => actions.view(null),
+  filter: () => byId('filter').focus(),
+  clear: () => {
+    state.setPick({});
+    state.setPlace({ selected: null, filter: '' });
+  },
+  help: () => byId('help').showModal(),
+};
+
+/** @param {number | 'max'} speed */
+function playAt(speed) {
+  state.setPlace({ speed });
+  player.play();
+}
+
+/** @param {number} factor */
+function zoomAt(factor) {
+  const end = Math.max(1e9, state.endTs);
+  const view = /** @type {[number, number]} */ (state.view ?? [0, end]);
+  const at = state.ts >= view[0] && state.ts <= view[1] ? state.ts : (view[0] + view[1]) / 2;
+  const next = within(zoom(view, at, factor, end), end);
+  actions.view(next[1] - next[0] >= end ? null : next);
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  const typing = target.matches('input:not([type=checkbox]):not([type=range]), textarea, select');
+  if (typing) {
+    if (event.key === 'Escape') target.blur();
+    return;
+  }
+  if (event.key === ' ' && target.matches('button, a, summary, input[type=checkbox]')) return;
+  if (event.key.startsWith('Arrow') && target.matches('[role=tab], input[type=range]')) return;
+  const action = actionOf(event.key);
+  if (!action) return;
+  event.preventDefault();
+  keyActions[action]();
+});
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let overviewTimer;
+let overviewFor = '';
+
+/** @param {number} delayMs */
+function overviewSoon(delayMs) {
+  clearTimeout(overviewTimer);
+  overviewTimer = setTimeout(() => player.refreshOverview(), delayMs);
+}
+
+/** Whether the timeline has to be asked for again: another run, or a live one that went on. */
+function keepOverview() {
+  const key = `${state.runKey} ${state.run ? state.run.sources.length : ''} ${state.entry?.live && !state.view ? Math.floor(state.endTs / (OVERVIEW_EVERY_MS * 1e6)) : ''}`;
+  if (key !== overviewFor && state.run) {
+    overviewFor = key;
+    player.refreshOverview();
+  }
+}
+
+let written = '';
+
+/** Keep the address such that it reopens this moment. */
+function writeUrl() {
+  if (!state.runKey) return;
+  const { pick } = state;
+  const text = encodePlace({
+    run: state.runKey, ts: state.mode === 'live' || !state.doc ? undefined : state.ts, speed: state.speed, playing: state.mode === 'play',
+    view: state.view ?? undefined, selected: state.selected ?? undefined, pool: pick.pool, slot: pick.slot, conn: pick.conn,
+    filter: state.filter || undefined, tab: state.tab === 'warnings' ? undefined : state.tab,
+  });
+  if (text === written || text === location.hash.slice(1)) return;
+  written = text;
+  history.replaceState(null, '', `#${text}`);
+}
+
+async function openPlace() {
+  const place = decodePlace(location.hash);
+  state.setPlace({ filter: place.filter ?? '', tab: place.tab ?? 'warnings' });
+  state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn });
+  await player.start(place);
+  if (place.pool !== undefined && place.slot !== undefined) askSlot(place.pool, place.slot);
+  if (place.conn !== undefined) askConn(place.conn);
+}
+
+window.addEventListener('hashchange', () => {
+  if (location.hash.slice(1) !== written) openPlace();
+});
+byId('help-button').addEventListener('click', keyActions.help);
+byId('save-button').addEventListener('click', () => saveImage(state));
+byId('owner-colours').addEventListener('change', () => {
+  views.pools.byOwner(byId('owner-colours').checked);
+  drawnKey = '';
+  schedule();
+  setTimeout(() => { drawnKey = ''; schedule(); }, 50);
+});
+fillHelp();
+state.subscribe(schedule);
+visible.changed = schedule;
+setInterval(() => {
+  keepOverview();
+  writeUrl();
+  schedule();
+}, URL_EVERY_MS);
+setInterval(() => player.poll(), POLL_MS);
+document.addEventListener('visibilitychange', schedule);
+Object.assign(window, { memcam: { state, player, script } });
+openPlace();

@@ -1,0 +1,165 @@
+// @ts-check
+// observe.js: which series the page keeps of a document, and how overview rows become the same ones.
+// Format: "n:" before a name is a total that only grows; the plain name is its rate per second.
+
+import { ownValue } from './patch.js';
+
+/** @typedef {import('./history.js').History} History */
+
+export const RATE_SPAN_NS = 1e9;
+const PROCESS = { rss: 'rss_bytes', pss: 'pss_bytes', anon: 'anon_bytes', file: 'file_bytes', shmem: 'shmem_bytes', fds: 'fd_count' };
+
+/** @param {any} section @returns {[string, any][]} */
+export function entries(section) {
+  return section && typeof section === 'object' ? Object.entries(section) : [];
+}
+
+/** A total and its rate. @param {History} history @param {string} name @param {unknown} total @param {number} [scale] */
+function setTotal(history, name, total, scale = 1) {
+  if (typeof total !== 'number' || Number.isNaN(total)) return;
+  history.set(`n:${name}`, total);
+  history.set(name, history.rate(`n:${name}`, RATE_SPAN_NS) * scale);
+}
+
+/** @param {History} history @param {string} prefix @param {any} row a server or a route */
+function observeTraffic(history, prefix, row) {
+  setTotal(history, `${prefix}:req`, row.requests);
+  setTotal(history, `${prefix}:e4`, row.client_errors);
+  setTotal(history, `${prefix}:e5`, row.server_errors);
+  setTotal(history, `${prefix}:out`, row.bytes_out);
+  setTotal(history, `${prefix}:in`, row.bytes_in);
+  history.set(`${prefix}:p50`, row.p50_ns);
+  history.set(`${prefix}:p99`, row.p99_ns);
+  history.set(`${prefix}:open`, row.open);
+}
+
+/**
+ * Add the document's moment to the history.
+ * @param {any} doc
+ * @param {History} history
+ */
+export function observe(doc, history) {
+  history.push(doc.ts);
+  let worst = 0;
+  for (const [name, pool] of entries(doc.pools)) {
+    history.set(`pool:${name}`, pool.used);
+    setTotal(history, `allocs:${name}`, pool.allocs);
+    setTotal(history, `over:${name}`, pool.overflow);
+    if (pool.capacity > 0) worst = Math.max(worst, pool.used / pool.capacity);
+  }
+  history.set('worst', worst * 100);
+  let heapUsed = 0;
+  let heapCapacity = 0;
+  for (const [name, heap] of entries(doc.heaps)) {
+    history.set(`heap:${name}`, heap.used_bytes);
+    history.set(`threshold:${name}`, heap.threshold_bytes);
+    heapUsed += heap.used_bytes ?? 0;
+    heapCapacity += heap.capacity_bytes ?? 0;
+  }
+  if (heapCapacity > 0) history.set('heap', (heapUsed / heapCapacity) * 100);
+  for (const [name, arena] of entries(doc.arenas)) history.set(`arena:${name}`, arena.used_bytes);
+  observeAllTraffic(doc, history);
+  for (const [name, metric] of entries(doc.metrics)) {
+    if (metric.value !== undefined) {
+      history.set(`value:${name}`, metric.value);
+      setTotal(history, `metric:${name}`, metric.value);
+    } else {
+      setTotal(history, `metric:${name}`, metric.count);
+    }
+  }
+  const process = doc.process ?? {};
+  for (const [name, field] of Object.entries(PROCESS)) history.set(name, process[field]);
+  setTotal(history, 'cpu', process.cpu_user_ns + process.cpu_system_ns, 1e-7);
+  setTotal(history, 'majflt', process.major_faults);
+  setTotal(history, 'minflt', process.minor_faults);
+  setTotal(history, 'pressure', process.pressure_some_us, 1e-4);
+  setTotal(history, 'recorder_cpu', doc.recorder?.cpu_ns, 1e-7);
+  setTotal(history, 'recorder_events', doc.recorder?.events);
+  history.set('open', doc.connections?.open);
+  history.set('active', doc.connections?.by_state?.active);
+}
+
+/** @param {any} doc @param {History} history */
+function observeAllTraffic(doc, history) {
+  const servers = entries(doc.servers);
+  const sum = { req: 0, e4: 0, e5: 0 };
+  let p50 = NaN;
+  let p95 = NaN;
+  let p99 = NaN;
+  const rows = servers.length > 0 ? servers : entries(doc.routes);
+  for (const [, row] of rows) {
+    sum.req += row.requests ?? 0;
+    sum.e4 += row.client_errors ?? 0;
+    sum.e5 += row.server_errors ?? 0;
+    if (row.p50_ns !== undefined && !(p50 >= row.p50_ns)) p50 = row.p50_ns;
+    if (row.p95_ns !== undefined && !(p95 >= row.p95_ns)) p95 = row.p95_ns;
+    if (row.p99_ns !== undefined && !(p99 >= row.p99_ns)) p99 = row.p99_ns;
+  }
+  if (rows.length > 0) {
+    setTotal(history, 'req', sum.req);
+    setTotal(history, 'e4', sum.e4);
+    setTotal(history, 'e5', sum.e5);
+    history.set('p50', p50);
+    history.set('p95', p95);
+    history.set('p99', p99);
+  }
+  for (const [name, row] of servers) observeTraffic(history, `server:${name}`, row);
+  for (const [name, row] of entries(doc.routes)) observeTraffic(history, `route:${name}`, row);
+}
+
+/** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */
+const OVERVIEW_FIELDS = {
+  timeline: { slab: ['used'], heap: ['used_bytes'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
+  charts: {
+    slab: ['used'], heap: ['used_bytes'], connections: ['open', 'active'],
+    process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],
+    owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns'],
+  },
+};
+
+/**
+ * The overview's series to ask for.
+ * @param {any[]} sources of the run event
+ * @param {'timeline' | 'charts'} purpose
+ * @returns {string[]} "kind/source/field"
+ */
+export function overviewSeries(sources, purpose) {
+  const fields = OVERVIEW_FIELDS[purpose];
+  const out = [];
+  for (const source of sources) {
+    if (source.name.includes(',') || out.length >= 80) continue;
+    for (const field of ownValue(fields, source.kind) ?? []) out.push(`${source.kind}/${source.name}/${field}`);
+  }
+  return out;
+}
+
+/**
+ * Fill an empty history from an overview, a moment per pixel.
+ * @param {any} overview
+ * @param {any[]} sources
+ * @param {History} history
+ * @param {number} before only moments before this ts
+ */
+export function seed(overview, sources, history, before) {
+  const { from, to, series } = overview;
+  const px = series.length > 0 ? series[0].max.length : 0;
+  const capacity = new Map(sources.filter((s) => s.kind === 'slab').map((s) => [s.name, s.slot_count]));
+  const heapBytes = new Map(sources.filter((s) => s.kind === 'heap').map((s) => [s.name, s.capacity_bytes]));
+  for (let i = 0; i < px; i += 1) {
+    const ts = from + ((i + 0.5) / px) * (to - from);
+    if (ts >= before) break;
+    if (series.every((/** @type {any} */ s) => s.max[i] === null)) continue;
+    const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), process: /** @type {any} */ ({}), connections: /** @type {any} */ ({}) };
+    for (const s of series) {
+      const value = s.max[i];
+      if (value === null) continue;
+      if (s.kind === 'slab') doc.pools[s.source] = { used: value, capacity: capacity.get(s.source) };
+      else if (s.kind === 'heap') doc.heaps[s.source] = { used_bytes: value, capacity_bytes: heapBytes.get(s.source) };
+      else if (s.kind === 'process') doc.process[s.field] = value;
+      else if (s.kind === 'connections' && s.field === 'open') doc.connections.open = value;
+      else if (s.kind === 'connections') (doc.connections.by_state ??= {})[s.field] = value;
+      else if (s.kind === 'owner') (doc.servers[s.source] ??= {})[s.field] = value;
+    }
+    observe(doc, history);
+  }
+}

@@ -1,0 +1,365 @@
+// @ts-check
+// player.js: what play, pause, seek, step and live do: which stream is open, what is asked for.
+// Pausing closes the stream, seeking opens another: the server keeps no session.
+
+import { ApiError, getOfRun, getRuns, postMark, runUrl } from './api.js';
+import { overviewSeries, RATE_SPAN_NS } from './observe.js';
+import { HISTORY_SPAN_NS } from './state.js';
+import { openStream } from './stream.js';
+
+const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
+const CONTEXT_NS = 60e9;
+const CONTEXT_EVENTS = 5000;
+const STEP_WAIT_MS = 3000;
+const OVERVIEW_PX = 1200;
+const SEED_PX = 600;
+
+/** @typedef {import('./state.js').State} State */
+
+export class Player {
+  /** @param {State} state @param {(message: string) => void} say what went wrong, for a person */
+  constructor(state, say) {
+    this.state = state;
+    this.say = say;
+    this.close = () => {};
+    this.attempt = 0;
+    /** bumped by every command, so that late answers of an earlier one are dropped */
+    this.turn = 0;
+    this.asking = false;
+    /** @type {number | null} the newest ts asked for while an answer was under way */
+    this.wanted = null;
+    this.seeded = false;
+    this.followLive = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.contextTimer = undefined;
+  }
+
+  /** Begin: find the run of the link, or the live one, or the newest. @param {import('./url.js').Place} place */
+  async start(place) {
+    await this.refreshRuns();
+    const { runs } = this.state;
+    if (!runs || runs.length === 0) return;
+    const run = runs.find((r) => r.run === place.run) ?? runs.find((r) => r.live) ?? runs[runs.length - 1];
+    if (place.run && run.run !== place.run) this.say(`Run ${place.run} of the link is not here; this is run ${run.run}.`);
+    await this.openRun(run.run, run.run === place.run ? place : {});
+  }
+
+  /** Ask for the list of runs; true when there was an answer. */
+  async refreshRuns() {
+    try {
+      this.state.setRuns(await getRuns());
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) this.say('This dashboard wants a token: open the address that the program printed.');
+      return false;
+    }
+  }
+
+  /** @param {string} runKey @param {import('./url.js').Place} [place] */
+  async openRun(runKey, place = {}) {
+    const { state } = this;
+    this.close();
+    state.openRun(runKey);
+    state.setPlace({ view: place.view ?? null, selected: place.selected ?? null, speed: place.speed ?? 1 });
+    this.seeded = false;
+    this.attempt = 0;
+    if (place.ts === undefined && state.entry?.live) return this.goLive();
+    const ts = place.ts ?? state.entry?.first_ts ?? 0;
+    if (place.playing) return this.playFrom(ts);
+    return this.pauseAt(ts);
+  }
+
+  goLive() {
+    if (!this.state.entry?.live) return;
+    this.followLive = true;
+    if (this.state.speed !== 1) this.state.setPlace({ speed: 1 });
+    this.open('live', {});
+  }
+
+  /** @param {number} ts */
+  playFrom(ts) {
+    this.followLive = false;
+    this.open('play', { from: ts, speed: this.state.speed });
+  }
+
+  play() {
+    const { state } = this;
+    const atEnd = !state.entry?.live && state.ts >= state.endTs && !(typeof state.speed === 'number' && state.speed < 0);
+    this.playFrom(atEnd ? state.entry?.first_ts ?? 0 : state.ts);
+  }
+
+  pause() {
+    this.turn += 1;
+    this.close();
+    this.followLive = false;
+    this.state.setPlace({ mode: 'pause', link: 'open' });
+  }
+
+  toggle() {
+    if (this.state.mode === 'pause') this.play();
+    else this.pause();
+  }
+
+  /** @param {number | 'max'} speed */
+  setSpeed(speed) {
+    this.state.setPlace({ speed });
+    if (this.state.mode === 'play') this.playFrom(this.state.ts);
+    else if (this.state.mode === 'live') this.playFrom(this.state.ts);
+  }
+
+  /**
+   * @param {'live' | 'play'} mode
+   * @param {Record<string, string | number | undefined>} query
+   */
+  open(mode, query) {
+    const { state } = this;
+    const run = /** @type {string} */ (state.runKey);
+    this.turn += 1;
+    const turn = this.turn;
+    this.close();
+    state.setPlace({ mode, link: 'connecting', ended: null });
+    state.lastFrameMs = performance.now();
+    this.close = openStream(runUrl(run, 'stream', query), (name, data) => this.take(name, data), {
+      opened: () => {
+        this.attempt = 0;
+        state.setPlace({ link: 'open' });
+        this.fillContext();
+      },
+      lost: () => {
+        state.setPlace({ link: 'lost' });
+        this.reconnect(turn, mode);
+      },
+    });
+  }
+
+  /** Try until the server answers, then go on behind the last frame. @param {number} turn @param {'live' | 'play'} mode */
+  reconnect(turn, mode) {
+    const wait = BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)];
+    this.attempt += 1;
+    setTimeout(async () => {
+      if (turn !== this.turn) return;
+      const back = await this.refreshRuns();
+      if (turn !== this.turn) return;
+      const { state } = this;
+      if (!back) {
+        this.reconnect(turn, mode);
+      } else if (!state.entry) {
+        await this.start({});
+      } else if (mode === 'live' && !state.entry.live) {
+        this.ended(state.entry.end_ts, state.entry.exit ?? null);
+      } else {
+        const last = state.doc ? state.ts : undefined;
+        if (mode === 'live') this.open('live', { last_event_id: last });
+        else this.open('play', { from: state.ts, speed: state.speed });
+      }
+    }, wait);
+  }
+
+  /** @param {import('./stream.js').StreamEvent} name @param {any} data */
+  take(name, data) {
+    const { state } = this;
+    switch (name) {
+      case 'run': state.setRun(data); this.fillContext(); break;
+      case 'keyframe': state.keyframe(data, state.frames > 0 && state.mode !== 'live'); break;
+      case 'delta': state.delta(data); break;
+      case 'events': state.takeEvents(data); break;
+      case 'mark': state.addMark(data); break;
+      case 'gap': state.addGap(data); break;
+      case 'end': this.ended(data.ts, data.exit); break;
+      default:
+    }
+  }
+
+  /** The stream came to the run's end. @param {number} ts @param {string | null} exit */
+  ended(ts, exit) {
+    const { state } = this;
+    const wasLive = state.mode === 'live';
+    this.turn += 1;
+    this.close();
+    state.endTs = Math.max(state.endTs, ts ?? 0);
+    state.setPlace({ mode: 'pause', link: 'open', ended: wasLive || !state.entry?.live ? { ts, exit } : null });
+    this.refreshRuns();
+  }
+
+  /** Called now and then: a live run that came while the person watched the last one's end. */
+  async poll() {
+    const { state } = this;
+    if (state.link === 'lost') return;
+    const away = !(await this.refreshRuns()) && state.mode === 'pause';
+    if (away !== state.away) state.setPlace({ away });
+    if (!state.runs || state.runs.length === 0) return;
+    if (!state.runKey) {
+      await this.start({});
+    } else if (this.followLive && state.mode === 'pause' && state.ended) {
+      const next = state.runs.find((r) => r.live && r.run !== state.runKey);
+      if (next) {
+        this.say(`The run ended; run ${next.run} has begun and is shown.`);
+        await this.openRun(next.run);
+      }
+    }
+  }
+
+  /** Stop at a moment and show it. @param {number} ts */
+  async pauseAt(ts) {
+    const { state } = this;
+    this.close();
+    this.turn += 1;
+    this.followLive = false;
+    const aim = Math.max(0, Math.round(ts));
+    state.setPlace({ mode: 'pause', link: state.doc ? 'open' : 'connecting', ended: null });
+    if (!state.run) this.askRunEvent();
+    if (this.asking) {
+      this.wanted = aim;
+      return;
+    }
+    this.asking = true;
+    const turn = this.turn;
+    const run = /** @type {string} */ (state.runKey);
+    try {
+      const doc = await getOfRun(run, 'state', { ts: aim });
+      if (run === state.runKey && state.mode === 'pause') {
+        state.setPlace({ link: 'open' });
+        state.keyframe(doc, state.doc !== null && Math.abs(doc.ts - state.ts) < 5e8);
+        if (turn === this.turn) this.fillContextSoon();
+      }
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 0) {
+        state.setPlace({ link: 'lost' });
+        setTimeout(() => {
+          if (turn === this.turn) this.pauseAt(aim);
+        }, 1000);
+      } else {
+        this.say(`No state at that moment: ${error instanceof Error ? error.message : error}`);
+      }
+    } finally {
+      this.asking = false;
+    }
+    const next = this.wanted;
+    this.wanted = null;
+    if (next !== null && state.mode === 'pause') await this.pauseAt(next);
+  }
+
+  /** The run event alone, when the page begins paused. */
+  askRunEvent() {
+    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: 0, events: 0 }), (name, data) => {
+      if (name !== 'run') return;
+      close();
+      this.state.setRun(data);
+      this.fillContextSoon();
+    }, { opened: () => {}, lost: () => {} });
+  }
+
+  /** Go to a moment; what plays goes on from there. @param {number} ts */
+  seek(ts) {
+    const { state } = this;
+    const aim = Math.max(state.entry?.first_ts ?? 0, Math.min(ts, state.endTs));
+    state.forgetEvents();
+    this.seeded = false;
+    if (state.mode === 'play') this.playFrom(aim);
+    else this.pauseAt(aim);
+  }
+
+  /** One frame back or on. @param {1 | -1} direction */
+  step(direction) {
+    const { state } = this;
+    if (!state.doc) return;
+    if (state.mode !== 'pause') this.pause();
+    if (direction < 0) {
+      this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
+      return;
+    }
+    this.turn += 1;
+    this.close();
+    const close = openStream(
+      runUrl(/** @type {string} */ (state.runKey), 'stream', { last_event_id: state.ts, speed: 1000, coalesce: 0 }),
+      (name, data) => {
+        if (name === 'run') return;
+        if (name === 'keyframe' && data.ts <= state.ts) return;
+        if (name === 'delta' || name === 'keyframe' || name === 'end') close();
+        if (name !== 'end') this.take(name, data);
+      },
+      { opened: () => {}, lost: () => this.say('The next frame could not be had.') },
+    );
+    this.close = close;
+    setTimeout(close, STEP_WAIT_MS);
+  }
+
+  /** @param {1 | -1} direction */
+  jumpToMark(direction) {
+    const { state } = this;
+    const stops = [...state.marks.map((m) => m.ts), ...state.gaps.map((g) => g.ts)].sort((a, b) => a - b);
+    const aim = direction > 0 ? stops.find((ts) => ts > state.ts) : stops.findLast((ts) => ts < state.ts - state.intervalNs);
+    if (aim === undefined) this.say(direction > 0 ? 'No mark or gap after this moment.' : 'No mark or gap before this moment.');
+    else this.seek(aim);
+  }
+
+  /** @param {string} label @param {number} ts @param {number} dur */
+  async mark(label, ts, dur) {
+    const { state } = this;
+    const run = /** @type {string} */ (state.runKey);
+    try {
+      const { mark_id } = await postMark(run, { ts: Math.round(ts), dur: Math.round(dur), label });
+      state.addMark({ mark_id, ts, dur, label, author: '' });
+    } catch (error) {
+      this.say(`The mark was not made: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  fillContextSoon() {
+    clearTimeout(this.contextTimer);
+    this.contextTimer = setTimeout(() => this.fillContext(), 120);
+  }
+
+  /** What happened just before the moment: charts, events, connections; once per seek. */
+  async fillContext() {
+    const { state } = this;
+    if (this.seeded || !state.run || !state.doc && state.mode === 'pause') {
+      if (!this.seeded && state.run && state.mode !== 'pause') this.fillContextSoon();
+      return;
+    }
+    if (!state.doc) return this.fillContextSoon();
+    this.seeded = true;
+    const run = /** @type {string} */ (state.runKey);
+    const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
+    const from = Math.max(0, to - HISTORY_SPAN_NS);
+    const series = overviewSeries(state.run.sources, 'charts').join(',');
+    const settled = await Promise.allSettled([
+      to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.reject(new Error('nothing before')),
+      this.newestEvents(run, to),
+      getOfRun(run, 'marks', {}),
+      getOfRun(run, 'gaps', {}),
+      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
+    ]);
+    if (run !== state.runKey) return;
+    const [overview, events, marks, gaps, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
+    if (events && state.events.length === 0) state.takeEvents({ events: events.events });
+    for (const mark of marks?.marks ?? []) state.addMark(mark);
+    for (const gap of gaps?.gaps ?? []) state.addGap(gap);
+  }
+
+  /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */
+  async newestEvents(run, to) {
+    let span = CONTEXT_NS;
+    for (let turn = 0; ; turn += 1) {
+      const from = Math.max(0, to - span);
+      const answer = await getOfRun(run, 'events', { from, to, limit: CONTEXT_EVENTS });
+      if (!answer.truncated || turn === 2) return answer;
+      span *= Math.max(0.01, Math.min(0.8, (0.8 * (answer.events.at(-1).ts - from)) / (to - from)));
+    }
+  }
+
+  /** Ask for the timeline's span anew. */
+  async refreshOverview() {
+    const { state } = this;
+    const run = state.runKey;
+    if (!run || !state.run || state.link === 'lost') return;
+    const [from, to] = state.view ?? [0, Math.max(1, state.endTs)];
+    try {
+      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: overviewSeries(state.run.sources, 'timeline').join(',') });
+      if (run === state.runKey) state.setOverview(overview);
+    } catch (error) {
+      if (error instanceof ApiError && error.status > 0) this.say(`The timeline could not be had: ${error.message}`);
+    }
+  }
+}

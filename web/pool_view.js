@@ -1,0 +1,235 @@
+// @ts-check
+// pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
+
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
+import { bytes, count, countExact, percent, rate, UNKNOWN } from './format.js';
+import { css, FIXED_NAMES, letterColour } from './palette.js';
+import { entries } from './observe.js';
+import { ownValue } from './patch.js';
+import { FREE } from './pool_map.js';
+import { OWNER_LETTERS, SlotMapView } from './slot_map_view.js';
+import { createSpark } from './spark_view.js';
+import { theme } from './theme.js';
+import { levelOf } from './warnings.js';
+
+const BIG_POOL_SLOTS = 16384;
+/** a map's height at most, as part of the window's, and never less than so many CSS pixels */
+const SMALL_MAP = { part: 0.13, least: 132 };
+const BIG_MAP = { part: 0.34, least: 300 };
+const MAX_CELL = 22;
+const RESORT_MS = 2000;
+
+/** @typedef {import('./state.js').State} State */
+/** @typedef {{pick: (pool: string, slot?: number) => void, tip: (text: string | null, x?: number, y?: number) => void}} PoolActions */
+
+/**
+ * Pools in the order to show them: full ones first, then by tens of percent, then by name, so that
+ * cards don't change places at each tick. Big ones, a row each, come behind small ones as calm.
+ * @param {any} doc @param {string} filter
+ * @returns {string[]}
+ */
+export function poolOrder(doc, filter) {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const all = entries(doc.pools).map(([name, pool]) => {
+    const part = pool.capacity > 0 ? pool.used / pool.capacity : 0;
+    const level = levelOf(part);
+    return { name, rank: (level === 'critical' ? 200 : level === 'warning' ? 100 : 0) + (pool.overflow > 0 ? 50 : 0) + Math.floor(part * 10) - (pool.capacity > BIG_POOL_SLOTS ? 60 : 0) };
+  });
+  const shown = all.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+  return (shown.length > 0 ? shown : all).sort((a, b) => b.rank - a.rank || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
+}
+
+/** The letters that a slab names, in order. @param {any} source */
+export function ownLetters(source) {
+  return Object.keys(source?.states ?? {}).join('');
+}
+
+/** @param {string} letter @param {any} source */
+export function letterName(letter, source) {
+  return ownValue(source?.states, letter) ?? ownValue(FIXED_NAMES, letter) ?? `state ${letter}`;
+}
+
+const ownerCounts = new Uint32Array(128);
+
+/** How often each letter occurs. The answer holds until the next call. @param {Uint8Array} letters */
+function countLetters(letters) {
+  ownerCounts.fill(0);
+  for (let i = 0; i < letters.length; i += 1) ownerCounts[letters[i]] += 1;
+  return ownerCounts;
+}
+
+/** @param {string} name @param {State} state @param {PoolActions} actions */
+function createCard(name, state, actions) {
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'slots', role: 'img', 'data-map': name }));
+  const box = el('div', { class: 'slots-box' }, canvas);
+  const spark = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
+  const nodes = {
+    used: el('span', { 'data-field': 'used' }),
+    capacity: el('span', { 'data-field': 'capacity' }),
+    percent: el('span', { class: 'percent', 'data-field': 'percent' }),
+    free: el('dd', { 'data-field': 'free' }),
+    high: el('dd', { 'data-field': 'high_water' }),
+    overflow: el('dd', { 'data-field': 'overflow' }),
+    allocs: el('dd', { 'data-field': 'allocs' }),
+    frees: el('dd', { 'data-field': 'frees' }),
+    fill: el('span', { class: 'bar-fill' }),
+    mark: el('span', { class: 'bar-mark' }),
+    sizes: el('span', { class: 'dim' }),
+    legend: el('ul', { class: 'legend', 'aria-label': 'States' }),
+  };
+  const title = el('button', { type: 'button', class: 'card-title', title: 'Show this pool beside' }, name);
+  title.addEventListener('click', () => actions.pick(name));
+  const pair = (/** @type {string} */ label, /** @type {HTMLElement} */ value, /** @type {string} */ hint) => el('div', { class: 'fact', title: hint }, el('dt', {}, label), value);
+  const overflowFact = pair('overflow', nodes.overflow, 'times a slot was wanted and none was free');
+  const root = el('article', { class: 'card pool', 'data-pool': name, 'data-source': name },
+    el('div', { class: 'card-head' }, el('h3', {}, title), nodes.sizes, el('span', { class: 'occupancy' }, nodes.used, ' / ', nodes.capacity, ' ', nodes.percent)),
+    el('div', { class: 'bar', 'aria-hidden': 'true' }, nodes.fill, nodes.mark),
+    box,
+    nodes.legend,
+    el('div', { class: 'pool-foot' }, el('div', { class: 'spark-box' }, spark),
+      el('dl', { class: 'facts' }, pair('free', nodes.free, 'slots free now'), pair('high water', nodes.high, 'most slots ever used at once'), overflowFact, pair('taken', nodes.allocs, 'slots taken per second, over the last second'), pair('given back', nodes.frees, 'slots given back since the run began'))));
+  const view = new SlotMapView(canvas);
+  const line = createSpark(spark, { series: `pool:${name}`, colour: 'c1', height: 26 });
+  visible.watch(root);
+  hover(canvas, view, name, state, actions);
+  let width = 0;
+  new ResizeObserver(() => { width = box.clientWidth; }).observe(box);
+  /** @type {Keyed<any>} */
+  const legend = new Keyed(nodes.legend, (letter) => {
+    const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' }, letter === '.' ? '' : letter);
+    const value = el('span', { 'data-state': letter });
+    const text = el('span', { class: 'legend-name' });
+    return { root: el('li', {}, swatch, text, ' ', value), swatch, value, text };
+  });
+  let legendKey = '';
+
+  return {
+    root,
+    view,
+    /** @param {boolean} wideAllowed */
+    draw(wideAllowed) {
+      const pool = state.doc.pools[name];
+      const source = state.source('slab', name);
+      const part = pool.capacity > 0 ? pool.used / pool.capacity : 0;
+      setNumber(nodes.used, pool.used, countExact);
+      setNumber(nodes.capacity, pool.capacity, countExact);
+      setText(nodes.percent, percent(pool.used, pool.capacity));
+      setNumber(nodes.free, pool.free, countExact);
+      setNumber(nodes.high, pool.high_water, countExact);
+      setNumber(nodes.overflow, pool.overflow, countExact);
+      setDerived(nodes.allocs, pool.allocs, `${rate(state.history.last(`allocs:${name}`))} /s`);
+      setNumber(nodes.frees, pool.frees, count);
+      setText(nodes.sizes, source?.slot_bytes ? `${bytes(source.slot_bytes)} a slot · ${bytes(source.capacity_bytes)}` : '');
+      const level = levelOf(part);
+      setClass(root, 'is-critical', level === 'critical');
+      setClass(root, 'is-warning', level === 'warning');
+      setClass(overflowFact, 'is-critical', pool.overflow > 0);
+      setClass(root, 'big', pool.capacity > BIG_POOL_SLOTS && wideAllowed);
+      setClass(root, 'picked', state.pick.pool === name);
+      nodes.fill.style.width = `${Math.min(100, part * 100)}%`;
+      nodes.mark.style.left = `${pool.capacity > 0 ? Math.min(100, (pool.high_water / pool.capacity) * 100) : 0}%`;
+      if (!visible.is(root)) return;
+      line.draw(state.history, state.ts, pool.capacity || 1);
+      const map = state.maps.get(name);
+      if (map) this.drawLegend(map, source);
+    },
+    /** @param {import('./pool_map.js').PoolMap} map @param {any} source */
+    drawLegend(map, source) {
+      const owners = view.byOwner ? map.owners : null;
+      const letters = owners ? OWNER_LETTERS : ownLetters(source);
+      const counts = owners ? countLetters(owners) : map.counts;
+      let shown = '';
+      for (let i = 33; i < 127; i += 1) if (i !== FREE && (counts[i] > 0 || (!owners && letters.includes(String.fromCharCode(i))))) shown += String.fromCharCode(i);
+      const order = [...[...shown].sort((a, b) => counts[b.charCodeAt(0)] - counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];
+      const items = legend.sync(order);
+      const key = `${order.join('')} ${theme.version} ${letters} ${owners ? JSON.stringify(state.doc.owners) : ''}`;
+      items.forEach((item, i) => {
+        setNumber(item.value, counts[order[i].charCodeAt(0)], countExact);
+        if (key !== legendKey) {
+          item.swatch.style.backgroundColor = css(letterColour(order[i], letters, theme.name));
+          setText(item.text, !owners ? letterName(order[i], source) : order[i] === '.' ? 'no owner' : ownValue(state.doc.owners, order[i]) ?? order[i]);
+        }
+      });
+      legendKey = key;
+    },
+    /** The slots; called each animation frame in which the map changed or fades. */
+    paint(/** @type {boolean} */ byOwner) {
+      const map = state.maps.get(name);
+      if (!map || !visible.is(root) || width === 0) return 0;
+      const ratio = window.devicePixelRatio || 1;
+      const big = map.slotCount > BIG_POOL_SLOTS;
+      view.byOwner = byOwner && map.owners !== null;
+      view.setPalette(ownLetters(state.source('slab', name)));
+      const limit = big ? BIG_MAP : SMALL_MAP;
+      view.layout(map, Math.floor(width * ratio), Math.floor(Math.max(limit.least, window.innerHeight * limit.part) * ratio), Math.round(MAX_CELL * ratio));
+      if (!canvas.hasAttribute('aria-label')) canvas.setAttribute('aria-label', `Slots of ${name}`);
+      return view.paint();
+    },
+  };
+}
+
+/** @param {HTMLCanvasElement} canvas @param {SlotMapView} view @param {string} name @param {State} state @param {PoolActions} actions */
+function hover(canvas, view, name, state, actions) {
+  canvas.addEventListener('pointermove', (event) => {
+    const slot = view.slotAt(event.clientX, event.clientY);
+    actions.tip(slot < 0 ? null : slotText(state, name, slot), event.clientX, event.clientY);
+  });
+  canvas.addEventListener('pointerleave', () => actions.tip(null));
+  canvas.addEventListener('click', (event) => {
+    const slot = view.slotAt(event.clientX, event.clientY);
+    if (slot >= 0) actions.pick(name, slot);
+  });
+}
+
+/** What is known of a slot, in a line. @param {State} state @param {string} name @param {number} slot */
+export function slotText(state, name, slot) {
+  const map = state.maps.get(name);
+  if (!map || slot >= map.slotCount) return UNKNOWN;
+  const letter = String.fromCharCode(map.states[slot]);
+  const out = [`slot ${slot}`, `${letterName(letter, state.source('slab', name))}${letter === '.' ? '' : ` (${letter})`}`];
+  const owner = map.owners ? String.fromCharCode(map.owners[slot]) : '.';
+  if (owner !== '.') out.push(`owner ${ownValue(state.doc.owners, owner) ?? owner}`);
+  if (!Number.isNaN(map.since[slot])) out.push(`since ${((state.ts - map.since[slot]) / 1e9).toFixed(1)} s`);
+  return out.join(' · ');
+}
+
+/** @param {State} state @param {PoolActions} actions */
+export function createPoolView(state, actions) {
+  const parent = byId('pool-cards');
+  /** @type {Keyed<ReturnType<typeof createCard>>} */
+  const cards = new Keyed(parent, (name) => createCard(name, state, actions));
+  let order = /** @type {string[]} */ ([]);
+  let sortedMs = 0;
+  let sortedFor = '';
+  let ownersShown = false;
+  return {
+    /** @param {number} nowMs */
+    draw(nowMs) {
+      if (!state.doc) {
+        if (order.length > 0) cards.sync(order = []);
+        return;
+      }
+      const key = `${state.filter} ${state.runKey} ${state.mode === 'pause' ? state.ts : ''} ${Object.keys(state.doc.pools ?? {}).length}`;
+      if (key !== sortedFor || nowMs - sortedMs > RESORT_MS) {
+        order = poolOrder(state.doc, state.filter);
+        sortedMs = nowMs;
+        sortedFor = key;
+      }
+      order = order.filter((name) => ownValue(state.doc.pools, name));
+      for (const card of cards.sync(order)) card.draw(order.length > 1);
+    },
+    paint() {
+      let painted = 0;
+      for (const card of cards.items.values()) painted += card.paint(ownersShown);
+      return painted;
+    },
+    /** Colour slots by owner, where a slab keeps owners. @param {boolean} on */
+    byOwner(on) {
+      ownersShown = on;
+    },
+    /** @param {string} name */
+    card(name) {
+      return cards.items.get(name);
+    },
+  };
+}

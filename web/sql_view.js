@@ -1,0 +1,142 @@
+// @ts-check
+// sql_view.js: questions to the recording in SQL: schema, history, a table that sorts, CSV.
+
+import { ApiError, postQuery } from './api.js';
+import { el } from './dom.js';
+import { clock } from './format.js';
+import { csv, sortRows } from './table.js';
+
+const LIMIT = 1000;
+const HISTORY_KEPT = 20;
+const HISTORY_KEY = 'memcam.sql';
+/** The tables as the recording has them. @type {[string, string][]} */
+const SCHEMA = [
+  ['run', 'run_id, label, host, pid, program, build, start_wall_ns, end_ts, exit, interval_ns, config'],
+  ['source', 'run_id, source_id, kind, name, unit, slot_count, slot_bytes, capacity_bytes'],
+  ['pool_sample', 'run_id, ts, pool, used, free, capacity, high_water, allocs, frees, overflow'],
+  ['arena_sample', 'run_id, ts, arena, used_bytes, capacity_bytes, high_water_bytes, overflow'],
+  ['heap_sample', 'run_id, ts, heap, used_bytes, capacity_bytes, peak_bytes, threshold_bytes, gc_count'],
+  ['gc_event', 'run_id, ts, dur, heap, kind, before_bytes, after_bytes'],
+  ['metric_sample', 'run_id, ts, metric, value'],
+  ['process_sample', 'run_id, ts, rss_bytes, pss_bytes, anon_bytes, file_bytes, shmem_bytes, minor_faults, major_faults, cpu_user_ns, cpu_system_ns, fd_count'],
+  ['slot_change', 'run_id, ts, pool, slot, old_state, new_state, owner, conn_id'],
+  ['event', 'run_id, ts, type, conn_id, stream_id, dur, status, bytes_in, bytes_out, detail'],
+  ['mark', 'run_id, ts, dur, label, author'],
+  ['gap', 'run_id, ts, dur, reason, lost'],
+];
+
+/** @returns {string[]} newest first */
+function readHistory() {
+  try {
+    const list = JSON.parse(localStorage.getItem(HISTORY_KEY) ?? '[]');
+    return Array.isArray(list) ? list.filter((q) => typeof q === 'string').slice(0, HISTORY_KEPT) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** @param {string} sql */
+function remember(sql) {
+  try {
+    localStorage.setItem(HISTORY_KEY, JSON.stringify([sql, ...readHistory().filter((q) => q !== sql)].slice(0, HISTORY_KEPT)));
+  } catch {
+    // Storage may be off; the question was still answered.
+  }
+}
+
+/** @param {import('./state.js').State} state @param {{seek: (ts: number) => void, say: (text: string) => void}} actions */
+export function createSqlView(state, actions) {
+  const input = /** @type {HTMLTextAreaElement} */ (el('textarea', { id: 'sql-input', rows: 5, spellcheck: 'false', 'aria-label': 'SQL', placeholder: 'SELECT …   Ctrl+Enter runs it' }));
+  const run = el('button', { type: 'button', id: 'sql-run', class: 'primary' }, 'Run');
+  const save = el('button', { type: 'button', disabled: true }, 'CSV');
+  const past = /** @type {HTMLSelectElement} */ (el('select', { 'aria-label': 'Earlier questions' }));
+  const note = el('p', { id: 'sql-note', class: 'dim', role: 'status' });
+  const output = el('div', { id: 'sql-output', class: 'scroll' });
+  const schema = el('details', {}, el('summary', {}, 'Tables'), el('dl', { class: 'schema' }, ...SCHEMA.flatMap(([table, columns]) => {
+    const name = el('button', { type: 'button', class: 'link' }, table);
+    name.addEventListener('click', () => {
+      input.value = `SELECT * FROM ${table} WHERE run_id = ${state.entry?.run_id ?? 1} LIMIT 100`;
+      input.focus();
+    });
+    return [el('dt', {}, name), el('dd', {}, columns)];
+  })));
+  const root = el('div', { class: 'sql' }, input, el('div', { class: 'sql-bar' }, run, save, past), note, output, schema);
+  /** @type {{columns: string[], rows: any[][]} | null} */
+  let result = null;
+  /** @type {{column: number, down: boolean} | null} */
+  let sorted = null;
+
+  run.addEventListener('click', ask);
+  input.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) ask();
+  });
+  past.addEventListener('change', () => {
+    if (past.value) input.value = past.value;
+  });
+  save.addEventListener('click', () => {
+    if (!result) return;
+    const url = URL.createObjectURL(new Blob([csv(result.columns, result.rows)], { type: 'text/csv' }));
+    const anchor = el('a', { href: url, download: 'memcam.csv' });
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  });
+
+  async function ask() {
+    const sql = input.value.trim();
+    if (!sql) return;
+    note.className = 'dim';
+    note.textContent = 'asking…';
+    try {
+      const file = state.entry?.file;
+      const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file.split('/').at(-1) : undefined);
+      result = { columns: answer.columns, rows: answer.rows };
+      sorted = null;
+      note.textContent = `${answer.rows.length} rows${answer.truncated ? ` (there are more; the limit is ${LIMIT})` : ''}, ${answer.ms} ms`;
+      remember(sql);
+      fillPast();
+      drawTable();
+    } catch (error) {
+      result = null;
+      output.replaceChildren();
+      note.className = 'error';
+      note.textContent = error instanceof ApiError || error instanceof Error ? error.message : String(error);
+    }
+    save.toggleAttribute('disabled', result === null);
+  }
+
+  function fillPast() {
+    past.replaceChildren(el('option', { value: '' }, 'earlier…'), ...readHistory().map((q) => el('option', { value: q }, q.slice(0, 80))));
+  }
+
+  function drawTable() {
+    if (!result) return;
+    const { columns, rows } = result;
+    const order = sorted ? sortRows(rows, sorted.column, sorted.down) : rows;
+    const timeColumn = columns.indexOf('ts');
+    const heads = columns.map((name, column) => {
+      const button = el('button', { type: 'button', class: 'link' }, name);
+      button.addEventListener('click', () => {
+        sorted = { column, down: sorted?.column === column ? !sorted.down : false };
+        drawTable();
+      });
+      return el('th', { scope: 'col', 'aria-sort': sorted?.column === column ? (sorted.down ? 'descending' : 'ascending') : undefined }, button);
+    });
+    output.replaceChildren(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads)), el('tbody', {}, ...order.map((row) => el('tr', {}, ...row.map((value, column) => {
+      if (column === timeColumn && typeof value === 'number') {
+        const button = el('button', { type: 'button', class: 'link', title: `Go to ${clock(value)}` }, String(value));
+        button.addEventListener('click', () => actions.seek(value));
+        return el('td', { class: 'num' }, button);
+      }
+      return el('td', { class: typeof value === 'number' ? 'num' : value === null ? 'dim' : '' }, value === null ? 'NULL' : String(value));
+    }))))));
+  }
+
+  return {
+    /** @param {HTMLElement} panel */
+    mount(panel) {
+      fillPast();
+      if (!input.value) input.value = 'SELECT run_id, label, program, start_wall_ns, end_ts, exit FROM run';
+      if (root.parentElement !== panel) panel.replaceChildren(root);
+    },
+  };
+}

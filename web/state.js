@@ -1,0 +1,315 @@
+// @ts-check
+// state.js: all that the page knows: the run, the document, slot maps, series, events, and where
+// the person is in it.
+// Owns: every buffer of the page; each has a bound. Views read it and never change it.
+
+import { Connections } from './connections.js';
+import { History, Recent } from './history.js';
+import { observe, seed } from './observe.js';
+import { mergePatch, ownValue } from './patch.js';
+import { PoolMap } from './pool_map.js';
+
+export const HISTORY_ROWS = 3000;
+export const HISTORY_SPAN_NS = 300e9;
+const HISTORY_COLUMNS = 400;
+const EVENTS_KEPT = 2000;
+const CONNS_KEPT = 2000;
+const GCS_KEPT = 200;
+const MARKS_KEPT = 2000;
+const MAX_SLOTS = 1 << 24;
+const HEAT_SECONDS = 120;
+export const HEAT_ROWS = 24;
+
+/** @typedef {'live' | 'play' | 'pause'} Mode */
+/** @typedef {{mark_id: number, ts: number, dur: number, label: string, author: string}} Mark */
+/** @typedef {{ts: number, dur: number, reason: string, lost: number}} Gap */
+
+export class State {
+  constructor() {
+    /** @type {any[] | null} as /api/runs gives them; null before the first answer */
+    this.runs = null;
+    /** @type {string | null} which of them is shown */
+    this.runKey = null;
+    /** @type {any} the run event */
+    this.run = null;
+    /** @type {any} the document at `ts` */
+    this.doc = null;
+    /** @type {Map<string, PoolMap>} */
+    this.maps = new Map();
+    this.history = new History(HISTORY_ROWS, HISTORY_COLUMNS);
+    /** @type {Recent<any>} */
+    this.events = new Recent(EVENTS_KEPT);
+    /** @type {Recent<any>} */
+    this.gcs = new Recent(GCS_KEPT);
+    this.conns = new Connections(CONNS_KEPT);
+    /** responses by second and by power of √2 of their duration: heat[(second % N) * HEAT_ROWS + row] */
+    this.heat = new Uint16Array(HEAT_SECONDS * HEAT_ROWS);
+    this.heatSeconds = HEAT_SECONDS;
+    this.heatTo = -1;
+    this.eventsUnshown = 0;
+    /** @type {Mark[]} */
+    this.marks = [];
+    /** @type {Gap[]} */
+    this.gaps = [];
+    /** @type {any} overview of the timeline's span */
+    this.overview = null;
+    /** @type {Mode} */
+    this.mode = 'pause';
+    /** @type {number | 'max'} */
+    this.speed = 1;
+    /** @type {'connecting' | 'open' | 'lost' | 'closed'} */
+    this.link = 'connecting';
+    /** @type {{ts: number, exit: string | null} | null} */
+    this.ended = null;
+    /** no answer came to the last question about the runs, while nothing streams */
+    this.away = false;
+    this.endTs = 0;
+    this.lastFrameMs = 0;
+    this.frames = 0;
+    /** @type {[number, number] | null} timeline's span; null is the whole run */
+    this.view = null;
+    /** @type {[number, number] | null} selected time */
+    this.selected = null;
+    /** @type {{pool?: string, slot?: number, conn?: number, route?: string}} */
+    this.pick = {};
+    this.filter = '';
+    this.tab = 'warnings';
+    /** @type {any[] | null} rows about what is picked */
+    this.pickRows = null;
+    this.pickNote = '';
+    /** bumped at each change of what it counts, for views that draw only what is new */
+    this.version = { doc: 0, run: 0, runs: 0, events: 0, marks: 0, overview: 0, place: 0, pick: 0 };
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+  }
+
+  /** Call `fn` after every change, many times a frame perhaps. @param {() => void} fn */
+  subscribe(fn) {
+    this.listeners.add(fn);
+  }
+
+  /** @param {(keyof State['version'])[]} parts */
+  changed(...parts) {
+    for (const part of parts) this.version[part] += 1;
+    for (const fn of this.listeners) fn();
+  }
+
+  /** The entry of the run that is shown. */
+  get entry() {
+    return this.runs?.find((run) => run.run === this.runKey) ?? null;
+  }
+
+  get ts() {
+    return this.doc?.ts ?? 0;
+  }
+
+  get isLiveRun() {
+    return Boolean(this.entry?.live) && !this.ended;
+  }
+
+  /** The time from one frame to the next, as the run was recorded. */
+  get intervalNs() {
+    return this.run?.interval_ns ?? this.entry?.interval_ns ?? 1e8;
+  }
+
+  /** @param {any[]} runs */
+  setRuns(runs) {
+    this.runs = runs;
+    const entry = this.entry;
+    if (entry) this.endTs = Math.max(this.endTs, entry.end_ts ?? 0);
+    this.changed('runs');
+  }
+
+  /** Show another run: nothing of the last one stays. @param {string} runKey */
+  openRun(runKey) {
+    this.runKey = runKey;
+    this.run = null;
+    this.doc = null;
+    this.maps.clear();
+    this.history = new History(HISTORY_ROWS, HISTORY_COLUMNS);
+    this.forgetEvents();
+    this.marks = [];
+    this.gaps = [];
+    this.overview = null;
+    this.ended = null;
+    this.view = null;
+    this.selected = null;
+    this.pickRows = null;
+    this.endTs = this.entry?.end_ts ?? 0;
+    this.changed('run', 'doc', 'events', 'marks', 'overview', 'place', 'pick');
+  }
+
+  forgetEvents() {
+    this.events.clear();
+    this.gcs.clear();
+    this.conns.clear();
+    this.heat.fill(0);
+    this.heatTo = -1;
+    this.eventsUnshown = 0;
+  }
+
+  /** @param {any} run the run event */
+  setRun(run) {
+    this.run = run;
+    this.changed('run');
+  }
+
+  /** @param {string} kind @param {string} name */
+  source(kind, name) {
+    return this.run?.sources.find((/** @type {any} */ s) => s.kind === kind && s.name === name) ?? null;
+  }
+
+  /** The whole document. @param {any} doc @param {boolean} flash */
+  keyframe(doc, flash = false) {
+    const before = this.doc;
+    this.doc = doc;
+    for (const name of this.maps.keys()) if (!ownValue(doc.pools, name)) this.maps.delete(name);
+    this.takePools(doc.pools ?? {}, flash);
+    if (before && doc.ts <= before.ts) this.history.truncate(doc.ts);
+    this.arrived();
+  }
+
+  /** A change of it. @param {any} patch */
+  delta(patch) {
+    if (!this.doc) return;
+    const backwards = patch.ts <= this.doc.ts;
+    this.doc = mergePatch(this.doc, patch);
+    if (patch.pools) this.takePools(patch.pools, true);
+    if (backwards) this.history.truncate(patch.ts);
+    this.arrived();
+  }
+
+  arrived() {
+    observe(this.doc, this.history);
+    this.endTs = Math.max(this.endTs, this.doc.ts);
+    this.lastFrameMs = performance.now();
+    this.frames += 1;
+    this.changed('doc');
+  }
+
+  /** @param {Record<string, any>} pools what changed of them @param {boolean} flash */
+  takePools(pools, flash) {
+    for (const [name, change] of Object.entries(pools)) {
+      if (change === null) {
+        this.maps.delete(name);
+        continue;
+      }
+      const capacity = ownValue(this.doc.pools, name)?.capacity;
+      if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_SLOTS) continue;
+      let map = this.maps.get(name);
+      if (!map || map.slotCount !== capacity) {
+        map = new PoolMap(capacity);
+        this.maps.set(name, map);
+      }
+      for (const [page, letters] of Object.entries(change.pages ?? {})) {
+        if (typeof letters === 'string') map.applyPage(Number(page), letters, this.doc.ts, flash);
+      }
+      for (const [page, letters] of Object.entries(change.owners ?? {})) {
+        if (typeof letters === 'string') map.applyOwners(Number(page), letters);
+      }
+    }
+  }
+
+  /** @param {{events: any[], more?: number}} batch */
+  takeEvents(batch) {
+    for (const event of batch.events) {
+      this.events.push(event);
+      if (event.type === 'gc') this.gcs.push(event);
+      else this.conns.take(event);
+      if (event.type === 'response' && event.dur > 0) this.takeHeat(event);
+    }
+    this.eventsUnshown = batch.more ?? 0;
+    this.changed('events');
+  }
+
+  /** @param {any} event */
+  takeHeat(event) {
+    const second = Math.floor(event.ts / 1e9);
+    if (second > this.heatTo) {
+      const from = Math.max(this.heatTo + 1, second - HEAT_SECONDS + 1);
+      for (let s = from; s <= second; s += 1) {
+        const begin = (s % HEAT_SECONDS) * HEAT_ROWS;
+        this.heat.fill(0, begin, begin + HEAT_ROWS);
+      }
+      this.heatTo = second;
+    } else if (second <= this.heatTo - HEAT_SECONDS || second < 0) {
+      return;
+    }
+    const cell = (second % HEAT_SECONDS) * HEAT_ROWS + heatRow(event.dur);
+    if (this.heat[cell] < 65535) this.heat[cell] += 1;
+  }
+
+  /** @param {Mark} mark */
+  addMark(mark) {
+    if (this.marks.length >= MARKS_KEPT || this.marks.some((m) => m.mark_id === mark.mark_id)) return;
+    this.marks.push(mark);
+    this.marks.sort((a, b) => a.ts - b.ts);
+    this.changed('marks');
+  }
+
+  /** @param {Gap} gap */
+  addGap(gap) {
+    if (this.gaps.length >= MARKS_KEPT || this.gaps.some((g) => g.ts === gap.ts && g.reason === gap.reason)) return;
+    this.gaps.push(gap);
+    this.gaps.sort((a, b) => a.ts - b.ts);
+    this.changed('marks');
+  }
+
+  /** @param {any} overview */
+  setOverview(overview) {
+    this.overview = overview;
+    this.changed('overview');
+  }
+
+  /**
+   * Put what the overview knows of the minutes before into the charts.
+   * @param {any} overview
+   * @param {any} docBefore the document a second before the first one seen, if it could be had:
+   *   what the rates of a single moment are counted from
+   */
+  seedHistory(overview, docBefore) {
+    const old = this.history;
+    const fresh = new History(HISTORY_ROWS, HISTORY_COLUMNS);
+    const begin = old.length > 0 ? old.ts[old.at(0)] : Infinity;
+    if (overview) seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin);
+    if (docBefore && docBefore.ts < begin) observe(docBefore, fresh);
+    if (old.length === 1 && this.doc?.ts === begin) {
+      observe(this.doc, fresh);
+      this.history = fresh;
+      this.changed('doc');
+      return;
+    }
+    for (let i = 0; i < old.length; i += 1) {
+      fresh.push(old.ts[old.at(i)]);
+      for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);
+    }
+    this.history = fresh;
+    this.changed('doc');
+  }
+
+  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab'>>} place */
+  setPlace(place) {
+    Object.assign(this, place);
+    this.changed('place');
+  }
+
+  /** Show more of one thing. @param {State['pick']} pick */
+  setPick(pick) {
+    this.pick = pick;
+    this.pickRows = null;
+    this.pickNote = '';
+    this.changed('pick', 'place');
+  }
+
+  /** @param {any[] | null} rows @param {string} note */
+  setPickRows(rows, note) {
+    this.pickRows = rows;
+    this.pickNote = note;
+    this.changed('pick');
+  }
+}
+
+/** Which row of the heat map a duration belongs to: 10 µs and less is 0, twice that two rows up. @param {number} durNs */
+export function heatRow(durNs) {
+  return Math.max(0, Math.min(HEAT_ROWS - 1, Math.floor(2 * Math.log2(durNs / 1e4))));
+}

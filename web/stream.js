@@ -1,0 +1,39 @@
+// @ts-check
+// stream.js: one event stream, the only place that knows EventSource.
+
+const NAMES = /** @type {const} */ (['run', 'keyframe', 'delta', 'events', 'mark', 'gap', 'end']);
+
+/** @typedef {typeof NAMES[number]} StreamEvent */
+
+/**
+ * Open a stream. `end` closes it, or the browser would ask for it again; so does the first error,
+ * and `lost` is told: to try again is for the caller, who knows what was seen last.
+ * @param {string} url
+ * @param {(name: StreamEvent, data: any) => void} take
+ * @param {{opened: () => void, lost: () => void}} told
+ * @returns {() => void} close it; after that neither function is called
+ */
+export function openStream(url, take, told) {
+  const source = new EventSource(url);
+  let open = true;
+  const close = () => {
+    open = false;
+    source.close();
+  };
+  source.onopen = () => {
+    if (open) told.opened();
+  };
+  source.onerror = () => {
+    if (!open) return;
+    close();
+    told.lost();
+  };
+  for (const name of NAMES) {
+    source.addEventListener(name, (message) => {
+      if (!open) return;
+      if (name === 'end') close();
+      take(name, JSON.parse(message.data));
+    });
+  }
+  return close;
+}

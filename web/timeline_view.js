@@ -1,0 +1,244 @@
+// @ts-check
+// timeline_view.js: the whole run, or a part of it: lanes with marks, gaps and the moment shown.
+// Click seeks, drag selects, the wheel zooms, shift and wheel or drag moves along.
+
+import { byId, el, fitCanvas } from './dom.js';
+import { bytes, clock, duration, rate } from './format.js';
+import { lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
+import { colours, theme } from './theme.js';
+
+const LANE_PX = 20;
+const AXIS_PX = 16;
+const LABEL_PX = 116;
+const DRAG_PX = 4;
+const WHEEL_FACTOR = 1.0016;
+/** @type {Record<string, {colour: string, format: (v: number) => string}>} */
+const LANES = {
+  'req/s': { colour: 'c1', format: rate },
+  'err/s': { colour: 'bad', format: rate },
+  'pool %': { colour: 'c2', format: (v) => `${Math.floor(v)} %` },
+  heap: { colour: 'c4', format: bytes },
+  RSS: { colour: 'c5', format: bytes },
+};
+
+/** @typedef {import('./state.js').State} State */
+
+/**
+ * @param {State} state
+ * @param {{seek: (ts: number) => void, select: (span: [number, number] | null) => void, view: (span: [number, number] | null) => void, tip: (text: string | null, x?: number, y?: number) => void}} actions
+ */
+export function createTimelineView(state, actions) {
+  const root = byId('timeline');
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'timeline', role: 'img', 'aria-label': 'The run over time: request rate, errors, fullest pool, heap, resident memory, marks and gaps. Use the slider to move.' }));
+  const cursor = el('div', { class: 'cursor', 'aria-hidden': 'true' });
+  root.append(canvas, cursor);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  let width = 0;
+  new ResizeObserver(() => { width = root.clientWidth; drawnKey = ''; state.changed(); }).observe(root);
+  /** @type {import('./timeline.js').Lane[]} */
+  let shown = [];
+  let drawnKey = '';
+  let lanesKey = '';
+
+  const span = () => /** @type {[number, number]} */ (state.view ?? [0, Math.max(1e9, state.endTs)]);
+  const plot = () => Math.max(1, width - LABEL_PX);
+  const tsAt = (/** @type {MouseEvent} */ event) => toTs(event.clientX - root.getBoundingClientRect().left - LABEL_PX, span(), plot());
+
+  gestures();
+
+  function gestures() {
+    /** @type {{x: number, ts: number, span: [number, number], moved: boolean, pan: boolean} | null} */
+    let drag = null;
+    canvas.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      canvas.setPointerCapture(event.pointerId);
+      drag = { x: event.clientX, ts: tsAt(event), span: span(), moved: false, pan: event.shiftKey };
+    });
+    canvas.addEventListener('pointermove', (event) => {
+      const ts = tsAt(event);
+      actions.tip(ts < 0 ? null : tipText(ts), event.clientX, event.clientY);
+      if (!drag) return;
+      if (Math.abs(event.clientX - drag.x) > DRAG_PX) drag.moved = true;
+      if (!drag.moved) return;
+      if (drag.pan) {
+        const by = ((drag.x - event.clientX) / plot()) * (drag.span[1] - drag.span[0]);
+        actions.view(within([drag.span[0] + by, drag.span[1] + by], state.endTs));
+      } else {
+        actions.select([Math.max(0, Math.min(drag.ts, ts)), Math.min(state.endTs, Math.max(drag.ts, ts))]);
+      }
+    });
+    canvas.addEventListener('pointerup', (event) => {
+      if (drag && !drag.moved) {
+        if (state.selected) actions.select(null);
+        actions.seek(tsAt(event));
+      }
+      drag = null;
+    });
+    canvas.addEventListener('pointerleave', () => actions.tip(null));
+    canvas.addEventListener('dblclick', () => {
+      if (state.selected) actions.view(state.selected);
+      else actions.view(null);
+    });
+    canvas.addEventListener('wheel', (event) => {
+      event.preventDefault();
+      const old = span();
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        const by = ((event.deltaX || event.deltaY) / plot()) * (old[1] - old[0]);
+        actions.view(within([old[0] + by, old[1] + by], state.endTs));
+      } else {
+        actions.view(zoom(old, tsAt(event), WHEEL_FACTOR ** event.deltaY, Math.max(1e9, state.endTs)));
+      }
+    }, { passive: false });
+  }
+
+  /** @param {number} ts */
+  function tipText(ts) {
+    const out = [clock(ts)];
+    const { overview } = state;
+    if (overview) {
+      for (const lane of shown) {
+        const i = Math.floor(((ts - overview.from) / (overview.to - overview.from)) * lane.high.length);
+        const value = lane.high[i];
+        if (value !== undefined && !Number.isNaN(value)) out.push(`${lane.name} ${LANES[lane.name].format(value)}`);
+      }
+    }
+    const near = ((span()[1] - span()[0]) / plot()) * 5;
+    for (const mark of state.marks) if (Math.abs(mark.ts - ts) < near) out.push(`▲ ${mark.label}`);
+    for (const gap of state.gaps) if (ts >= gap.ts - near && ts <= gap.ts + gap.dur + near) out.push(`gap: ${gap.reason}, ${duration(gap.dur)}`);
+    return out.join(' · ');
+  }
+
+  function drawAll() {
+    const height = LANE_PX * Math.max(1, shown.length) + AXIS_PX;
+    fitCanvas(canvas, width, height);
+    const ratio = window.devicePixelRatio || 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.font = '11px system-ui, sans-serif';
+    const now = span();
+    drawGaps(now, height);
+    shown.forEach((lane, i) => drawLane(lane, i * LANE_PX, now));
+    drawAxis(now, height);
+    drawMarks(now, height);
+    if (state.selected) {
+      const from = LABEL_PX + Math.max(0, toX(state.selected[0], now, plot()));
+      const to = LABEL_PX + Math.min(plot(), toX(state.selected[1], now, plot()));
+      context.globalAlpha = 0.22;
+      context.fillStyle = colours.accent;
+      if (to > from) context.fillRect(from, 0, to - from, height);
+      context.globalAlpha = 1;
+    }
+  }
+
+  /** @param {import('./timeline.js').Lane} lane @param {number} y @param {[number, number]} now */
+  function drawLane(lane, y, now) {
+    const { colour, format } = LANES[lane.name];
+    context.fillStyle = colours.dim;
+    context.textBaseline = 'middle';
+    context.textAlign = 'left';
+    context.fillText(lane.name, 4, y + LANE_PX / 2);
+    context.textAlign = 'right';
+    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + LANE_PX / 2);
+    context.textAlign = 'left';
+    const { from, to } = state.overview;
+    const parts = lane.high.length;
+    const base = y + LANE_PX - 2;
+    const scale = (LANE_PX - 4) / (lane.top || 1);
+    const step = (to - from) / parts;
+    const wide = Math.max(1, toX(from + step, now, plot()) - toX(from, now, plot()));
+    // Where pixels are finer than frames, a frame stands until the next one.
+    const reach = Math.ceil((state.intervalNs * 1.6) / step);
+    context.save();
+    context.beginPath();
+    context.rect(LABEL_PX, y, plot(), LANE_PX);
+    context.clip();
+    context.fillStyle = colours[colour];
+    for (let pass = 0; pass < 2; pass += 1) {
+      context.globalAlpha = pass === 0 ? 0.3 : 1;
+      context.beginPath();
+      for (let i = 0; i < parts; i += 1) {
+        const high = lane.high[i];
+        if (Number.isNaN(high)) continue;
+        const x = LABEL_PX + toX(from + i * step, now, plot());
+        const top = base - high * scale;
+        let stands = 1;
+        while (stands < reach && i + stands < parts && Number.isNaN(lane.high[i + stands])) stands += 1;
+        if (i + stands >= parts) stands = 1;
+        if (pass === 0) context.rect(x, top, wide * stands, base - top);
+        else context.rect(x, top, wide * stands, Math.max(1.5, (high - lane.low[i]) * scale));
+      }
+      context.fill();
+    }
+    context.restore();
+    context.globalAlpha = 1;
+    context.fillStyle = colours.line;
+    context.fillRect(LABEL_PX, y + LANE_PX - 1, plot(), 1);
+  }
+
+  /** @param {[number, number]} now @param {number} height */
+  function drawGaps(now, height) {
+    for (const gap of state.gaps) {
+      const x = LABEL_PX + toX(gap.ts, now, plot());
+      const w = Math.max(3, toX(gap.ts + gap.dur, now, plot()) - toX(gap.ts, now, plot()));
+      if (x + w < LABEL_PX || x > width) continue;
+      context.fillStyle = colours.line;
+      context.fillRect(Math.max(LABEL_PX, x), 0, w, height - AXIS_PX);
+      context.fillStyle = colours.dim;
+      for (let y = 2; y < height - AXIS_PX; y += 4) context.fillRect(Math.max(LABEL_PX, x), y, w, 1);
+    }
+  }
+
+  /** @param {[number, number]} now @param {number} height */
+  function drawAxis(now, height) {
+    const at = ticks(now, Math.max(2, Math.floor(plot() / 90)));
+    const step = at.length > 1 ? at[1] - at[0] : 1e9;
+    context.fillStyle = colours.dim;
+    context.textBaseline = 'bottom';
+    for (const ts of at) {
+      const x = LABEL_PX + toX(ts, now, plot());
+      context.fillRect(x, height - AXIS_PX, 1, 4);
+      context.fillText(tickText(ts, step), x + 3, height - 1);
+    }
+  }
+
+  /** @param {[number, number]} now @param {number} height */
+  function drawMarks(now, height) {
+    for (const mark of state.marks) {
+      const x = LABEL_PX + toX(mark.ts, now, plot());
+      if (x < LABEL_PX || x > width) continue;
+      if (mark.dur > 0) {
+        context.globalAlpha = 0.25;
+        context.fillStyle = colours.c3;
+        context.fillRect(x, 0, Math.max(1, toX(mark.ts + mark.dur, now, plot()) - toX(mark.ts, now, plot())), height - AXIS_PX);
+        context.globalAlpha = 1;
+      }
+      context.fillStyle = colours.c3;
+      context.fillRect(x, 0, 1, height - AXIS_PX);
+      context.beginPath();
+      context.moveTo(x - 5, height - AXIS_PX + 4);
+      context.lineTo(x + 5, height - AXIS_PX + 4);
+      context.lineTo(x, height - AXIS_PX - 6);
+      context.fill();
+    }
+  }
+
+  return {
+    draw() {
+      if (width === 0) return;
+      const now = span();
+      const key = `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view ? '' : Math.floor(state.endTs / 1e9)}`;
+      if (`${state.version.overview}` !== lanesKey) {
+        lanesKey = `${state.version.overview}`;
+        const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
+        shown = state.overview ? lanes(state.overview, capacity) : [];
+      }
+      if (key !== drawnKey) {
+        drawnKey = key;
+        drawAll();
+      }
+      const x = toX(state.ts, now, plot());
+      cursor.hidden = !state.doc || x < 0 || x > plot() + 1;
+      cursor.style.transform = `translateX(${Math.round(LABEL_PX + Math.min(plot(), x))}px)`;
+    },
+  };
+}

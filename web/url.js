@@ -1,0 +1,84 @@
+// @ts-check
+// url.js: what the page shows, as a URL fragment and back, so that a link reopens the moment.
+
+/**
+ * @typedef {object} Place
+ * @property {string} [run] which run, as in /api/runs
+ * @property {number} [ts] the moment, ns; absent: live, or a recording's first frame
+ * @property {number | 'max'} [speed]
+ * @property {boolean} [playing]
+ * @property {[number, number]} [view] the timeline's span, ns; absent: the whole run
+ * @property {[number, number]} [selected] a span of time, ns
+ * @property {string} [pool]
+ * @property {number} [slot]
+ * @property {number} [conn]
+ * @property {string} [filter]
+ * @property {string} [tab]
+ */
+
+const MAX_SPEED = 1000;
+const MIN_SPEED = 0.1;
+
+/** @param {string | null} text @returns {number | undefined} a whole number of ns, not negative */
+function wholeNumber(text) {
+  if (text === null || !/^\d{1,16}$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** @param {string | null} text @returns {[number, number] | undefined} */
+function span(text) {
+  const match = /^(\d{1,16})-(\d{1,16})$/.exec(text ?? '');
+  if (!match) return undefined;
+  const from = Number(match[1]);
+  const to = Number(match[2]);
+  return to > from ? [from, to] : undefined;
+}
+
+/** @param {string | null} text @returns {number | 'max' | undefined} a speed that the server takes */
+export function parseSpeed(text) {
+  if (text === 'max') return 'max';
+  if (text === null || !/^-?\d+(\.\d+)?$/.test(text)) return undefined;
+  const value = Number(text);
+  return Math.abs(value) >= MIN_SPEED && Math.abs(value) <= MAX_SPEED ? value : undefined;
+}
+
+/** @param {Place} place @returns {string} without the leading # */
+export function encodePlace(place) {
+  const out = new URLSearchParams();
+  if (place.run) out.set('run', place.run);
+  if (place.ts !== undefined) out.set('ts', String(Math.round(place.ts)));
+  if (place.speed !== undefined && place.speed !== 1) out.set('speed', String(place.speed));
+  if (place.playing) out.set('play', '1');
+  if (place.view) out.set('view', place.view.map(Math.round).join('-'));
+  if (place.selected) out.set('sel', place.selected.map(Math.round).join('-'));
+  if (place.pool) out.set('pool', place.pool);
+  if (place.slot !== undefined) out.set('slot', String(place.slot));
+  if (place.conn !== undefined) out.set('conn', String(place.conn));
+  if (place.filter) out.set('filter', place.filter);
+  if (place.tab) out.set('tab', place.tab);
+  return out.toString();
+}
+
+/** @param {string} text with or without #; what does not parse is left out @returns {Place} */
+export function decodePlace(text) {
+  const query = new URLSearchParams(text.replace(/^#/, ''));
+  /** @type {Place} */
+  const place = {};
+  const run = query.get('run');
+  if (run !== null && /^\d{1,10}(\.\d{1,10})?$/.test(run)) place.run = run;
+  place.ts = wholeNumber(query.get('ts'));
+  place.speed = parseSpeed(query.get('speed'));
+  if (query.get('play') === '1') place.playing = true;
+  place.view = span(query.get('view'));
+  place.selected = span(query.get('sel'));
+  place.pool = query.get('pool')?.slice(0, 300) || undefined;
+  place.slot = wholeNumber(query.get('slot'));
+  place.conn = wholeNumber(query.get('conn'));
+  place.filter = query.get('filter')?.slice(0, 300) || undefined;
+  place.tab = query.get('tab')?.slice(0, 20) || undefined;
+  for (const key of /** @type {(keyof Place)[]} */ (Object.keys(place))) {
+    if (place[key] === undefined) delete place[key];
+  }
+  return place;
+}
