@@ -47,7 +47,7 @@ $(BUILD)/%.a:
 $(BUILD)/libmemcam.a: $(LIB_OBJ)
 $(BUILD)/libmemcam.so: $(LIB_OBJ)
 	$(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libmemcam.so.0 -Wl,-z,defs $^ -pthread -o $@
-$(BUILD)/memcam.pc: Makefile
+$(BUILD)/memcam.pc: FORCE # holds PREFIX, which install may give anew
 	@mkdir -p $(@D)
 	@printf 'prefix=%s\nincludedir=$${prefix}/include\nlibdir=$${prefix}/lib\n\nName: memcam\nDescription: publish memory pools and connection events to memcam\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lmemcam\nLibs.private: -pthread\n' '$(PREFIX)' '$(VERSION)' > $@
 
@@ -151,6 +151,7 @@ clean: ## remove build/
 
 .PHONY: all help tests-build deps test test-unit test-asan test-tsan test-fault fuzz bench demo lint \
 	format install uninstall dist clean
+FORCE:
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -136,8 +136,7 @@ static void answer_made(struct mc_http_request *r, int64_t mark_id)
 /* On a worker: a mark in a run that nobody records any more. */
 static int add_work(struct mc_job *job)
 {
-    struct mc_mark mark = {.ts = job->from, .dur_ns = job->to, .author = AUTHOR};
-    int64_t first, last;
+    int64_t first, last, mark_id = 0;
     int code = mc_reader_span(job->reader, job->run_id, &first, &last);
     if (code == MC_END)
         code = MC_ENORUN;
@@ -147,12 +146,15 @@ static int add_work(struct mc_job *job)
         snprintf(job->detail, sizeof job->detail, "the mark is outside of the run");
         return MC_EINVAL;
     }
-    snprintf(mark.label, sizeof mark.label, "%s", job->text);
-    code = mc_trace_mark(job->file->path, job->run_id, &mark, job->detail, sizeof job->detail);
+    code = mc_trace_mark(job->file->path, job->run_id, job->from, job->to, job->text, AUTHOR,
+                         &mark_id);
+    if (code == MC_EBUSY)
+        snprintf(job->detail, sizeof job->detail,
+                 "a recorder writes to this file: make the mark in its dashboard");
     if (code)
         return code;
     job->status = 201;
-    mc_buf_printf(&job->body, "{\"mark_id\":%lld}\n", (long long)mark.mark_id);
+    mc_buf_printf(&job->body, "{\"mark_id\":%lld}\n", (long long)mark_id);
     return 0;
 }
 

@@ -193,7 +193,8 @@ static uint32_t method_id(const struct mc_http_server *s, const char *method)
     X(POST)
     X(HEAD)
     X(PUT)
-    X(DELETE) X(PATCH) X(OPTIONS)
+    X(DELETE)
+    X(PATCH) X(OPTIONS)
 #undef X
         return MC_STRING_OTHER;
 }

@@ -245,7 +245,9 @@ static int use_files(SSL_CTX *ctx, const struct mc_http_options *o, char *why, s
     }
     if (!bad)
         return 0;
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long code = ERR_peek_error(); /* the first one is the cause */
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     snprintf(why, why_bytes, "%s: can't be read as %s (%s); check the file", bad, what,
              reason ? reason : "unknown reason");
     ERR_clear_error();

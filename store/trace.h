@@ -63,17 +63,6 @@ const char *mc_writer_trouble(struct mc_writer *w);
 /* Flush and free. A run that has not ended keeps exit NULL and can be resumed. */
 void mc_writer_close(struct mc_writer *w);
 
-struct mc_mark {
-    int64_t mark_id, ts, dur_ns;
-    char label[256], author[64];
-};
-
-/* Add a mark to a run in a file that no recorder writes to: opens it for that moment and has the
- * mark durable before it returns. mark->mark_id is set. MC_ENORUN; MC_EBUSY while a recorder writes
- * to the file; else as mc_writer_open. Blocks: not for an event loop's thread. */
-int mc_trace_mark(const char *path, int64_t run_id, struct mc_mark *mark, char *why,
-                  size_t why_bytes);
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 struct mc_reader;
@@ -103,6 +92,10 @@ int mc_cursor_seek(struct mc_cursor *c, int64_t ts, const struct mc_frame **out)
 int mc_cursor_next(struct mc_cursor *c, const struct mc_frame **out);
 int mc_cursor_prev(struct mc_cursor *c, const struct mc_frame **out);
 
+struct mc_mark {
+    int64_t mark_id, ts, dur_ns;
+    char label[256], author[64];
+};
 /* Marks with from <= ts < to, by ts. *out is malloc'd, the caller frees it. */
 int mc_reader_marks(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                     struct mc_mark **out, size_t *count);
@@ -132,6 +125,11 @@ int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const stru
  * with finding NULL and percent. *finding_count is the total. 0 when the check could be done. */
 typedef void (*mc_check_fn)(void *arg, const char *finding, int percent);
 int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding_count);
+
+/* Put a mark into a run of a file that nobody records to. MC_EBUSY while a writer has the file
+ * (use mc_writer_mark there), MC_ENORUN, and what mc_writer_open can say. mark_id may be NULL. */
+int mc_trace_mark(const char *path, int64_t run_id, int64_t ts, int64_t dur_ns, const char *label,
+                  const char *author, int64_t *mark_id);
 
 /* ---- SQL ------------------------------------------------------------------------------------- */
 

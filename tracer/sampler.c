@@ -13,8 +13,6 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define GAPS_MAX 64u
-/* A program younger than this was recorded from its start: what its rings have lost is a gap. */
-#define FROM_START_NS (2 * SECOND_NS)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -158,20 +156,19 @@ const char *mc_sampler_why(const struct mc_sampler *s)
 
 /* ---- ticks ----------------------------------------------------------------------------------- */
 
-/* Keep the line that says what is wrong, and stay failed: what has once made no sense is not read
- * again. */
+/* Keep the line that says what is wrong, and stay failed: what has once made no sense, or was only
+ * half taken in for want of memory, is not gone on with. */
 static int failed(struct mc_sampler *s, int code)
 {
     snprintf(s->why, sizeof s->why, "%s", s->attach.why);
-    if (code == MC_ECORRUPT)
-        s->has_failed = 1;
+    s->failed_code = code;
     return code;
 }
 
 int mc_sampler_drain(struct mc_sampler *s)
 {
-    if (s->has_failed)
-        return MC_ECORRUPT;
+    if (s->failed_code)
+        return s->failed_code;
     int percent = mc_ring_reader_drain(&s->rings, &s->attach);
     return percent < 0 ? failed(s, percent) : percent;
 }
@@ -197,9 +194,9 @@ int mc_sampler_gap(struct mc_sampler *s, const struct mc_gap *gap)
 static void note_lost_events(struct mc_sampler *s, int64_t ts)
 {
     uint64_t dropped = s->attach.live.events_dropped, lost = s->rings.lost;
-    if (dropped > s->dropped_seen && (s->has_ticked || ts < FROM_START_NS))
+    if (dropped > s->dropped_seen && (s->has_ticked || ts < MC_SAMPLER_FROM_START_NS))
         lost += dropped - s->dropped_seen;
-    if (!s->has_ticked && ts < FROM_START_NS)
+    if (!s->has_ticked && ts < MC_SAMPLER_FROM_START_NS)
         lost += s->rings.unheld;
     s->dropped_seen = dropped;
     s->rings.lost = s->rings.unheld = 0;
@@ -291,6 +288,7 @@ static void show(struct mc_sampler *s, int64_t ts)
 /* Everything of the frame behind the reading. */
 static int make_frame(struct mc_sampler *s, int64_t ts, int64_t late_ns, int is_last)
 {
+    s->traffic.window_from_ts = s->was_dead_at_open ? INT64_MIN : ts - SECOND_NS;
     int code = mc_sampler_make_events(s, ts, is_last);
     if (code)
         return code;
@@ -308,8 +306,8 @@ static int make_frame(struct mc_sampler *s, int64_t ts, int64_t late_ns, int is_
 
 int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame **out)
 {
-    if (s->has_failed)
-        return MC_ECORRUPT;
+    if (s->failed_code)
+        return s->failed_code;
     int64_t began_ns = mc_pub_clock_mono();
     if (s->frame.gap_count) { /* those were shown with the last frame */
         s->gap_count -= s->frame.gap_count;

@@ -57,7 +57,7 @@ int mc_sampler_drain(struct mc_sampler *s);
 /* Take one sample. *out is borrowed until the next call. `late_ns`: how much later than due this
  * tick runs, for the recorder's own figures. Returns 0; MC_END when the program has closed its
  * tracer or its process is gone (this last frame is still good: it has the last events); or
- * MC_ECORRUPT with one line in mc_sampler_why when the segment can't be read any more. */
+ * MC_ECORRUPT or MC_ENOMEM, with one line in mc_sampler_why, when it can't go on: so it stays. */
 int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame **out);
 const char *mc_sampler_why(const struct mc_sampler *s);
 

@@ -12,6 +12,10 @@
 #include "tracer/traffic.h"
 #include "tracer/window.h"
 
+/* A program that is younger at our first tick is recorded from its start: what its rings have lost
+ * is a gap, and what its histograms hold has just been counted. */
+#define MC_SAMPLER_FROM_START_NS INT64_C(2000000000)
+
 /* A source that the program registered. */
 struct mc_sampled_source {
     int kind;
@@ -48,7 +52,8 @@ struct mc_sampler {
     uint32_t map_count, map_room;
 
     int is_event_clock_ns;
-    int has_ticked, was_dead_at_open, has_failed;
+    int has_ticked, was_dead_at_open;
+    int failed_code; /* of the first tick or drain that failed */
     int64_t last_ts;
     uint64_t beat_ticks; /* newest seen */
     int64_t beat_ns;

@@ -54,17 +54,19 @@ int mc_sampler_read_maps(struct mc_sampler *s)
     return code;
 }
 
-/* What each bucket gained goes into the window. A bucket that has shrunk was scribbled on. */
+/* What each bucket gained goes into the window, but not what it held before we came. A bucket that
+ * has shrunk was scribbled on. */
 static int read_histogram(struct mc_sampler *s, struct mc_sampled_source *one, uint64_t word)
 {
     uint64_t buckets[MC_SEGMENT_BUCKETS];
     int code = mc_attach_read(&s->attach, one->buckets_off, buckets, sizeof buckets);
     if (code)
         return code;
+    int is_old = !s->has_ticked && !s->was_dead_at_open && s->line.to_ns > MC_SAMPLER_FROM_START_NS;
     one->count = 0;
     for (uint32_t b = 0; b < MC_SEGMENT_BUCKETS; b++) {
         buckets[b] &= INT64_MAX >> 10;
-        if (buckets[b] > one->buckets[b])
+        if (buckets[b] > one->buckets[b] && !is_old)
             mc_window_add(one->window, b, buckets[b] - one->buckets[b]);
         one->count += buckets[b];
     }

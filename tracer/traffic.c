@@ -79,7 +79,8 @@ static struct mc_traffic_one *look_up(struct mc_traffic *t, int kind, uint32_t m
     return &t->all[idx];
 }
 
-static void count_response(struct mc_traffic_one *one, const struct mc_event *event)
+static void count_response(const struct mc_traffic *t, struct mc_traffic_one *one,
+                           const struct mc_event *event)
 {
     if (!one)
         return;
@@ -88,7 +89,8 @@ static void count_response(struct mc_traffic_one *one, const struct mc_event *ev
     one->server_errors += event->status >= 500;
     one->bytes_in = (int64_t)((uint64_t)one->bytes_in + event->bytes_in);
     one->bytes_out = (int64_t)((uint64_t)one->bytes_out + event->bytes_out);
-    if (event->status) /* one given up says nothing about the time that the route takes */
+    /* One given up says nothing about the time that the route takes. */
+    if (event->status && event->ts >= t->window_from_ts)
         mc_window_add(one->window, mc_bucket_of(event->dur_ns), 1);
 }
 
@@ -96,7 +98,7 @@ void mc_traffic_event(struct mc_traffic *t, const struct mc_event *event,
                       const struct mc_connection_effect *effect)
 {
     if (event->type == MC_EVENT_RESPONSE)
-        count_response(look_up(t, MC_KIND_ROUTE, event->method, event->detail), event);
+        count_response(t, look_up(t, MC_KIND_ROUTE, event->method, event->detail), event);
     if (!effect->owner)
         return;
     struct mc_traffic_one *owner = NULL;
@@ -109,7 +111,7 @@ void mc_traffic_event(struct mc_traffic *t, const struct mc_event *event,
     owner->accepted += event->type == MC_EVENT_ACCEPT;
     owner->closed += event->type == MC_EVENT_CLOSE;
     if (event->type == MC_EVENT_RESPONSE)
-        count_response(owner, event);
+        count_response(t, owner, event);
 }
 
 static void route_values(const struct mc_traffic_one *one, int64_t *v)

@@ -27,10 +27,11 @@ struct mc_traffic {
     struct mc_traffic_one *all; /* owned */
     uint32_t count, room, route_count, owner_count;
     struct {
-        uint64_t key; /* kind, method, route or owner; 0 empty */
-        uint32_t idx; /* in all */
-    } * table;        /* owned; MC_ROUTE_TABLE places */
-    int failed;       /* memory was short: some events were not counted */
+        uint64_t key;       /* kind, method, route or owner; 0 empty */
+        uint32_t idx;       /* in all */
+    } * table;              /* owned; MC_ROUTE_TABLE places */
+    int64_t window_from_ts; /* responses before it are too old for percentiles */
+    int failed;             /* memory was short: some events were not counted */
 };
 
 /* 0 or MC_ENOMEM. */

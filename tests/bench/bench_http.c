@@ -311,6 +311,7 @@ static int serve(struct mc_http_options *o)
     int rc = mc_http_server_open(&loop, o, &b.server, why, sizeof why);
     if (rc < 0) {
         fprintf(stderr, "bench_http: %s\n", why);
+        uv_loop_close(&loop);
         return 3;
     }
     uv_signal_init(&loop, &on_term);

@@ -1,4 +1,7 @@
-/* lttng_tp.h: the tracepoint that bench_lttng.c sends: five fields like a response event's. */
+/* lttng_tp.h: the tracepoint that bench_lttng.c sends: five fields like a response event's. Empty
+ * where LTTng-UST is not installed. */
+#if __has_include(<lttng/tracepoint.h>)
+
 #undef LTTNG_UST_TRACEPOINT_PROVIDER
 #define LTTNG_UST_TRACEPOINT_PROVIDER memcam_bench
 #undef LTTNG_UST_TRACEPOINT_INCLUDE
@@ -26,3 +29,5 @@ LTTNG_UST_TRACEPOINT_EVENT(
 #endif
 
 #include <lttng/tracepoint-event.h>
+
+#endif

@@ -92,7 +92,7 @@ class Process:
             return match
         return wait_for("%r of %s" % (pattern, self.command[:3]), look, seconds).groups()
 
-    def signal(self, number):
+    def send(self, number):
         self.child.send_signal(number)
 
     def wait(self, seconds=None):
@@ -101,9 +101,9 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Failed("%s does not end; stderr: %s" % (self.command[:3], self.err()))
 
-    def stop(self, number=signal.SIGTERM):
+    def stop(self, number=15):  # SIGTERM; the name is taken by the method above
         if self.child.poll() is None:
-            self.signal(number)
+            self.send(number)
         return self.wait()
 
     def children(self):

@@ -54,7 +54,7 @@ def test_interrupt():
     d = demo()
     d.line(r"Ctrl-C ends the demo\.")
     time.sleep(1)
-    d.signal(signal.SIGINT)
+    d.send(signal.SIGINT)
     equal(d.wait(), 0, d.err())
     check(re.search(r"Replay it: \S+memcam replay \S+demo\.db", d.out()), d.out())
     equal(left_behind(), [], "processes left behind")

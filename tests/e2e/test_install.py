@@ -27,7 +27,7 @@ def check(condition, what):
 
 def run(*command, **kw):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
-    check(done.returncode == 0, "%s: exit %d\n%s" % (" ".join(command), done.returncode, done.stdout))
+    check(done.returncode == 0, "%s: exit %d\n%s" % (" ".join(command), done.returncode, done.stdout[-2000:]))
     return done.stdout
 
 

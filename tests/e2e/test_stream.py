@@ -234,7 +234,7 @@ def test_shutdown_ends_streams():
     process = record()
     stream = mc.Stream(stream_url(process))
     take(stream, 3)
-    process.signal(signal.SIGTERM)
+    process.send(signal.SIGTERM)
     events = take_all(stream)
     mc.equal(events[-1][0], "end", "the last event")
     process.wait()

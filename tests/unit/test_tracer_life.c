@@ -135,15 +135,15 @@ static pid_t start_program(const char *dir, int how, int *pipe_fd)
         mc_event_state(t, i, MC_SLOT_IDLE);
     if (write(fds[1], "x", 1) != 1)
         _exit(1);
-    for (uint64_t i = 501; how == 'l'; i++) {
-        mc_tracer_beat(t);
-        mc_event_state(t, i % 1000 + 1, MC_SLOT_IDLE);
-        usleep(1000);
-    }
     if (how == 'c')
         mc_tracer_close(t);
-    for (;;)
-        pause();
+    for (uint64_t i = 501;; i++) {
+        if (how == 'l') {
+            mc_tracer_beat(t);
+            mc_event_state(t, i % 1000 + 1, MC_SLOT_IDLE);
+        }
+        usleep(1000);
+    }
 }
 
 static struct mc_sampler *attach(const char *dir)

@@ -64,6 +64,33 @@ static void a_late_recorder_reads_what_is_held(void)
     fixture_close(&f);
 }
 
+/* Percentiles are of the last second: what was counted before a recorder came is not in them. */
+static void a_late_recorder_shows_no_old_percentiles(void)
+{
+    struct fixture f;
+    struct mc_sampler *late;
+    const struct mc_frame *frame;
+    CHECK(fixture_open(&f, NULL) == 0);
+    struct mc_histogram *h = mc_histogram_register(f.tracer, "h", "ns");
+    mc_histogram_record(h, 1000);
+    send_response(f.tracer, 1, 1);
+    usleep(2050000);
+    CHECK_INT(mc_sampler_open(f.path, NULL, &late, NULL, 0), 0);
+    CHECK_INT(mc_sampler_tick(late, 0, &frame), 0);
+    CHECK_INT(frame->bucket_count, 0);
+    CHECK_INT(fixture_value(frame, MC_KIND_HISTOGRAM, "h", MC_FIELD(HISTOGRAM, COUNT)), 1);
+    CHECK(fixture_value(frame, MC_KIND_HISTOGRAM, "h", MC_FIELD(HISTOGRAM, P50)) == MC_VALUE_NONE);
+    CHECK_INT(fixture_value(frame, MC_KIND_ROUTE, NULL, MC_FIELD(ROUTE, REQUESTS)), 1);
+    CHECK(fixture_value(frame, MC_KIND_ROUTE, NULL, MC_FIELD(ROUTE, P50)) == MC_VALUE_NONE);
+    mc_histogram_record(h, 5);
+    send_response(f.tracer, 1, 2);
+    CHECK_INT(mc_sampler_tick(late, 0, &frame), 0);
+    CHECK_INT(frame->bucket_count, 2);
+    CHECK_INT(fixture_value(frame, MC_KIND_HISTOGRAM, "h", MC_FIELD(HISTOGRAM, P99)), 5);
+    mc_sampler_close(late);
+    fixture_close(&f);
+}
+
 #define THREADS 4
 #define PER_THREAD 60000u
 
@@ -303,6 +330,7 @@ int main(void)
 {
     RUN(what_is_overwritten_is_counted);
     RUN(a_late_recorder_reads_what_is_held);
+    RUN(a_late_recorder_shows_no_old_percentiles);
     RUN(threads_write_while_one_reads);
     RUN(rings_are_given_back);
     RUN(a_thread_serves_two_tracers);

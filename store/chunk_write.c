@@ -1,0 +1,432 @@
+/* chunk_write.c: frames into the parts of a row. The format stands in trace_format.h. */
+#include <stdlib.h>
+
+#include "store/chunk.h"
+#include "tracer/error.h"
+
+uint64_t mc_chunk_sum(int64_t run_id, int64_t first_ts, int64_t last_ts, int64_t frame_count,
+                      int64_t codec, const void *head, size_t head_bytes, const void *summary,
+                      size_t summary_bytes)
+{
+    const int64_t numbers[] = {run_id, first_ts, last_ts, frame_count, codec};
+    uint8_t bytes[sizeof numbers];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)((uint64_t)numbers[i / 8] >> 8 * (i % 8));
+    uint64_t sum = mc_sum64(bytes, sizeof bytes, MC_SUM_SEED);
+    sum = mc_sum64(head, head_bytes, sum);
+    return mc_sum64(summary, summary_bytes, sum);
+}
+
+int mc_chunk_writer_init(struct mc_chunk_writer *w, uint32_t room, struct mc_packer *packer)
+{
+    memset(w, 0, sizeof *w);
+    w->room = room;
+    w->packer = packer;
+    w->ts = malloc(room * sizeof *w->ts);
+    if (!w->ts || mc_event_writer_init(&w->events) < 0) {
+        mc_chunk_writer_fini(w);
+        return MC_ENOMEM;
+    }
+    return 0;
+}
+
+void mc_chunk_writer_fini(struct mc_chunk_writer *w)
+{
+    free(w->ts);
+    free(w->cells);
+    free(w->source_first);
+    for (uint32_t i = 0; i < w->map_room; i++) {
+        for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
+            mc_buf_fini(&w->maps[i].column[c]);
+    }
+    free(w->maps);
+    mc_buf_fini(&w->gaps);
+    for (int i = 0; i < 4; i++)
+        mc_buf_fini(&w->buckets[i]);
+    mc_event_writer_fini(&w->events);
+    mc_buf_fini(&w->slices);
+    memset(w, 0, sizeof *w);
+}
+
+static void forget(struct mc_buf *b)
+{
+    b->count = 0;
+    b->failed = 0;
+}
+
+void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *schema,
+                           int64_t prev_ts, uint32_t flags)
+{
+    w->schema = schema;
+    w->prev_ts = prev_ts;
+    w->flags = flags;
+    w->frame_count = w->source_count = w->string_count = w->value_count = 0;
+    w->map_count = w->gap_count = w->slice_count = 0;
+    w->event_count = w->change_count = 0;
+    forget(&w->gaps);
+    forget(&w->slices);
+    for (int i = 0; i < 4; i++)
+        forget(&w->buckets[i]);
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        forget(&w->events.column[i]);
+    mc_event_writer_begin(&w->events, 0);
+}
+
+int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
+{
+    return w->frame_count > 0 && (w->frame_count == w->room || w->change_count >= MC_MAX_CHANGES ||
+                                  w->slice_count + 1 >= MC_SLICE_COUNT ||
+                                  (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
+}
+
+/* ---- a frame -------------------------------------------------------------------------------- */
+
+static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
+{
+    if (w->map_count == w->map_room) {
+        uint32_t room = w->map_room ? w->map_room * 2 : 16;
+        struct mc_chunk_map *maps = realloc(w->maps, room * sizeof *maps);
+        if (!maps)
+            return MC_ENOMEM;
+        memset(maps + w->map_room, 0, (room - w->map_room) * sizeof *maps);
+        w->maps = maps;
+        w->map_room = room;
+    }
+    struct mc_chunk_map *m = &w->maps[w->map_count++];
+    for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
+        forget(&m->column[c]);
+    m->source_idx = before->map.source_idx;
+    m->first_frame = w->frame_count;
+    m->next_from = w->frame_count;
+    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one.
+     */
+    m->has_key = !(w->flags & MC_HEAD_GOES_ON) || w->frame_count > 0;
+    return 0;
+}
+
+int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps *before)
+{
+    while (w->map_count < before->count) {
+        const struct mc_map_state *m = &before->maps[w->map_count];
+        int rc = add_map(w, m);
+        if (rc < 0)
+            return rc;
+        struct mc_chunk_map *to = &w->maps[w->map_count - 1];
+        if (to->has_key)
+            mc_map_put_key(m, &to->column[MC_MAP_KEY]);
+    }
+    return 0;
+}
+
+int mc_chunk_writer_ops(struct mc_chunk_writer *w, uint32_t map_idx, const struct mc_map_ops *ops,
+                        size_t change_count)
+{
+    struct mc_chunk_map *m = &w->maps[map_idx];
+    mc_put_varint(&m->column[MC_MAP_RUNS],
+                  (w->frame_count - m->next_from) * 2 + (uint64_t)(ops->is_extra != 0));
+    m->next_from = w->frame_count;
+    int failed = 0;
+    for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++) {
+        mc_buf_add(&m->column[c], ops->column[c].bytes, ops->column[c].count);
+        failed |= m->column[c].failed;
+    }
+    w->change_count += change_count;
+    return failed ? MC_ENOMEM : 0;
+}
+
+/* Room for the values of `frame`; new sources begin here. */
+static int grow(struct mc_chunk_writer *w, uint32_t source_count, uint32_t value_count)
+{
+    if (source_count > w->source_room) {
+        uint32_t room = w->source_room ? w->source_room : 64;
+        while (room < source_count)
+            room *= 2;
+        uint32_t *first = realloc(w->source_first, room * sizeof *first);
+        if (!first)
+            return MC_ENOMEM;
+        w->source_first = first;
+        w->source_room = room;
+    }
+    if (value_count > w->cell_room) {
+        uint64_t room = value_count + 64u;
+        int64_t *cells = realloc(w->cells, room * w->room * sizeof *cells);
+        if (!cells)
+            return MC_ENOMEM;
+        w->cells = cells;
+        w->cell_room = room;
+    }
+    while (w->source_count < source_count)
+        w->source_first[w->source_count++] = w->frame_count;
+    w->value_count = value_count;
+    return 0;
+}
+
+static void put_gaps(struct mc_chunk_writer *w, const struct mc_frame *frame)
+{
+    for (size_t i = 0; i < frame->gap_count; i++) {
+        const struct mc_gap *g = &frame->gaps[i];
+        mc_put_varint(&w->gaps, w->frame_count);
+        mc_put_zigzag(&w->gaps, mc_wrap_sub(g->ts, frame->ts));
+        mc_put_zigzag(&w->gaps, g->dur_ns);
+        mc_put_varint(&w->gaps, g->lost);
+        mc_put_text(&w->gaps, g->reason);
+        w->gap_count++;
+    }
+}
+
+static void put_buckets(struct mc_chunk_writer *w, const struct mc_frame *frame)
+{
+    uint32_t source_idx = 0, bucket_idx = 0;
+    mc_put_varint(&w->buckets[0], frame->bucket_count);
+    for (size_t i = 0; i < frame->bucket_count; i++) {
+        const struct mc_bucket_add *b = &frame->buckets[i];
+        if (b->source_idx != source_idx)
+            bucket_idx = 0;
+        mc_put_zigzag(&w->buckets[1], (int64_t)b->source_idx - (int64_t)source_idx);
+        mc_put_zigzag(&w->buckets[2], (int64_t)b->bucket_idx - (int64_t)bucket_idx);
+        mc_put_varint(&w->buckets[3], b->count);
+        source_idx = b->source_idx;
+        bucket_idx = b->bucket_idx;
+    }
+}
+
+/* Append `raw` packed to `to` and describe it. */
+static int put_part(struct mc_packer *packer, uint32_t number, const struct mc_buf *raw,
+                    struct mc_buf *to, struct mc_chunk_part *part)
+{
+    size_t at = to->count;
+    int rc = raw->failed ? MC_ENOMEM : mc_pack(packer, raw->bytes, raw->count, to);
+    if (rc < 0)
+        return rc;
+    *part = (struct mc_chunk_part){number, to->count - at, raw->count,
+                                   mc_sum64(to->bytes + at, to->count - at, MC_SUM_SEED)};
+    return 0;
+}
+
+static int end_slice(struct mc_chunk_writer *w)
+{
+    struct mc_buf raw = {0};
+    int rc = mc_event_writer_end(&w->events, &raw);
+    if (rc == 0)
+        rc = put_part(w->packer, MC_PART_EVENTS + w->slice_count, &raw, &w->slices,
+                      &w->slice_parts[w->slice_count]);
+    mc_buf_fini(&raw);
+    w->slice_count++;
+    mc_event_writer_begin(&w->events, w->frame_count);
+    return rc;
+}
+
+int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *frame)
+{
+    uint32_t f = w->frame_count;
+    int rc = grow(w, frame->schema->source_count, frame->schema->value_count);
+    if (rc < 0)
+        return rc;
+    w->ts[f] = frame->ts;
+    for (uint32_t v = 0; v < w->value_count; v++)
+        w->cells[(size_t)v * w->room + f] = frame->values[v];
+    put_gaps(w, frame);
+    put_buckets(w, frame);
+    mc_event_writer_frame(&w->events, frame->events, frame->event_count);
+    w->event_count += frame->event_count;
+    w->string_count = frame->schema->string_count;
+    w->frame_count++;
+    if (w->events.event_count >= MC_SLICE_EVENTS)
+        rc = end_slice(w);
+    return rc;
+}
+
+/* ---- the row -------------------------------------------------------------------------------- */
+
+static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    struct mc_buf planes = {0};
+    int64_t *ts = malloc(w->frame_count * sizeof *ts);
+    if (!ts)
+        return MC_ENOMEM;
+    memcpy(ts, w->ts, w->frame_count * sizeof *ts);
+    mc_column_put(ts, w->frame_count, raw, &planes);
+    mc_buf_add(raw, planes.bytes, planes.count);
+    mc_put_varint(raw, w->gap_count);
+    mc_buf_add(raw, w->gaps.bytes, w->gaps.count);
+    int failed = raw->failed || planes.failed || w->gaps.failed;
+    free(ts);
+    mc_buf_fini(&planes);
+    return failed ? MC_ENOMEM : 0;
+}
+
+static int raw_maps(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    int failed = 0;
+    mc_put_varint(raw, w->map_count);
+    for (uint32_t i = 0; i < w->map_count; i++) {
+        const struct mc_chunk_map *m = &w->maps[i];
+        const struct mc_source *source = &w->schema->sources[m->source_idx];
+        mc_put_varint(raw, m->source_idx);
+        mc_put_varint(raw, m->first_frame);
+        mc_put_varint(raw, source->slot_count);
+        mc_put_varint(raw, source->flags & MC_SOURCE_HAS_OWNERS);
+        mc_put_varint(raw, (uint64_t)m->has_key);
+        for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
+            mc_put_varint(raw, m->column[c].count);
+    }
+    for (uint32_t i = 0; i < w->map_count; i++) {
+        for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++) {
+            failed |= w->maps[i].column[c].failed;
+            mc_buf_add(raw, w->maps[i].column[c].bytes, w->maps[i].column[c].count);
+        }
+    }
+    return failed || raw->failed ? MC_ENOMEM : 0;
+}
+
+static int raw_buckets(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    int failed = 0;
+    for (int i = 0; i < 4; i++)
+        mc_put_varint(raw, w->buckets[i].count);
+    for (int i = 0; i < 4; i++) {
+        failed |= w->buckets[i].failed;
+        mc_buf_add(raw, w->buckets[i].bytes, w->buckets[i].count);
+    }
+    return failed || raw->failed ? MC_ENOMEM : 0;
+}
+
+static struct mc_value_summary summarize(const int64_t *v, uint32_t count)
+{
+    struct mc_value_summary s = {MC_VALUE_NONE, MC_VALUE_NONE, MC_VALUE_NONE, MC_VALUE_NONE};
+    __int128 sum = 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (v[i] == MC_VALUE_NONE)
+            continue;
+        if (!n || v[i] < s.min)
+            s.min = v[i];
+        if (!n || v[i] > s.max)
+            s.max = v[i];
+        sum += v[i];
+        s.last = v[i];
+        n++;
+    }
+    if (n)
+        s.mean = (int64_t)(sum / n);
+    return s;
+}
+
+static int put_summary(struct mc_chunk_writer *w, struct mc_buf *out)
+{
+    struct mc_buf raw = {0};
+    for (uint32_t s = 0; s < w->source_count; s++) {
+        const struct mc_source *source = &w->schema->sources[s];
+        uint32_t first = w->source_first[s];
+        for (uint32_t i = 0; i < source->value_count; i++) {
+            const int64_t *v = w->cells + (size_t)(source->value_idx + i) * w->room + first;
+            struct mc_value_summary sum = summarize(v, w->frame_count - first);
+            mc_put_zigzag(&raw, sum.min);
+            if (sum.min == MC_VALUE_NONE)
+                continue;
+            mc_put_varint(&raw, (uint64_t)sum.max - (uint64_t)sum.min);
+            mc_put_varint(&raw, (uint64_t)sum.mean - (uint64_t)sum.min);
+            mc_put_zigzag(&raw, mc_wrap_sub(sum.last, sum.min));
+        }
+    }
+    mc_put_varint(out, raw.count);
+    int rc = raw.failed ? MC_ENOMEM : mc_pack(w->packer, raw.bytes, raw.count, out);
+    mc_buf_fini(&raw);
+    return rc;
+}
+
+static void put_head(const struct mc_chunk_head *h, struct mc_buf *out)
+{
+    mc_put_varint(out, h->frame_count);
+    mc_put_zigzag(out, h->first_ts);
+    mc_put_zigzag(out, h->last_ts);
+    mc_put_zigzag(out, h->prev_ts);
+    const uint64_t numbers[] = {h->flags,     h->source_count, h->string_count, h->value_count,
+                                h->map_count, h->event_count,  h->part_count};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        mc_put_varint(out, numbers[i]);
+    for (uint32_t i = 0; i < h->part_count; i++) {
+        mc_put_varint(out, h->parts[i].number);
+        mc_put_varint(out, h->parts[i].stored_bytes);
+        mc_put_varint(out, h->parts[i].raw_bytes);
+        mc_put_u64(out, h->parts[i].checksum);
+    }
+}
+
+typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
+
+static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struct mc_chunk_row *row)
+{
+    struct mc_buf raw = {0};
+    int rc;
+    if (fn) {
+        rc = fn(w, &raw);
+    } else {
+        struct mc_cells cells = {w->schema, w->source_count, w->source_first,
+                                 w->cells,  w->room,         w->frame_count};
+        rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), &raw);
+    }
+    if (rc == 0 && raw.count) {
+        rc = put_part(w->packer, number, &raw, &row->body, &row->info.parts[row->info.part_count]);
+        row->info.part_count += rc == 0;
+    }
+    mc_buf_fini(&raw);
+    return rc;
+}
+
+static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
+{
+    int rc = add_part(w, MC_PART_FRAMES, raw_frames, row);
+    if (rc == 0 && w->map_count)
+        rc = add_part(w, MC_PART_MAPS, raw_maps, row);
+    if (rc == 0 && w->buckets[3].count)
+        rc = add_part(w, MC_PART_BUCKETS, raw_buckets, row);
+    for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
+        rc = add_part(w, MC_PART_NUMBERS + kind, NULL, row);
+    if (rc == 0 && w->event_count && w->events.frame_count)
+        rc = end_slice(w);
+    if (rc < 0)
+        return rc;
+    mc_buf_add(&row->body, w->slices.bytes, w->slices.count);
+    for (uint32_t i = 0; i < w->slice_count; i++)
+        row->info.parts[row->info.part_count++] = w->slice_parts[i];
+    return row->body.failed || w->slices.failed ? MC_ENOMEM : 0;
+}
+
+int mc_chunk_writer_end(struct mc_chunk_writer *w, int64_t run_id, int with_summary,
+                        struct mc_chunk_row *row)
+{
+    memset(row, 0, sizeof *row);
+    struct mc_chunk_head *h = &row->info;
+    int rc = add_parts(w, row);
+    h->run_id = run_id;
+    h->first_ts = w->ts[0];
+    h->last_ts = w->ts[w->frame_count - 1];
+    h->prev_ts = w->prev_ts == INT64_MIN ? h->first_ts : w->prev_ts;
+    h->frame_count = w->frame_count;
+    h->codec = MC_CODEC_ZSTD;
+    h->flags = w->flags;
+    h->source_count = w->source_count;
+    h->string_count = w->string_count;
+    h->value_count = w->value_count;
+    h->map_count = w->map_count;
+    h->event_count = w->event_count;
+    if (rc == 0 && with_summary)
+        rc = put_summary(w, &row->summary);
+    put_head(h, &row->head);
+    if (rc < 0 || row->head.failed || row->summary.failed) {
+        mc_chunk_row_fini(row);
+        return rc < 0 ? rc : MC_ENOMEM;
+    }
+    row->checksum =
+        mc_chunk_sum(run_id, h->first_ts, h->last_ts, h->frame_count, h->codec, row->head.bytes,
+                     row->head.count, row->summary.bytes, row->summary.count);
+    return 0;
+}
+
+void mc_chunk_row_fini(struct mc_chunk_row *row)
+{
+    mc_buf_fini(&row->head);
+    mc_buf_fini(&row->summary);
+    mc_buf_fini(&row->body);
+}

@@ -1,0 +1,87 @@
+/* events.h: connection and request events as columns by meaning.
+ *
+ * Format: a slice (part MC_PART_EVENTS + n): first frame, frame count, event count, z base (µs of
+ *         the first event), flags, then the byte counts of MC_EV_COLUMN_COUNT columns and the
+ *         columns. Writer and reader keep the same model (events_priv.h) of what is known so far
+ *         in the slice: open connections, requests in flight, the routes and their last responses;
+ *         a number that the model predicts is stored as 0.
+ *
+ *   counts   events of each frame          types    a byte each; MC_EV_RAW: all fields stand in raw
+ *   time     µs since the last event: a byte, or 255 and a z number in `far`
+ *   ns       ts % 1000, dur_ns % 1000; absent (flag) where all are 0, the default clock
+ *   conns    0: as the last event; 1: a new one, z difference to the highest + 1 in `far`;
+ *            n + 2: the n-th open connection
+ *   streams  z difference to the stream that the model expects
+ *   routes   0: as expected (a response: that of its request); 1: a new pair of method and route,
+ *            in `far`; n + 2: the n-th pair
+ *   status, in, out, arena   responses: z difference to the last of the route (status, arena);
+ *            0: as the last of the route, else 1 + the number (in, out; one escape byte at the top)
+ *   durs     µs; of a response to a known request: z difference to the time since it
+ *   details  z difference to the last detail of the type    owners, ports   likewise
+ *   bytes    in and out of close and gc    states   a byte each
+ */
+#ifndef MC_EVENTS_H
+#define MC_EVENTS_H
+
+#include "tracer/buf.h"
+#include "tracer/frame.h"
+
+enum mc_event_column {
+    MC_EV_COUNTS,
+    MC_EV_TYPES,
+    MC_EV_TIME,
+    MC_EV_FAR,
+    MC_EV_NS,
+    MC_EV_CONNS,
+    MC_EV_STREAMS,
+    MC_EV_ROUTES,
+    MC_EV_STATUS,
+    MC_EV_IN,
+    MC_EV_OUT,
+    MC_EV_ARENA,
+    MC_EV_DURS,
+    MC_EV_DETAILS,
+    MC_EV_OWNERS,
+    MC_EV_BYTES,
+    MC_EV_STATES,
+    MC_EV_RAWS,
+    MC_EV_COLUMN_COUNT
+};
+
+struct mc_event_model;
+
+/* ---- writing ---- */
+
+struct mc_event_writer {
+    struct mc_buf column[MC_EV_COLUMN_COUNT];
+    struct mc_event_model *model; /* owned */
+    uint32_t first_frame, frame_count;
+    uint64_t event_count;
+    int64_t base_us, last_us;
+    int any_ns;
+};
+
+int mc_event_writer_init(struct mc_event_writer *w);
+void mc_event_writer_fini(struct mc_event_writer *w);
+/* Begin a slice whose first frame is `first_frame` of the chunk. */
+void mc_event_writer_begin(struct mc_event_writer *w, uint32_t first_frame);
+/* Add the events of the next frame. */
+void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *events, size_t count);
+/* Append the slice's raw bytes. 0 or MC_ENOMEM. */
+int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw);
+
+/* ---- reading ---- */
+
+struct mc_event_slice {
+    uint32_t first_frame, frame_count;
+    struct mc_event *events; /* owned */
+    uint32_t *starts;        /* owned; frame_count + 1: where each frame's events begin */
+};
+
+/* Decode a slice. String ids and sources are checked against the counts. MC_ECORRUPT, MC_ENOMEM:
+ * nothing is left to free. */
+int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw,
+                        uint32_t chunk_frames);
+void mc_event_slice_fini(struct mc_event_slice *s);
+
+#endif

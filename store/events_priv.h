@@ -1,0 +1,92 @@
+/* events_priv.h: the model of a slice of events that its writer and its reader share.
+ *
+ * Everything here is part of the format: both sides must come to the same predictions.
+ */
+#ifndef MC_EVENTS_PRIV_H
+#define MC_EVENTS_PRIV_H
+
+#include "store/events.h"
+
+#define MC_EV_RAW 255      /* a type: an event with fields that its type does not use */
+#define MC_EV_FLAG_NS 1    /* a slice's flag: the ns column is there */
+#define MC_EV_SLOTS 16384u /* open connections that the model can hold */
+#define MC_EV_ROUTES_MAX 1024u
+#define MC_EV_FLIGHT 8u /* requests in flight that it keeps for a connection */
+
+/* Which fields a type has, beyond conn_id. */
+enum mc_event_field {
+    MC_EVF_STREAM = 1,
+    MC_EVF_ROUTE = 2,    /* method and detail as a pair */
+    MC_EVF_RESPONSE = 4, /* status, bytes_in, bytes_out, arena_bytes by route */
+    MC_EVF_DETAIL = 8,
+    MC_EVF_OWNER = 16,
+    MC_EVF_PORT = 32,
+    MC_EVF_BYTES = 64,
+    MC_EVF_DUR = 128,
+    MC_EVF_STATE = 256,
+};
+unsigned mc_event_fields(int type);
+
+struct mc_flight {
+    uint32_t stream_id, route_idx;
+    int64_t us;
+};
+
+struct mc_event_conn {
+    uint64_t conn_id;
+    uint32_t last_stream, last_route;
+    uint32_t flight_count;
+    struct mc_flight flight[MC_EV_FLIGHT]; /* oldest first */
+};
+
+struct mc_event_route {
+    uint32_t method, detail, arena_bytes;
+    uint16_t status;
+    uint64_t bytes_in, bytes_out;
+};
+
+struct mc_event_model {
+    struct mc_event_conn *conns; /* owned; by slot */
+    uint32_t *free_slots;        /* owned; a stack */
+    uint32_t *hash;              /* owned; slot + 1, by conn_id; open addressing */
+    uint32_t slot_count, free_count;
+    uint32_t last_slot; /* of the last event */
+    uint64_t top_conn;
+    struct mc_event_route *routes; /* owned */
+    uint32_t route_count;
+    uint32_t last_detail[MC_EVENT_COUNT], last_owner[MC_EVENT_COUNT];
+    uint32_t last_port;
+};
+
+struct mc_event_model *mc_event_model_new(void);
+void mc_event_model_free(struct mc_event_model *m);
+void mc_event_model_reset(struct mc_event_model *m);
+/* The slot of a connection, or UINT32_MAX. */
+uint32_t mc_event_model_find(const struct mc_event_model *m, uint64_t conn_id);
+/* Give an unknown connection a slot; forgets all others when there is no more room. */
+uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id);
+/* The index of a pair, or UINT32_MAX. */
+uint32_t mc_event_model_route(const struct mc_event_model *m, uint32_t method, uint32_t detail);
+/* Add a pair; past the last place the last one is used again. */
+uint32_t mc_event_model_add_route(struct mc_event_model *m, uint32_t method, uint32_t detail);
+/* The stream that an event of this type is expected on. */
+uint32_t mc_event_expect_stream(const struct mc_event_conn *c, int type);
+/* The request that a response on this stream answers, or NULL. */
+const struct mc_flight *mc_event_flight(const struct mc_event_conn *c, uint32_t stream_id);
+/* What is known after the event; route_idx where the type has one. */
+void mc_event_model_after(struct mc_event_model *m, uint32_t slot, const struct mc_event *e,
+                          int64_t us, uint32_t route_idx);
+
+/* floor(ns / 1000) and the rest, 0 to 999. */
+static inline int64_t mc_event_us(int64_t ns, uint32_t *rest)
+{
+    int64_t us = ns / 1000, left = ns % 1000;
+    if (left < 0) {
+        left += 1000;
+        us--;
+    }
+    *rest = (uint32_t)left;
+    return us;
+}
+
+#endif

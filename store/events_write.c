@@ -1,0 +1,213 @@
+/* events_write.c: events into columns. The format stands in events.h. */
+#include <stdlib.h>
+
+#include "store/events_priv.h"
+#include "store/pack.h"
+#include "tracer/error.h"
+
+int mc_event_writer_init(struct mc_event_writer *w)
+{
+    memset(w, 0, sizeof *w);
+    w->model = mc_event_model_new();
+    return w->model ? 0 : MC_ENOMEM;
+}
+
+void mc_event_writer_fini(struct mc_event_writer *w)
+{
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        mc_buf_fini(&w->column[i]);
+    mc_event_model_free(w->model);
+    memset(w, 0, sizeof *w);
+}
+
+void mc_event_writer_begin(struct mc_event_writer *w, uint32_t first_frame)
+{
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        w->column[i].count = 0;
+    mc_event_model_reset(w->model);
+    w->first_frame = first_frame;
+    w->frame_count = 0;
+    w->event_count = 0;
+    w->base_us = w->last_us = 0;
+    w->any_ns = 0;
+}
+
+/* Whether all fields that the type does not use are 0, as they should be. */
+static int fits_type(const struct mc_event *e)
+{
+    if (e->type >= MC_EVENT_COUNT || e->reserved)
+        return 0;
+    unsigned f = mc_event_fields(e->type);
+    int response = (f & MC_EVF_RESPONSE) != 0;
+    return (f & MC_EVF_STREAM || !e->stream_id) && (f & MC_EVF_ROUTE || !e->method) &&
+           (f & (MC_EVF_ROUTE | MC_EVF_DETAIL) || !e->detail) && (f & MC_EVF_OWNER || !e->owner) &&
+           (f & MC_EVF_PORT || !e->port) &&
+           (response || f & MC_EVF_BYTES || (!e->bytes_in && !e->bytes_out)) &&
+           (response || (!e->status && !e->arena_bytes)) && (f & MC_EVF_DUR || !e->dur_ns) &&
+           (f & MC_EVF_STATE || !e->state) && e->dur_ns <= INT64_MAX / 2;
+}
+
+static void put_raw(struct mc_buf *b, const struct mc_event *e)
+{
+    mc_put_byte(b, e->type);
+    mc_put_byte(b, e->state);
+    const uint64_t fields[] = {e->status,    e->stream_id, e->conn_id,     e->method,
+                               e->detail,    e->owner,     e->port,        e->bytes_in,
+                               e->bytes_out, e->dur_ns,    e->arena_bytes, e->reserved};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        mc_put_varint(b, fields[i]);
+}
+
+static void put_time(struct mc_event_writer *w, const struct mc_event *e)
+{
+    uint32_t rest;
+    int64_t us = mc_event_us(e->ts, &rest);
+    if (!w->event_count)
+        w->base_us = w->last_us = us;
+    int64_t step = us - w->last_us;
+    if (step >= 0 && step < 255) {
+        mc_put_byte(&w->column[MC_EV_TIME], (uint8_t)step);
+    } else {
+        mc_put_byte(&w->column[MC_EV_TIME], 255);
+        mc_put_zigzag(&w->column[MC_EV_FAR], step);
+    }
+    mc_put_varint(&w->column[MC_EV_NS], rest);
+    w->any_ns |= rest != 0;
+    w->last_us = us;
+}
+
+static uint32_t put_conn(struct mc_event_writer *w, const struct mc_event *e)
+{
+    struct mc_event_model *m = w->model;
+    if (m->last_slot != UINT32_MAX && m->conns[m->last_slot].conn_id == e->conn_id) {
+        mc_put_byte(&w->column[MC_EV_CONNS], 0);
+        return m->last_slot;
+    }
+    uint32_t slot = mc_event_model_find(m, e->conn_id);
+    if (slot != UINT32_MAX) {
+        mc_put_varint(&w->column[MC_EV_CONNS], (uint64_t)slot + 2);
+        return slot;
+    }
+    mc_put_byte(&w->column[MC_EV_CONNS], 1);
+    mc_put_zigzag(&w->column[MC_EV_FAR], (int64_t)(e->conn_id - m->top_conn - 1));
+    return mc_event_model_open(m, e->conn_id);
+}
+
+static uint32_t put_route(struct mc_event_writer *w, const struct mc_event *e, uint32_t expected)
+{
+    struct mc_event_model *m = w->model;
+    struct mc_buf *routes = &w->column[MC_EV_ROUTES];
+    if (expected < m->route_count && m->routes[expected].method == e->method &&
+        m->routes[expected].detail == e->detail) {
+        mc_put_byte(routes, 0);
+        return expected;
+    }
+    uint32_t i = mc_event_model_route(m, e->method, e->detail);
+    if (i != UINT32_MAX) {
+        mc_put_varint(routes, (uint64_t)i + 2);
+        return i;
+    }
+    mc_put_byte(routes, 1);
+    mc_put_varint(&w->column[MC_EV_FAR], e->method);
+    mc_put_varint(&w->column[MC_EV_FAR], e->detail);
+    return mc_event_model_add_route(m, e->method, e->detail);
+}
+
+/* 0: as last time; else 1 + v, where the two values at the top share an escape. */
+static void put_or_same(struct mc_buf *b, uint64_t v, uint64_t last)
+{
+    if (v == last) {
+        mc_put_byte(b, 0);
+    } else if (v >= UINT64_MAX - 1) {
+        mc_put_varint(b, UINT64_MAX);
+        mc_put_byte(b, (uint8_t)(v & 1));
+    } else {
+        mc_put_varint(b, v + 1);
+    }
+}
+
+static void put_response(struct mc_event_writer *w, const struct mc_event *e, uint32_t route_idx)
+{
+    const struct mc_event_route *r = &w->model->routes[route_idx];
+    mc_put_zigzag(&w->column[MC_EV_STATUS], (int64_t)e->status - r->status);
+    put_or_same(&w->column[MC_EV_IN], e->bytes_in, r->bytes_in);
+    put_or_same(&w->column[MC_EV_OUT], e->bytes_out, r->bytes_out);
+    mc_put_zigzag(&w->column[MC_EV_ARENA], (int64_t)e->arena_bytes - (int64_t)r->arena_bytes);
+}
+
+static void put_event(struct mc_event_writer *w, const struct mc_event *e)
+{
+    struct mc_event_model *m = w->model;
+    uint32_t slot = put_conn(w, e), route_idx = UINT32_MAX;
+    struct mc_event_conn *c = &m->conns[slot];
+    unsigned fields = mc_event_fields(e->type);
+    if (fields & MC_EVF_STREAM)
+        mc_put_zigzag(&w->column[MC_EV_STREAMS],
+                      (int32_t)(e->stream_id - mc_event_expect_stream(c, e->type)));
+    const struct mc_flight *flight = NULL;
+    if (e->type == MC_EVENT_RESPONSE)
+        flight = mc_event_flight(c, e->stream_id);
+    if (fields & MC_EVF_ROUTE)
+        route_idx = put_route(w, e, flight ? flight->route_idx : c->last_route);
+    if (fields & MC_EVF_RESPONSE)
+        put_response(w, e, route_idx);
+    if (fields & MC_EVF_DUR) {
+        uint32_t rest;
+        int64_t us = mc_event_us((int64_t)e->dur_ns, &rest);
+        mc_put_varint(&w->column[MC_EV_NS], rest);
+        w->any_ns |= rest != 0;
+        mc_put_zigzag(&w->column[MC_EV_DURS], flight ? us - (w->last_us - flight->us) : us);
+    }
+    if (fields & MC_EVF_DETAIL)
+        mc_put_zigzag(&w->column[MC_EV_DETAILS],
+                      (int64_t)e->detail - (int64_t)m->last_detail[e->type]);
+    if (fields & MC_EVF_OWNER)
+        mc_put_zigzag(&w->column[MC_EV_OWNERS],
+                      (int64_t)e->owner - (int64_t)m->last_owner[e->type]);
+    if (fields & MC_EVF_PORT)
+        mc_put_zigzag(&w->column[MC_EV_OWNERS], (int64_t)e->port - (int64_t)m->last_port);
+    if (fields & MC_EVF_BYTES) {
+        mc_put_varint(&w->column[MC_EV_BYTES], e->bytes_in);
+        mc_put_varint(&w->column[MC_EV_BYTES], e->bytes_out);
+    }
+    if (fields & MC_EVF_STATE)
+        mc_put_byte(&w->column[MC_EV_STATES], e->state);
+    mc_event_model_after(m, slot, e, w->last_us, route_idx);
+}
+
+void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *events, size_t count)
+{
+    mc_put_varint(&w->column[MC_EV_COUNTS], count);
+    for (size_t i = 0; i < count; i++) {
+        const struct mc_event *e = &events[i];
+        put_time(w, e);
+        if (fits_type(e)) {
+            mc_put_byte(&w->column[MC_EV_TYPES], e->type);
+            put_event(w, e);
+        } else {
+            mc_put_byte(&w->column[MC_EV_TYPES], MC_EV_RAW);
+            put_raw(&w->column[MC_EV_RAWS], e);
+        }
+        w->event_count++;
+    }
+    w->frame_count++;
+}
+
+int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw)
+{
+    mc_put_varint(raw, w->first_frame);
+    mc_put_varint(raw, w->frame_count);
+    mc_put_varint(raw, w->event_count);
+    mc_put_zigzag(raw, w->base_us);
+    mc_put_varint(raw, w->any_ns ? MC_EV_FLAG_NS : 0);
+    if (!w->any_ns)
+        w->column[MC_EV_NS].count = 0;
+    int failed = 0;
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++) {
+        failed |= w->column[i].failed;
+        mc_put_varint(raw, w->column[i].count);
+    }
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        mc_buf_add(raw, w->column[i].bytes, w->column[i].count);
+    return failed || raw->failed ? MC_ENOMEM : 0;
+}

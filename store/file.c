@@ -1,0 +1,290 @@
+/* file.c: the trace file as a SQLite database: is it ours, make it, lock it, its errors. */
+#include "store/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/trace_format.h"
+#include "tracer/error.h"
+
+int mc_file_error(sqlite3 *db, int rc)
+{
+    (void)db;
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_NOMEM:
+        return MC_ENOMEM;
+    case SQLITE_FULL:
+        return MC_ENOSPC;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return MC_EBUSY;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_AUTH:
+        return MC_EPERM;
+    case SQLITE_NOTADB:
+        return MC_EFORMAT;
+    case SQLITE_CORRUPT:
+        return MC_ECORRUPT;
+    case SQLITE_TOOBIG:
+        return MC_ELIMIT;
+    default:
+        return MC_EIO;
+    }
+}
+
+int mc_file_why(int code, char *why, size_t why_bytes, const char *format, ...)
+{
+    if (why && why_bytes) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(why, why_bytes, format, args);
+        va_end(args);
+    }
+    return code;
+}
+
+int mc_file_probe(const char *path, char *why, size_t why_bytes)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        if (errno == ENOENT)
+            return MC_END;
+        return mc_file_why(mc_error_from_errno(errno), why, why_bytes, "%s: %s", path,
+                           strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode))
+        return mc_file_why(MC_EFORMAT, why, why_bytes, "%s: is not a file; name a trace file",
+                           path);
+    if (st.st_size == 0)
+        return MC_END;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return mc_file_why(mc_error_from_errno(errno), why, why_bytes, "%s: %s", path,
+                           strerror(errno));
+    /* Closing this descriptor would drop SQLite's locks that this process may hold on the file;
+     * SQLite holds none of its own in WAL mode but the shared one, and takes it again at need. */
+    uint8_t head[100];
+    ssize_t got = pread(fd, head, sizeof head, 0);
+    close(fd);
+    if (got < 0)
+        return mc_file_why(MC_EIO, why, why_bytes, "%s: %s", path, strerror(errno));
+    uint32_t app_id = 0, version = 0;
+    if (got == (ssize_t)sizeof head) {
+        for (int i = 0; i < 4; i++) {
+            version = version << 8 | head[60 + i];
+            app_id = app_id << 8 | head[68 + i];
+        }
+    }
+    if (got < (ssize_t)sizeof head || memcmp(head, "SQLite format 3", 16) != 0 ||
+        app_id != MC_TRACE_APP_ID)
+        return mc_file_why(MC_EFORMAT, why, why_bytes,
+                           "%s: is not a memcam trace; it was left as it is, name another file",
+                           path);
+    if (version != MC_TRACE_VERSION)
+        return mc_file_why(MC_EFORMAT, why, why_bytes,
+                           "%s: is a trace of version %u, this memcam knows version %d", path,
+                           version, MC_TRACE_VERSION);
+    return 0;
+}
+
+int mc_file_exec(sqlite3 *db, const char *sql)
+{
+    return mc_file_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
+{
+    return mc_file_error(db, sqlite3_prepare_v2(db, sql, -1, out, NULL));
+}
+
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
+/* The tables are made in one transaction of a rollback journal, so that a file is either empty or
+ * whole; only then it becomes a WAL file. */
+static int create(sqlite3 *db)
+{
+    int rc = mc_file_exec(
+        db, "PRAGMA page_size=" TEXT_OF(
+                MC_TRACE_PAGE_BYTES) ";"
+                                     "PRAGMA auto_vacuum=INCREMENTAL;"
+                                     "PRAGMA journal_mode=DELETE;"
+                                     "BEGIN IMMEDIATE;"
+                                     "PRAGMA application_id=" TEXT_OF(
+                                         MC_TRACE_APP_ID) ";"
+                                                          "PRAGMA user_version=" TEXT_OF(
+                                                              MC_TRACE_VERSION) ";" MC_TRACE_DDL
+                                                                                "COMMIT;");
+    if (rc < 0 && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
+{
+    int fresh = mc_file_probe(path, why, why_bytes);
+    if (fresh < 0)
+        return fresh;
+    sqlite3 *db = NULL;
+    int rc = mc_file_error(
+        NULL,
+        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL));
+    if (rc < 0) {
+        int code = rc == MC_EIO && db ? mc_error_from_errno(sqlite3_system_errno(db)) : rc;
+        mc_file_why(code, why, why_bytes, "%s: can't be opened for writing: %s", path,
+                    db ? sqlite3_errmsg(db) : "out of memory");
+        sqlite3_close(db);
+        return code;
+    }
+    sqlite3_busy_timeout(db, 2000);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (fresh == MC_END)
+        rc = create(db);
+    if (rc == 0)
+        rc = mc_file_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                              "PRAGMA cell_size_check=1; PRAGMA trusted_schema=0;"
+                              "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY");
+    if (rc == 0)
+        rc = mc_file_check_tables(db);
+    if (rc < 0) {
+        mc_file_why(rc, why, why_bytes, "%s: can't be opened for writing: %s", path,
+                    rc == MC_EFORMAT ? "its tables are not those of a trace" : sqlite3_errmsg(db));
+        sqlite3_close(db);
+        return rc;
+    }
+    *out = db;
+    return 0;
+}
+
+/* Whether the DDL holds this statement, exactly. */
+static int ddl_has(const char *sql)
+{
+    size_t n = strlen(sql);
+    for (const char *at = strstr(MC_TRACE_DDL, sql); at; at = strstr(at + 1, sql)) {
+        if (at[n] == ';' && (at == (const char *)MC_TRACE_DDL || at[-1] == ';'))
+            return 1;
+    }
+    return 0;
+}
+
+int mc_file_check_tables(sqlite3 *db)
+{
+    sqlite3_stmt *stmt;
+    int rc =
+        mc_file_prepare(db, "SELECT type, sql FROM main.sqlite_schema WHERE sql NOT NULL", &stmt);
+    if (rc < 0)
+        return rc;
+    int known = 0, foreign = 0, step;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *type = (const char *)sqlite3_column_text(stmt, 0);
+        const char *sql = (const char *)sqlite3_column_text(stmt, 1);
+        if (type && sql && ddl_has(sql))
+            known++;
+        else if (!type || !sql || (strcmp(type, "table") != 0 && strcmp(type, "index") != 0) ||
+                 sqlite3_strnicmp(sql, "CREATE VIRTUAL", 14) == 0)
+            foreign++;
+    }
+    rc = mc_file_error(db, step);
+    sqlite3_finalize(stmt);
+    if (rc < 0)
+        return rc;
+    int want = 0;
+    for (const char *at = MC_TRACE_DDL; *at; at++)
+        want += *at == ';';
+    return known == want && !foreign ? 0 : MC_EFORMAT;
+}
+
+/* ---- the lock ------------------------------------------------------------------------------- */
+
+static char *lock_path(const char *path)
+{
+    size_t n = strlen(path);
+    char *name = malloc(n + sizeof "-lock");
+    if (name) {
+        memcpy(name, path, n);
+        memcpy(name + n, "-lock", sizeof "-lock");
+    }
+    return name;
+}
+
+int mc_file_lock(const char *path, struct mc_file_lock *out)
+{
+    char *name = lock_path(path);
+    if (!name)
+        return MC_ENOMEM;
+    for (;;) {
+        int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+            int code = mc_error_from_errno(errno);
+            free(name);
+            return code;
+        }
+        /* An open file description's lock: not dropped when another descriptor of the same file is
+         * closed in this process, and gone with the process however that ends. */
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        struct stat ours, theirs;
+        if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+            int code = errno == EAGAIN || errno == EACCES ? MC_EBUSY : mc_error_from_errno(errno);
+            close(fd);
+            free(name);
+            return code;
+        }
+        /* The last holder may have unlinked it between our open and our lock. */
+        if (fstat(fd, &ours) == 0 && stat(name, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+            ours.st_dev == theirs.st_dev) {
+            *out = (struct mc_file_lock){fd, 0, name};
+            return 0;
+        }
+        close(fd);
+    }
+}
+
+void mc_file_unlock(struct mc_file_lock *lock)
+{
+    if (!lock->path)
+        return;
+    unlink(lock->path);
+    close(lock->fd);
+    free(lock->path);
+    lock->path = NULL;
+}
+
+void mc_file_ballast(struct mc_file_lock *lock, int wanted)
+{
+    if (wanted == lock->has_ballast)
+        return;
+    if (wanted)
+        lock->has_ballast = posix_fallocate(lock->fd, 0, MC_BALLAST_BYTES) == 0;
+    if (!lock->has_ballast || !wanted) {
+        lock->has_ballast = 0;
+        if (ftruncate(lock->fd, 0) < 0)
+            return; /* shrinking needs no space; nothing to be done if it fails */
+    }
+}
+
+int mc_file_is_locked(const char *path)
+{
+    char *name = lock_path(path);
+    int fd = name ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0 && name)
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    free(name);
+    if (fd < 0)
+        return 0;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}

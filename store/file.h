@@ -1,0 +1,49 @@
+/* file.h: the trace file as a SQLite database: is it ours, make it, lock it, its errors. */
+#ifndef MC_FILE_H
+#define MC_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/sql_api.h"
+
+/* The MC_ code of a SQLite result code (extended or not) on `db`. 0 for OK, ROW and DONE. */
+int mc_file_error(sqlite3 *db, int rc);
+
+/* Write one line into why[0..why_bytes) (why may be NULL) and return code. */
+int mc_file_why(int code, char *why, size_t why_bytes, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Look at the first bytes of `path`. 0: a trace; MC_END: there is no file, or an empty one;
+ * MC_EFORMAT, MC_EPERM, MC_EIO with `why`. Opens nothing that SQLite has locks on. */
+int mc_file_probe(const char *path, char *why, size_t why_bytes);
+
+/* Open read-write, creating the tables in a new file. The caller holds the lock. */
+int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes);
+
+/* Run statements that return nothing. */
+int mc_file_exec(sqlite3 *db, const char *sql);
+/* Prepare; *out is finalized by the caller. */
+int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
+
+/* The tables of `db` are exactly those of MC_TRACE_DDL, and nothing runs by itself (no trigger, no
+ * view). MC_EFORMAT otherwise. */
+int mc_file_check_tables(sqlite3 *db);
+
+/* The lock that makes a writer the only one: an advisory lock on PATH-lock, which dies with the
+ * process. The file also holds MC_BALLAST_BYTES of space in reserve for a full disk. */
+#define MC_BALLAST_BYTES (512 << 10)
+struct mc_file_lock {
+    int fd;
+    int has_ballast;
+    char *path; /* owned */
+};
+/* MC_EBUSY: another process, or another writer in this one, has it. */
+int mc_file_lock(const char *path, struct mc_file_lock *out);
+void mc_file_unlock(struct mc_file_lock *lock);
+/* Give the reserve back to the file system, or take it again. */
+void mc_file_ballast(struct mc_file_lock *lock, int wanted);
+/* Whether some writer has the lock. */
+int mc_file_is_locked(const char *path);
+
+#endif

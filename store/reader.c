@@ -1,0 +1,476 @@
+/* reader.c: a trace file open for reading: runs, spans, schemas, marks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/reader_priv.h"
+#include "store/schema_step.h"
+#include "tracer/error.h"
+#include "tracer/text.h"
+
+static const char *const statements[MC_STMT_COUNT] = {
+    [MC_STMT_NEXT_CHUNK] = "SELECT chunk_id, first_ts, last_ts, frame_count FROM main.chunk "
+                           "WHERE run_id=?1 AND last_ts>?2 ORDER BY last_ts LIMIT 1",
+    [MC_STMT_NEXT_TAIL] = "SELECT tail_id, first_ts, last_ts, frame_count FROM main.tail "
+                          "WHERE run_id=?1 AND last_ts>?2 ORDER BY last_ts LIMIT 1",
+    [MC_STMT_PREV_CHUNK] = "SELECT chunk_id, first_ts, last_ts, frame_count FROM main.chunk "
+                           "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
+    [MC_STMT_PREV_TAIL] = "SELECT tail_id, first_ts, last_ts, frame_count FROM main.tail "
+                          "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
+    [MC_STMT_CHUNK] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, "
+                      "summary FROM main.chunk WHERE chunk_id=?1",
+    [MC_STMT_TAIL] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, body "
+                     "FROM main.tail WHERE tail_id=?1",
+    [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
+    [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
+                      "WHERE run_id=?1 AND step>=?2 ORDER BY step",
+};
+
+int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **out)
+{
+    if (!r->stmts[which]) {
+        int rc = mc_file_prepare(r->db, statements[which], &r->stmts[which]);
+        if (rc < 0)
+            return rc;
+    }
+    sqlite3_reset(r->stmts[which]);
+    *out = r->stmts[which];
+    return 0;
+}
+
+int mc_reader_begin(struct mc_reader *r)
+{
+    return r->owns_db ? mc_file_exec(r->db, "BEGIN") : 0;
+}
+
+void mc_reader_end(struct mc_reader *r)
+{
+    if (r->owns_db)
+        sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+int mc_reader_attach(sqlite3 *db, struct mc_reader **out)
+{
+    struct mc_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return MC_ENOMEM;
+    r->db = db;
+    int rc = mc_packer_new(&r->packer);
+    if (rc < 0) {
+        free(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+/* The file's own word on what it is. */
+static int check_ours(sqlite3 *db, const char *path, char *why, size_t why_bytes)
+{
+    sqlite3_stmt *stmt;
+    int64_t numbers[2] = {0, 0};
+    static const char *const pragmas[2] = {"PRAGMA application_id", "PRAGMA user_version"};
+    for (int i = 0; i < 2; i++) {
+        int rc = mc_file_prepare(db, pragmas[i], &stmt);
+        if (rc == 0) {
+            int step = sqlite3_step(stmt);
+            numbers[i] = sqlite3_column_int64(stmt, 0);
+            sqlite3_finalize(stmt);
+            rc = mc_file_error(db, step);
+        }
+        if (rc < 0)
+            return mc_file_why(rc, why, why_bytes, "%s: %s", path,
+                               rc == MC_EFORMAT ? "is not a memcam trace; name a trace file"
+                                                : sqlite3_errmsg(db));
+    }
+    if (numbers[0] != MC_TRACE_APP_ID)
+        return mc_file_why(MC_EFORMAT, why, why_bytes,
+                           "%s: is not a memcam trace; name a trace file", path);
+    if (numbers[1] != MC_TRACE_VERSION)
+        return mc_file_why(MC_EFORMAT, why, why_bytes,
+                           "%s: is a trace of version %lld, this memcam knows version %d", path,
+                           (long long)numbers[1], MC_TRACE_VERSION);
+    int rc = mc_file_check_tables(db);
+    if (rc < 0)
+        return mc_file_why(rc, why, why_bytes, "%s: %s", path,
+                           rc == MC_EFORMAT ? "its tables are not those of a trace; name another"
+                                            : sqlite3_errmsg(db));
+    return 0;
+}
+
+/* A file URI: '?', '#' and '%' of the path escaped. */
+static char *uri_of(const char *path, const char *query)
+{
+    struct mc_buf b = {0};
+    mc_buf_add_str(&b, "file:");
+    for (const char *at = path; *at; at++) {
+        if (*at == '?' || *at == '#' || *at == '%')
+            mc_buf_printf(&b, "%%%02x", (unsigned char)*at);
+        else
+            mc_buf_add_char(&b, *at);
+    }
+    mc_buf_add_str(&b, query);
+    mc_buf_add_char(&b, 0);
+    if (b.failed)
+        mc_buf_fini(&b);
+    return (char *)b.bytes;
+}
+
+int mc_reader_open_db(const char *path, sqlite3 **out, char *why, size_t why_bytes)
+{
+    if (access(path, R_OK) < 0) {
+        int code = mc_error_from_errno(errno);
+        return mc_file_why(code, why, why_bytes, "%s: %s", path, strerror(errno));
+    }
+    /* A directory that can't be written has no room for the shared memory of a WAL file; then the
+     * file can't be being written either, and is taken as it is. */
+    static const char *const queries[2] = {"?mode=ro", "?mode=ro&immutable=1"};
+    int rc = MC_EIO;
+    for (int i = 0; i < 2; i++) {
+        char *uri = uri_of(path, queries[i]);
+        sqlite3 *db = NULL;
+        if (!uri)
+            return MC_ENOMEM;
+        rc = sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                             NULL);
+        free(uri);
+        rc = mc_file_error(db, rc);
+        if (rc == 0) {
+            sqlite3_busy_timeout(db, 1000);
+            sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+            sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+            sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+            sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+            rc = mc_file_exec(db, "PRAGMA cell_size_check=1; PRAGMA mmap_size=0;"
+                                  "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000");
+        }
+        if (rc == 0)
+            rc = check_ours(db, path, why, why_bytes);
+        if (rc == 0) {
+            *out = db;
+            return 0;
+        }
+        int cant_open = (sqlite3_errcode(db) & 0xff) == SQLITE_CANTOPEN;
+        sqlite3_close(db);
+        if (!cant_open)
+            break;
+    }
+    return rc;
+}
+
+int mc_reader_open(const char *path, struct mc_reader **out, char *why, size_t why_bytes)
+{
+    sqlite3 *db;
+    int rc = mc_reader_open_db(path, &db, why, why_bytes);
+    if (rc < 0) {
+        if (rc == MC_ENOMEM)
+            mc_file_why(rc, why, why_bytes, "%s: out of memory", path);
+        return rc;
+    }
+    struct mc_reader *r;
+    rc = mc_reader_attach(db, &r);
+    if (rc < 0) {
+        sqlite3_close(db);
+        return mc_file_why(rc, why, why_bytes, "%s: out of memory", path);
+    }
+    r->owns_db = 1;
+    r->path = strdup(path);
+    if (!r->path) {
+        mc_reader_close(r);
+        return mc_file_why(MC_ENOMEM, why, why_bytes, "%s: out of memory", path);
+    }
+    *out = r;
+    return 0;
+}
+
+void mc_reader_close(struct mc_reader *r)
+{
+    if (!r)
+        return;
+    for (int i = 0; i < MC_STMT_COUNT; i++)
+        sqlite3_finalize(r->stmts[i]);
+    for (uint32_t i = 0; i < r->run_count; i++) {
+        mc_schema_fini(&r->runs[i]->schema);
+        free(r->runs[i]->marks);
+        free(r->runs[i]);
+    }
+    free(r->runs);
+    mc_buf_fini(&r->part);
+    mc_packer_free(r->packer);
+    sqlite3_close(r->query_db);
+    if (r->owns_db)
+        sqlite3_close(r->db);
+    free(r->path);
+    free(r);
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+static int copy_text(sqlite3_stmt *stmt, int column, char **out)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    size_t count = (size_t)sqlite3_column_bytes(stmt, column);
+    *out = malloc(count + 1);
+    if (!*out)
+        return MC_ENOMEM;
+    mc_text_clean(*out, count + 1, text ? text : "", count);
+    return 0;
+}
+
+static int read_run(sqlite3_stmt *stmt, struct mc_run_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->run_id = sqlite3_column_int64(stmt, 0);
+    info->pid = sqlite3_column_int64(stmt, 3);
+    info->start_wall_ns = sqlite3_column_int64(stmt, 6);
+    info->end_ts = sqlite3_column_int64(stmt, 7);
+    info->interval_ns = sqlite3_column_int64(stmt, 9);
+    if (copy_text(stmt, 1, &info->label) < 0 || copy_text(stmt, 2, &info->host) < 0 ||
+        copy_text(stmt, 4, &info->program) < 0 || copy_text(stmt, 5, &info->build) < 0 ||
+        copy_text(stmt, 10, &info->config) < 0 ||
+        (sqlite3_column_type(stmt, 8) != SQLITE_NULL && copy_text(stmt, 8, &info->exit) < 0)) {
+        mc_run_info_fini(info);
+        return MC_ENOMEM;
+    }
+    return 0;
+}
+
+int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(r->db,
+                             "SELECT run_id, label, host, pid, program, build, "
+                             "start_wall_ns, end_ts, exit, interval_ns, config "
+                             "FROM main.run ORDER BY run_id",
+                             &stmt);
+    if (rc < 0)
+        return rc;
+    struct mc_run_info *runs = NULL;
+    size_t n = 0;
+    int step;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct mc_run_info *more = realloc(runs, (n + 1) * sizeof *runs);
+        rc = more ? 0 : MC_ENOMEM;
+        if (more)
+            runs = more;
+        if (rc == 0)
+            rc = read_run(stmt, &runs[n]);
+        if (rc < 0)
+            break;
+        n++;
+    }
+    if (rc == 0)
+        rc = mc_file_error(r->db, step);
+    sqlite3_finalize(stmt);
+    if (rc < 0) {
+        while (n)
+            mc_run_info_fini(&runs[--n]);
+        free(runs);
+        return rc;
+    }
+    /* One writer at a time, one run of a writer at a time: the newest that has not ended. */
+    if (n && !runs[n - 1].exit && r->path)
+        runs[n - 1].live = mc_file_is_locked(r->path);
+    *out = runs ? runs : malloc(1);
+    *count = n;
+    return *out ? 0 : MC_ENOMEM;
+}
+
+static int run_exists(struct mc_reader *r, int64_t run_id)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(r->db, "SELECT 1 FROM main.run WHERE run_id=?1", &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, run_id);
+    int step = sqlite3_step(stmt);
+    sqlite3_finalize(stmt);
+    return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? MC_ENORUN : mc_file_error(r->db, step);
+}
+
+int mc_reader_span(struct mc_reader *r, int64_t run_id, int64_t *first_ts, int64_t *last_ts)
+{
+    struct mc_row_ref first, last;
+    int rc = run_exists(r, run_id);
+    if (rc == 0)
+        rc = mc_row_next(r, run_id, INT64_MIN, &first);
+    if (rc == 0)
+        rc = mc_row_prev(r, run_id, INT64_MAX, &last);
+    if (rc)
+        return rc;
+    *first_ts = first.first_ts;
+    *last_ts = last.last_ts;
+    return 0;
+}
+
+/* ---- schema --------------------------------------------------------------------------------- */
+
+static struct mc_run_schema *known_run(struct mc_reader *r, int64_t run_id)
+{
+    for (uint32_t i = 0; i < r->run_count; i++) {
+        if (r->runs[i]->run_id == run_id)
+            return r->runs[i];
+    }
+    return NULL;
+}
+
+static int add_run(struct mc_reader *r, int64_t run_id, struct mc_run_schema **out)
+{
+    if (r->run_count == r->run_room) {
+        uint32_t room = r->run_room ? r->run_room * 2 : 8;
+        struct mc_run_schema **runs = realloc(r->runs, room * sizeof *runs);
+        if (!runs)
+            return MC_ENOMEM;
+        r->runs = runs;
+        r->run_room = room;
+    }
+    struct mc_run_schema *s = calloc(1, sizeof *s);
+    if (!s || mc_schema_init(&s->schema) < 0) {
+        free(s);
+        return MC_ENOMEM;
+    }
+    s->run_id = run_id;
+    *out = r->runs[r->run_count++] = s;
+    return 0;
+}
+
+static int add_mark(struct mc_run_schema *s, int64_t from_ts)
+{
+    if (s->mark_count == s->mark_room) {
+        uint32_t room = s->mark_room ? s->mark_room * 2 : 8;
+        struct mc_schema_mark *marks = realloc(s->marks, room * sizeof *marks);
+        if (!marks)
+            return MC_ENOMEM;
+        s->marks = marks;
+        s->mark_room = room;
+    }
+    s->marks[s->mark_count++] =
+        (struct mc_schema_mark){from_ts, s->schema.source_count, s->schema.string_count,
+                                s->schema.value_count, s->schema.map_count};
+    return 0;
+}
+
+static int read_steps(struct mc_reader *r, struct mc_run_schema *s)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, MC_STMT_STEPS, &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, s->run_id);
+    sqlite3_bind_int64(stmt, 2, s->mark_count);
+    int step;
+    while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        int64_t number = sqlite3_column_int64(stmt, 0), from_ts = sqlite3_column_int64(stmt, 1);
+        const void *body = sqlite3_column_blob(stmt, 3);
+        size_t body_bytes = (size_t)sqlite3_column_bytes(stmt, 3);
+        rc = MC_ECORRUPT;
+        if (number == s->mark_count &&
+            mc_schema_step_sum(s->run_id, number, from_ts, body, body_bytes) ==
+                (uint64_t)sqlite3_column_int64(stmt, 2))
+            rc = mc_schema_step_get(&s->schema, body, body_bytes);
+        if (rc == 0)
+            rc = add_mark(s, from_ts);
+    }
+    if (rc == 0)
+        rc = mc_file_error(r->db, step);
+    sqlite3_reset(stmt);
+    /* What was read so far stays good; rows that need more than that count as damaged. */
+    if (rc == MC_ECORRUPT) {
+        s->damaged = 1;
+        rc = 0;
+    }
+    return rc;
+}
+
+int mc_reader_run_schema(struct mc_reader *r, int64_t run_id, struct mc_run_schema **out)
+{
+    struct mc_run_schema *s = known_run(r, run_id);
+    if (!s) {
+        int rc = run_exists(r, run_id);
+        if (rc == 0)
+            rc = add_run(r, run_id, &s);
+        if (rc < 0)
+            return rc;
+    }
+    if (!s->damaged) {
+        int rc = read_steps(r, s);
+        if (rc < 0)
+            return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void mc_run_schema_view(const struct mc_run_schema *s, int64_t ts, struct mc_schema *view)
+{
+    *view = s->schema;
+    uint32_t n = s->mark_count;
+    while (n && s->marks[n - 1].from_ts > ts)
+        n--;
+    static const struct mc_schema_mark none = {0, 0, 2, 0, 0};
+    const struct mc_schema_mark *m = n ? &s->marks[n - 1] : &none;
+    view->source_count = m->source_count;
+    view->string_count = m->string_count;
+    view->value_count = m->value_count;
+    view->map_count = m->map_count;
+}
+
+int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const struct mc_schema **out)
+{
+    struct mc_run_schema *s;
+    int rc = mc_reader_run_schema(r, run_id, &s);
+    if (rc < 0)
+        return rc;
+    mc_run_schema_view(s, ts, &r->view);
+    *out = &r->view;
+    return 0;
+}
+
+/* ---- marks ---------------------------------------------------------------------------------- */
+
+static void copy_bounded(char *to, size_t room, sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    mc_text_clean(to, room, text ? text : "", (size_t)sqlite3_column_bytes(stmt, column));
+}
+
+int mc_reader_marks(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                    struct mc_mark **out, size_t *count)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(r->db,
+                             "SELECT rowid, ts, dur, label, author FROM main.mark WHERE "
+                             "run_id=?1 AND ts>=?2 AND ts<?3 ORDER BY ts, rowid",
+                             &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, run_id);
+    sqlite3_bind_int64(stmt, 2, from);
+    sqlite3_bind_int64(stmt, 3, to);
+    struct mc_buf marks = {0};
+    int step;
+    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct mc_mark m = {sqlite3_column_int64(stmt, 0),
+                            sqlite3_column_int64(stmt, 1),
+                            sqlite3_column_int64(stmt, 2),
+                            {0},
+                            {0}};
+        copy_bounded(m.label, sizeof m.label, stmt, 3);
+        copy_bounded(m.author, sizeof m.author, stmt, 4);
+        mc_buf_add(&marks, &m, sizeof m);
+    }
+    rc = mc_file_error(r->db, step);
+    sqlite3_finalize(stmt);
+    if (rc == 0 && !mc_buf_reserve(&marks, 1))
+        rc = MC_ENOMEM;
+    if (rc < 0) {
+        mc_buf_fini(&marks);
+        return rc;
+    }
+    *out = (struct mc_mark *)marks.bytes;
+    *count = marks.count / sizeof **out;
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* reader_priv.h: the rows of a trace file, and what a reader keeps of them.
+ *
+ * Threads: as a reader's. All functions leave no read transaction open, unless they say so.
+ */
+#ifndef MC_READER_PRIV_H
+#define MC_READER_PRIV_H
+
+#include "store/chunk.h"
+#include "store/file.h"
+#include "store/trace.h"
+
+/* What a run's schema was, from a ts on. */
+struct mc_schema_mark {
+    int64_t from_ts;
+    uint32_t source_count, string_count, value_count, map_count;
+};
+
+/* A run's schema as far as the reader has read it. */
+struct mc_run_schema {
+    int64_t run_id;
+    struct mc_schema schema;
+    struct mc_schema_mark *marks; /* owned; by from_ts */
+    uint32_t mark_count, mark_room;
+    int damaged; /* a step could not be read: what follows is not known */
+};
+
+enum mc_statement {
+    MC_STMT_NEXT_CHUNK,
+    MC_STMT_NEXT_TAIL,
+    MC_STMT_PREV_CHUNK,
+    MC_STMT_PREV_TAIL,
+    MC_STMT_CHUNK,
+    MC_STMT_TAIL,
+    MC_STMT_PART,
+    MC_STMT_STEPS,
+    MC_STMT_COUNT
+};
+
+struct mc_reader {
+    sqlite3 *db; /* owned when owns_db */
+    int owns_db;
+    sqlite3 *query_db;                  /* owned; opened by the first query */
+    char *path;                         /* owned; NULL for an attached one */
+    struct mc_packer *packer;           /* owned */
+    sqlite3_stmt *stmts[MC_STMT_COUNT]; /* owned */
+    struct mc_run_schema **runs;        /* owned */
+    uint32_t run_count, run_room;
+    struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
+    struct mc_buf part;    /* the bytes of the part fetched last */
+};
+
+/* Open `path` read-only and defensively, and check that it is a trace. */
+int mc_reader_open_db(const char *path, sqlite3 **out, char *why, size_t why_bytes);
+/* A reader on a connection that someone else owns. */
+int mc_reader_attach(sqlite3 *db, struct mc_reader **out);
+
+/* The prepared statement, reset. */
+int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **out);
+/* Begin and end a read transaction: what is read in between is one state of the file. Nested calls
+ * and connections inside a statement of someone else's are fine. */
+int mc_reader_begin(struct mc_reader *r);
+void mc_reader_end(struct mc_reader *r);
+
+/* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
+ * stays at its place until the reader is closed, though its arrays may move when it grows. */
+int mc_reader_run_schema(struct mc_reader *r, int64_t run_id, struct mc_run_schema **out);
+/* `view` becomes the schema as of a frame: arrays borrowed from the run's. */
+void mc_run_schema_view(const struct mc_run_schema *s, int64_t ts, struct mc_schema *view);
+
+/* Where a row stands, as its columns say; what they say may be wrong when it is damaged. */
+struct mc_row_ref {
+    int is_tail;
+    int64_t row_id, run_id, first_ts, last_ts, frame_count;
+};
+
+/* The row with the smallest last_ts above `ts` (or from it on), or the largest below `ts`. Chunks
+ * come before tails. MC_END when there is none. */
+int mc_row_next(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
+int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
+
+/* A row that is being read. */
+struct mc_row {
+    struct mc_row_ref ref;
+    struct mc_reader *reader; /* borrowed */
+    struct mc_chunk chunk;
+    struct mc_buf body;               /* tails: all parts */
+    struct mc_value_summary *summary; /* owned; chunks, when asked for */
+};
+/* Open: parse the head and load the frames part. MC_ECORRUPT: damaged; MC_END: no longer there
+ * (sealed or dropped meanwhile); MC_EIO, MC_ENOMEM. */
+int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summary,
+                struct mc_row **out);
+void mc_row_close(struct mc_row *row);
+/* Only the head; `summary` (value_count of them, malloc'd) when not NULL and the row has one. */
+int mc_row_head(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head,
+                struct mc_value_summary **summary);
+
+/* The events of a frame. A part that can't be read is MC_ECORRUPT, or MC_END when its row has gone.
+ */
+int mc_row_events(struct mc_row *row, uint32_t frame_idx, const struct mc_event **events,
+                  size_t *count);
+
+/* Walk the rows of a run that touch [from, to), in order; damaged ones are told as holes. */
+struct mc_row_walk {
+    struct mc_reader *reader;
+    int64_t run_id, from, to;
+    int64_t last_ts;    /* of the newest row passed */
+    int64_t seen_ts;    /* of the newest good row; INT64_MIN */
+    int heads_only;     /* check heads, open nothing: `out` may be NULL */
+    struct mc_gap hole; /* damaged rows before the row just given; reason[0] 0: none */
+};
+void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id, int64_t from,
+                      int64_t to);
+/* The next good row, opened; MC_END at the end (hole may be set then too). */
+int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out);
+/* The holes that damaged rows leave in [from, to), as struct mc_gap appended to `out`. */
+int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                    struct mc_buf *out);
+/* Whether code means "this row is damaged" rather than "the file can't be read now". */
+int mc_row_is_damage(int code);
+
+#endif

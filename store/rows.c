@@ -1,0 +1,301 @@
+/* rows.c: chunks and tails of a trace file: found, opened, walked. */
+#include <stdlib.h>
+
+#include "store/reader_priv.h"
+#include "tracer/error.h"
+
+int mc_row_is_damage(int code)
+{
+    return code == MC_ECORRUPT || code == MC_ELIMIT || code == MC_EINVAL;
+}
+
+static int find(struct mc_reader *r, enum mc_statement which, int64_t run_id, int64_t ts,
+                struct mc_row_ref *out)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, which, &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, run_id);
+    sqlite3_bind_int64(stmt, 2, ts);
+    int step = sqlite3_step(stmt);
+    if (step == SQLITE_ROW) {
+        *out = (struct mc_row_ref){
+            which == MC_STMT_NEXT_TAIL || which == MC_STMT_PREV_TAIL,
+            sqlite3_column_int64(stmt, 0),
+            run_id,
+            sqlite3_column_int64(stmt, 1),
+            sqlite3_column_int64(stmt, 2),
+            sqlite3_column_int64(stmt, 3),
+        };
+    }
+    sqlite3_reset(stmt);
+    return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? MC_END : mc_file_error(r->db, step);
+}
+
+static int find_either(struct mc_reader *r, enum mc_statement first, enum mc_statement second,
+                       int64_t run_id, int64_t ts, struct mc_row_ref *out)
+{
+    int rc = mc_reader_begin(r);
+    if (rc < 0)
+        return rc;
+    rc = find(r, first, run_id, ts, out);
+    if (rc == MC_END)
+        rc = find(r, second, run_id, ts, out);
+    mc_reader_end(r);
+    return rc;
+}
+
+int mc_row_next(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out)
+{
+    return find_either(r, MC_STMT_NEXT_CHUNK, MC_STMT_NEXT_TAIL, run_id, ts, out);
+}
+
+int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out)
+{
+    return find_either(r, MC_STMT_PREV_TAIL, MC_STMT_PREV_CHUNK, run_id, ts, out);
+}
+
+/* ---- one row -------------------------------------------------------------------------------- */
+
+static int fetch_chunk_part(void *arg, const struct mc_chunk_part *part, uint64_t offset,
+                            const uint8_t **bytes)
+{
+    (void)offset;
+    struct mc_row *row = arg;
+    struct mc_reader *r = row->reader;
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, MC_STMT_PART, &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, row->ref.row_id * MC_PART_COUNT + part->number);
+    int step = sqlite3_step(stmt);
+    r->part.count = 0;
+    if (step == SQLITE_ROW) {
+        size_t count = (size_t)sqlite3_column_bytes(stmt, 0);
+        if (count == part->stored_bytes)
+            mc_buf_add(&r->part, sqlite3_column_blob(stmt, 0), count);
+        else
+            rc = MC_ECORRUPT;
+    } else {
+        rc = step == SQLITE_DONE ? MC_ECORRUPT : mc_file_error(r->db, step);
+    }
+    sqlite3_reset(stmt);
+    if (rc == 0 && r->part.failed) {
+        r->part.failed = 0;
+        rc = MC_ENOMEM;
+    }
+    *bytes = r->part.bytes ? r->part.bytes : (const uint8_t *)"";
+    return rc;
+}
+
+static int fetch_tail_part(void *arg, const struct mc_chunk_part *part, uint64_t offset,
+                           const uint8_t **bytes)
+{
+    struct mc_row *row = arg;
+    if (offset > row->body.count || part->stored_bytes > row->body.count - offset)
+        return MC_ECORRUPT;
+    *bytes = row->body.bytes + offset;
+    return 0;
+}
+
+/* Read the row's columns: the head into *head, a tail's body, a chunk's summary. */
+static int read_row(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head,
+                    struct mc_buf *body, struct mc_value_summary **summary)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, ref->is_tail ? MC_STMT_TAIL : MC_STMT_CHUNK, &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, ref->row_id);
+    int step = sqlite3_step(stmt);
+    if (step != SQLITE_ROW) {
+        sqlite3_reset(stmt);
+        return step == SQLITE_DONE ? MC_END : mc_file_error(r->db, step);
+    }
+    memset(head, 0, sizeof *head);
+    head->run_id = sqlite3_column_int64(stmt, 0);
+    head->first_ts = sqlite3_column_int64(stmt, 1);
+    head->last_ts = sqlite3_column_int64(stmt, 2);
+    int64_t frame_count = sqlite3_column_int64(stmt, 3), codec = sqlite3_column_int64(stmt, 4);
+    uint64_t checksum = (uint64_t)sqlite3_column_int64(stmt, 5);
+    const void *blob = sqlite3_column_blob(stmt, 6), *more = sqlite3_column_blob(stmt, 7);
+    size_t blob_bytes = (size_t)sqlite3_column_bytes(stmt, 6);
+    size_t more_bytes = (size_t)sqlite3_column_bytes(stmt, 7);
+    head->frame_count = (uint32_t)frame_count;
+    head->codec = (uint32_t)codec;
+    if (frame_count < 1 || frame_count > MC_MAX_FRAMES || codec < 0 || codec > MC_CODEC_ZSTD ||
+        head->run_id != ref->run_id)
+        rc = MC_ECORRUPT;
+    if (rc == 0)
+        rc = mc_chunk_head_parse(head, checksum, blob, blob_bytes, ref->is_tail ? NULL : more,
+                                 ref->is_tail ? 0 : more_bytes);
+    if (rc == 0 && ref->is_tail && body) {
+        body->count = 0;
+        mc_buf_add(body, more, more_bytes);
+        rc = body->failed ? MC_ENOMEM : 0;
+    }
+    if (rc == 0 && !ref->is_tail && summary) {
+        *summary = malloc((head->value_count + 1) * sizeof **summary);
+        rc = *summary ? mc_summary_read(r->packer, more, more_bytes, head->value_count, *summary)
+                      : MC_ENOMEM;
+        if (rc < 0) {
+            free(*summary);
+            *summary = NULL;
+        }
+    }
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+int mc_row_head(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head,
+                struct mc_value_summary **summary)
+{
+    if (summary)
+        *summary = NULL;
+    return read_row(r, ref, head, NULL, summary);
+}
+
+int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summary,
+                struct mc_row **out)
+{
+    struct mc_run_schema *schema;
+    int rc = mc_reader_run_schema(r, ref->run_id, &schema);
+    if (rc < 0)
+        return rc;
+    struct mc_row *row = calloc(1, sizeof *row);
+    struct mc_chunk_head *head = malloc(sizeof *head);
+    if (!row || !head) {
+        rc = MC_ENOMEM;
+        goto free_row;
+    }
+    row->ref = *ref;
+    row->reader = r;
+    rc = read_row(r, ref, head, &row->body, with_summary ? &row->summary : NULL);
+    if (rc == 0)
+        rc = mc_chunk_open(&row->chunk, head, &schema->schema, r->packer,
+                           ref->is_tail ? fetch_tail_part : fetch_chunk_part, row);
+    if (rc == 0) {
+        free(head);
+        *out = row;
+        return 0;
+    }
+    /* A part that is missing may have gone with its row. */
+    struct mc_chunk_head again;
+    if (rc == MC_ECORRUPT && !ref->is_tail && read_row(r, ref, &again, NULL, NULL) == MC_END)
+        rc = MC_END;
+free_row:
+    free(head);
+    if (row) {
+        mc_buf_fini(&row->body);
+        free(row->summary);
+        free(row);
+    }
+    return rc;
+}
+
+void mc_row_close(struct mc_row *row)
+{
+    if (!row)
+        return;
+    mc_chunk_fini(&row->chunk);
+    mc_buf_fini(&row->body);
+    free(row->summary);
+    free(row);
+}
+
+int mc_row_events(struct mc_row *row, uint32_t frame_idx, const struct mc_event **events,
+                  size_t *count)
+{
+    int rc = mc_chunk_events(&row->chunk, frame_idx, events, count);
+    struct mc_chunk_head head;
+    if (rc == MC_ECORRUPT && read_row(row->reader, &row->ref, &head, NULL, NULL) == MC_END)
+        rc = MC_END;
+    return rc;
+}
+
+/* ---- the walk ------------------------------------------------------------------------------- */
+
+void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id, int64_t from,
+                      int64_t to)
+{
+    memset(w, 0, sizeof *w);
+    w->reader = r;
+    w->run_id = run_id;
+    w->from = from;
+    w->to = to;
+    w->last_ts = from == INT64_MIN ? INT64_MIN : from - 1;
+    w->seen_ts = INT64_MIN;
+}
+
+/* What is known of a damaged row: its columns, if they make sense. */
+static void add_hole(struct mc_row_walk *w, const struct mc_row_ref *ref)
+{
+    struct mc_gap *g = &w->hole;
+    int64_t from = ref->first_ts, to = ref->last_ts;
+    if (w->seen_ts != INT64_MIN && from < w->seen_ts)
+        from = w->seen_ts;
+    if (to < from)
+        to = from;
+    if (!g->reason[0]) {
+        strcpy(g->reason, "damaged");
+        g->ts = from;
+    }
+    g->dur_ns = to > g->ts ? to - g->ts : 0;
+    if (ref->frame_count > 0 && ref->frame_count <= MC_MAX_FRAMES)
+        g->lost += (uint64_t)ref->frame_count;
+}
+
+/* Rows that are not even there any more show by the frame that should be before this one. */
+static void check_hole(struct mc_row_walk *w, const struct mc_chunk_head *h)
+{
+    struct mc_gap *g = &w->hole;
+    if (w->seen_ts != INT64_MIN && h->prev_ts > w->seen_ts && h->prev_ts < h->first_ts &&
+        !g->reason[0]) {
+        strcpy(g->reason, "damaged");
+        g->ts = w->seen_ts;
+        g->dur_ns = h->prev_ts - w->seen_ts;
+    }
+    if (g->reason[0] && g->ts + g->dur_ns > h->first_ts)
+        g->dur_ns = h->first_ts > g->ts ? h->first_ts - g->ts : 0;
+    w->seen_ts = h->last_ts;
+}
+
+/* Open the row, or check its head only. */
+static int open_or_check(struct mc_row_walk *w, const struct mc_row_ref *ref, struct mc_row **out)
+{
+    if (!w->heads_only) {
+        int rc = mc_row_open(w->reader, ref, 0, out);
+        if (rc == 0)
+            check_hole(w, &(*out)->chunk.info);
+        return rc;
+    }
+    struct mc_chunk_head *head = malloc(sizeof *head);
+    int rc = head ? mc_row_head(w->reader, ref, head, NULL) : MC_ENOMEM;
+    if (rc == 0)
+        check_hole(w, head);
+    free(head);
+    return rc;
+}
+
+int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out)
+{
+    memset(&w->hole, 0, sizeof w->hole);
+    for (;;) {
+        struct mc_row_ref ref;
+        int rc = mc_row_next(w->reader, w->run_id, w->last_ts, &ref);
+        if (rc)
+            return rc;
+        if (ref.first_ts >= w->to && ref.last_ts >= w->to && ref.first_ts <= ref.last_ts)
+            return MC_END;
+        rc = open_or_check(w, &ref, out);
+        if (rc == MC_END)
+            continue; /* sealed or dropped meanwhile: look again */
+        if (rc < 0 && !mc_row_is_damage(rc))
+            return rc;
+        w->last_ts = ref.last_ts;
+        if (rc == 0)
+            return 0;
+        add_hole(w, &ref);
+    }
+}

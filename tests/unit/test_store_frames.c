@@ -1,0 +1,256 @@
+/* test_store_frames.c: frames into a trace and out again, field for field. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/trace.h"
+#include "tests/unit/check.h"
+#include "tests/unit/store_frames.h"
+#include "tracer/error.h"
+
+static char path[256];
+
+static void remove_trace(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
+    for (int i = 0; i < 4; i++) {
+        char name[300];
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+}
+
+static const struct gen_options busy = {
+    .seed = 1, .lisp_slots = 20000, .conn_slots = 400, .requests = 40, .extra_gauges = 20};
+
+/* Write `count` frames; flush every `flush_every`. */
+static void write_run(const struct gen_options *opts, int count, int chunk_frames, int flush_every,
+                      int end)
+{
+    struct mc_writer_options wo = {.chunk_frames = chunk_frames};
+    struct mc_writer *w;
+    char why[256] = "";
+    CHECK_INT(mc_writer_open(path, &wo, &w, why, sizeof why), 0);
+    struct mc_run_info info = gen_info();
+    int64_t run_id = 0;
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen g;
+    gen_init(&g, opts);
+    for (int i = 0; i < count; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (flush_every && i % flush_every == flush_every - 1)
+            CHECK_INT(mc_writer_flush(w), 0);
+    }
+    if (end)
+        CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    mc_writer_close(w);
+    gen_fini(&g);
+}
+
+/* The cursor makes the frames that the generator made, in order. */
+static void check_forward(const struct gen_options *opts, int count)
+{
+    struct mc_reader *r;
+    char why[256] = "";
+    CHECK_INT(mc_reader_open(path, &r, why, sizeof why), 0);
+    struct mc_cursor *c;
+    CHECK_INT(mc_cursor_open(r, 1, &c), 0);
+    struct gen g;
+    gen_init(&g, opts);
+    int differ = 0;
+    for (int i = 0; i < count && !differ; i++) {
+        const struct mc_frame *got = NULL, *want = gen_next(&g);
+        CHECK_INT(mc_cursor_next(c, &got), 0);
+        const char *what = got ? frames_differ(want, got) : "no frame";
+        if (what) {
+            printf("frame %d: %s\n", i, what);
+            differ = 1;
+        }
+    }
+    CHECK(!differ);
+    const struct mc_frame *more;
+    CHECK_INT(mc_cursor_next(c, &more), MC_END);
+    mc_cursor_close(c);
+    mc_reader_close(r);
+    gen_fini(&g);
+}
+
+static void round_trip_of_tails(void)
+{
+    remove_trace();
+    write_run(&busy, 95, 600, 10, 0);
+    check_forward(&busy, 95);
+}
+
+static void round_trip_of_chunks(void)
+{
+    remove_trace();
+    write_run(&busy, 300, 50, 7, 1);
+    check_forward(&busy, 300);
+}
+
+static void round_trip_in_one_batch(void)
+{
+    remove_trace();
+    write_run(&busy, 200, 60, 0, 1);
+    check_forward(&busy, 200);
+}
+
+static void round_trip_with_ns_and_random_order(void)
+{
+    struct gen_options opts = busy;
+    opts.random_order = opts.event_clock_ns = 1;
+    opts.seed = 7;
+    remove_trace();
+    write_run(&opts, 150, 40, 10, 1);
+    check_forward(&opts, 150);
+}
+
+/* Seeks and steps, forwards and backwards, against the frames themselves. */
+static void seek_and_step(void)
+{
+    enum { COUNT = 260 };
+    remove_trace();
+    write_run(&busy, COUNT, 100, 10, 0);
+    struct mc_reader *r;
+    struct mc_cursor *c;
+    CHECK_INT(mc_reader_open(path, &r, NULL, 0), 0);
+    CHECK_INT(mc_cursor_open(r, 1, &c), 0);
+    int64_t first, last;
+    CHECK_INT(mc_reader_span(r, 1, &first, &last), 0);
+    struct gen g;
+    gen_init(&g, &busy);
+    /* One pass of the generator; at each frame, come to it by seek, by prev and by next. */
+    int bad = 0;
+    for (int i = 0; i < COUNT && !bad; i++) {
+        const struct mc_frame *want = gen_next(&g), *got;
+        if (i == 0)
+            CHECK_INT(first, want->ts);
+        if (i % 13 && i != COUNT - 1)
+            continue;
+        CHECK_INT(mc_cursor_seek(c, want->ts + 17, &got), 0);
+        bad |= frames_differ(want, got) != NULL;
+        if (mc_cursor_next(c, &got) == 0) {
+            CHECK_INT(mc_cursor_prev(c, &got), 0);
+            bad |= frames_differ(want, got) != NULL;
+        } else {
+            CHECK_INT(got->ts, last);
+        }
+        if (i > 0) {
+            CHECK_INT(mc_cursor_prev(c, &got), 0);
+            CHECK(got->ts < want->ts);
+            CHECK_INT(mc_cursor_next(c, &got), 0);
+            bad |= frames_differ(want, got) != NULL;
+        }
+        if (bad)
+            printf("frame %d: %s\n", i, frames_differ(want, got));
+    }
+    CHECK(!bad);
+    const struct mc_frame *got;
+    CHECK_INT(mc_cursor_seek(c, INT64_MIN, &got), 0);
+    CHECK_INT(got->ts, first);
+    CHECK_INT(mc_cursor_prev(c, &got), MC_END);
+    CHECK_INT(mc_cursor_next(c, &got), 0);
+    CHECK_INT(mc_cursor_seek(c, INT64_MAX, &got), 0);
+    CHECK_INT(got->ts, last);
+    /* All the way back. */
+    int steps = 1;
+    while (mc_cursor_prev(c, &got) == 0)
+        steps++;
+    CHECK_INT(steps, COUNT);
+    mc_cursor_close(c);
+    mc_reader_close(r);
+    gen_fini(&g);
+}
+
+/* A cursor follows a run that is being written, through tails that are sealed under it. */
+static void follow_live(void)
+{
+    remove_trace();
+    struct mc_writer_options wo = {.chunk_frames = 30};
+    struct mc_writer *w;
+    CHECK_INT(mc_writer_open(path, &wo, &w, NULL, 0), 0);
+    struct mc_run_info info = gen_info();
+    int64_t run_id;
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct mc_reader *r;
+    struct mc_cursor *c;
+    CHECK_INT(mc_reader_open(path, &r, NULL, 0), 0);
+    CHECK_INT(mc_cursor_open(r, run_id, &c), 0);
+    struct gen g, again;
+    gen_init(&g, &busy);
+    gen_init(&again, &busy);
+    const struct mc_frame *got;
+    CHECK_INT(mc_cursor_next(c, &got), MC_END);
+    int read = 0, bad = 0;
+    for (int i = 0; i < 120; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 7 == 6)
+            CHECK_INT(mc_writer_flush(w), 0);
+        if (i % 14 == 13) {
+            while (!bad && mc_cursor_next(c, &got) == 0) {
+                bad |= frames_differ(gen_next(&again), got) != NULL;
+                read++;
+            }
+        }
+    }
+    CHECK(!bad);
+    CHECK_INT(read, 112);
+    struct mc_run_info *runs;
+    size_t count;
+    CHECK_INT(mc_reader_runs(r, &runs, &count), 0);
+    CHECK_INT(count, 1);
+    CHECK_INT(runs[0].live, 1);
+    CHECK(runs[0].exit == NULL);
+    CHECK_STR(runs[0].label, "test");
+    mc_run_info_fini(&runs[0]);
+    free(runs);
+    mc_writer_close(w);
+    CHECK_INT(mc_reader_runs(r, &runs, &count), 0);
+    CHECK_INT(runs[0].live, 0);
+    mc_run_info_fini(&runs[0]);
+    free(runs);
+    mc_cursor_close(c);
+    mc_reader_close(r);
+    gen_fini(&g);
+    gen_fini(&again);
+}
+
+/* Frames that are wrong are refused; the ones after them are kept. */
+static void refuse_bad_frames(void)
+{
+    remove_trace();
+    struct mc_writer *w;
+    CHECK_INT(mc_writer_open(path, NULL, &w, NULL, 0), 0);
+    struct gen g;
+    gen_init(&g, &busy);
+    struct mc_frame f = *gen_next(&g);
+    CHECK_INT(mc_writer_frame(w, &f), MC_EINVAL); /* no run */
+    struct mc_run_info info = gen_info();
+    int64_t run_id;
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), MC_EINVAL);
+    CHECK_INT(mc_writer_frame(w, &f), 0);
+    CHECK_INT(mc_writer_frame(w, &f), MC_EINVAL); /* the same ts */
+    f.ts = INT64_MAX;
+    CHECK_INT(mc_writer_frame(w, &f), MC_EINVAL);
+    CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+    CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    CHECK_INT(mc_writer_end(w, "exit 0"), MC_EINVAL);
+    mc_writer_close(w);
+    check_forward(&busy, 2);
+    gen_fini(&g);
+}
+
+int main(void)
+{
+    snprintf(path, sizeof path, "/tmp/mc_test_store_%d.db", (int)getpid());
+    RUN(round_trip_of_tails);
+    RUN(round_trip_of_chunks);
+    RUN(round_trip_in_one_batch);
+    RUN(round_trip_with_ns_and_random_order);
+    RUN(seek_and_step);
+    RUN(follow_live);
+    RUN(refuse_bad_frames);
+    remove_trace();
+    return CHECK_DONE();
+}
