@@ -80,7 +80,9 @@ function load(base) {
 }
 
 /** @param {string} url */
-const getJson = async (url) => (await fetch(url)).json();
+async function getJson(url) {
+  return (await fetch(url)).json();
+}
 
 /** @param {string} base @param {string} sql */
 async function query(base, sql) {
