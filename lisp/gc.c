@@ -91,7 +91,8 @@ static void mark_children(struct marker *m, const struct scm_cell *cell)
         mark_code(m, scm_ptr(cell->a));
         break;
     case SCM_T_CONT:
-        mark_cont(m, scm_ptr(cell->a));
+        if (cell->a)
+            mark_cont(m, scm_ptr(cell->a));
         break;
     default:
         break;
