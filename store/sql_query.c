@@ -164,15 +164,16 @@ static int progress(void *arg)
     return g->limit != NULL;
 }
 
-/* A table comes to be when it is first named, and declares itself as by CREATE TABLE: that must be
- * before there is an authorizer, which refuses it. */
+/* Have SQLite connect to every table now, once for the connection's life: connecting declares the
+ * table's columns, which an authorizer sees as a CREATE TABLE. A statement that does not compile
+ * (slot_state without its arguments) has connected all the same. */
 static void connect_tables(sqlite3 *db)
 {
     for (size_t i = 0; i < mc_sql_table_count; i++) {
-        char sql[128];
+        char sql[64];
         sqlite3_stmt *stmt = NULL;
         snprintf(sql, sizeof sql, "SELECT 1 FROM \"%s\"", mc_sql_tables[i].name);
-        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL); /* what it lacks, the query itself will tell */
+        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
         sqlite3_finalize(stmt);
     }
 }
@@ -194,7 +195,6 @@ static int open_query_db(struct mc_reader *r, char *why, size_t why_bytes)
         sqlite3_close(db);
         return rc;
     }
-    connect_tables(db);
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 65536);
     sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 100);
     sqlite3_limit(db, SQLITE_LIMIT_COMPOUND_SELECT, 50);
@@ -204,6 +204,7 @@ static int open_query_db(struct mc_reader *r, char *why, size_t why_bytes)
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000);
     sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
+    connect_tables(db);
     r->query_db = db;
     return 0;
 }
