@@ -39,6 +39,14 @@ int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **
     return 0;
 }
 
+void mc_reader_idle(struct mc_reader *r)
+{
+    for (int i = 0; i < MC_STMT_COUNT; i++) {
+        sqlite3_finalize(r->stmts[i]);
+        r->stmts[i] = NULL;
+    }
+}
+
 int mc_reader_begin(struct mc_reader *r)
 {
     return r->owns_db ? mc_file_exec(r->db, "BEGIN") : 0;
@@ -190,8 +198,9 @@ void mc_reader_close(struct mc_reader *r)
 {
     if (!r)
         return;
-    for (int i = 0; i < MC_STMT_COUNT; i++)
-        sqlite3_finalize(r->stmts[i]);
+    /* The tables of the query connection read through this reader. */
+    sqlite3_close(r->query_db);
+    mc_reader_idle(r);
     for (uint32_t i = 0; i < r->run_count; i++) {
         mc_schema_fini(&r->runs[i]->schema);
         free(r->runs[i]->marks);
@@ -200,7 +209,6 @@ void mc_reader_close(struct mc_reader *r)
     free(r->runs);
     mc_buf_fini(&r->part);
     mc_packer_free(r->packer);
-    sqlite3_close(r->query_db);
     if (r->owns_db)
         sqlite3_close(r->db);
     free(r->path);

@@ -54,6 +54,9 @@ int mc_reader_open_db(const char *path, sqlite3 **out, char *why, size_t why_byt
 /* A reader on a connection that someone else owns. */
 int mc_reader_attach(sqlite3 *db, struct mc_reader **out);
 
+/* Give up the prepared statements; the next call makes them again. */
+void mc_reader_idle(struct mc_reader *r);
+
 /* The prepared statement, reset. */
 int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **out);
 /* Begin and end a read transaction: what is read in between is one state of the file. Nested calls

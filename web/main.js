@@ -29,7 +29,7 @@ import { createZoomView } from './zoom_view.js';
 const FADE_MS = 90;
 const NUMBERS_MS = 60;
 const POLL_MS = 3000;
-const OVERVIEW_EVERY_MS = 4000;
+const OVERVIEW_EVERY_MS = 2000;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 const SCRIPT_KEPT = 4096;

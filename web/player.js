@@ -114,7 +114,8 @@ export class Player {
    */
   open(mode, query) {
     const { state } = this;
-    const run = /** @type {string} */ (state.runKey);
+    const run = state.runKey;
+    if (run === null) return;
     this.turn += 1;
     const turn = this.turn;
     this.close();
@@ -203,6 +204,7 @@ export class Player {
   /** Stop at a moment and show it. @param {number} ts */
   async pauseAt(ts) {
     const { state } = this;
+    if (state.runKey === null) return;
     this.close();
     this.turn += 1;
     this.followLive = false;
