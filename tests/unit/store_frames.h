@@ -1,4 +1,5 @@
-/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the store.
+/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the
+ * store.
  *
  * Slabs (one of 262,144 slots under a collector), arenas, heap, counters, routes that appear while
  * the run goes on, histograms, connections with requests, collections, gaps. Same seed, same run.
