@@ -111,7 +111,8 @@ void mc_http_stream_resume(struct mc_http_request *r);
 const struct mc_http_header *mc_http_security_headers(size_t *count);
 
 /* Be told when a request whose answer is delayed goes away before it was answered (its peer left):
- * then it must not be answered any more. */
+ * then it must not be answered any more. Whoever delays an answer asks for this: the request's
+ * memory goes with its peer, or with the server (which answers 503 itself when it closes). */
 void mc_http_on_gone(struct mc_http_request *r, void (*gone)(void *arg), void *arg);
 
 #endif

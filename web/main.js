@@ -29,7 +29,7 @@ import { createZoomView } from './zoom_view.js';
 const FADE_MS = 90;
 const NUMBERS_MS = 60;
 const POLL_MS = 3000;
-const OVERVIEW_EVERY_MS = 4000;
+const OVERVIEW_EVERY_MS = 2000;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 const SCRIPT_KEPT = 4096;
@@ -168,7 +168,7 @@ async function askSlot(pool, slot) {
   if (slot === undefined || !state.entry) return;
   const sql = `SELECT ts, old_state, new_state, owner, conn_id FROM slot_change WHERE run_id = ${Number(state.entry.run_id)} AND pool = ${sqlText(pool)} AND slot = ${slot} AND ts <= ${Math.round(state.ts)} ORDER BY ts DESC LIMIT 50`;
   try {
-    const answer = await postQuery(sql, 50, state.entry.file?.split('/').at(-1));
+    const answer = await postQuery(sql, 50, state.entry.file);
     if (state.pick.pool === pool && state.pick.slot === slot) state.setPickRows(answer.rows, '');
   } catch (error) {
     if (state.pick.slot === slot) state.setPickRows(null, `The slot’s history could not be had: ${error instanceof Error ? error.message : error}`);
@@ -206,7 +206,7 @@ function fillHelp() {
   const close = el('button', { type: 'button' }, 'Close');
   close.addEventListener('click', () => byId('help').close());
   byId('help').replaceChildren(el('h2', { id: 'help-title' }, 'Keys'),
-    el('dl', { class: 'keys' }, ...KEYS.flatMap((key) => [el('dt', {}, key.shown), el('dd', {}, key.text)])),
+    el('dl', { class: 'keys' }, ...KEYS.filter((key) => key.shown).flatMap((key) => [el('dt', {}, key.shown), el('dd', {}, key.text)])),
     el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. Filter words look in pools, routes, owners and peers; “status:5” and “dur>10ms” filter connections.'), close);
 }
 
@@ -219,6 +219,10 @@ const keyActions = {
   stepOn: () => player.step(1),
   markBefore: () => player.jumpToMark(-1),
   markAfter: () => player.jumpToMark(1),
+  gcNext: () => player.jumpToEvent('gc', 1),
+  gcBefore: () => player.jumpToEvent('gc', -1),
+  overflowNext: () => player.jumpToEvent('overflow', 1),
+  overflowBefore: () => player.jumpToEvent('overflow', -1),
   reverse: () => playAt(nextSpeed(state.speed, -1, state.mode === 'play')),
   faster: () => playAt(nextSpeed(state.speed, 1, state.mode === 'play')),
   first: () => player.seek(state.entry?.first_ts ?? 0),

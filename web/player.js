@@ -2,7 +2,7 @@
 // player.js: what play, pause, seek, step and live do: which stream is open, what is asked for.
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
-import { ApiError, getOfRun, getRuns, postMark, runUrl } from './api.js';
+import { ApiError, getOfRun, getRuns, postMark, postQuery, runUrl } from './api.js';
 import { overviewSeries, RATE_SPAN_NS } from './observe.js';
 import { HISTORY_SPAN_NS } from './state.js';
 import { openStream } from './stream.js';
@@ -30,6 +30,7 @@ export class Player {
     this.wanted = null;
     this.seeded = false;
     this.followLive = false;
+    this.timelineTrouble = '';
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.contextTimer = undefined;
   }
@@ -113,7 +114,8 @@ export class Player {
    */
   open(mode, query) {
     const { state } = this;
-    const run = /** @type {string} */ (state.runKey);
+    const run = state.runKey;
+    if (run === null) return;
     this.turn += 1;
     const turn = this.turn;
     this.close();
@@ -202,6 +204,7 @@ export class Player {
   /** Stop at a moment and show it. @param {number} ts */
   async pauseAt(ts) {
     const { state } = this;
+    if (state.runKey === null) return;
     this.close();
     this.turn += 1;
     this.followLive = false;
@@ -293,6 +296,24 @@ export class Player {
     else this.seek(aim);
   }
 
+  /** To the next or last collection or overflow, which the recording is asked for. @param {'gc' | 'overflow'} kind @param {1 | -1} direction */
+  async jumpToEvent(kind, direction) {
+    const { state } = this;
+    const run = state.entry;
+    if (!run) return;
+    const from = kind === 'gc' ? `gc_event WHERE run_id = ${Number(run.run_id)}` : `event WHERE run_id = ${Number(run.run_id)} AND type = 'overflow'`;
+    const where = direction > 0 ? `ts > ${Math.round(state.ts)} ORDER BY ts` : `ts < ${Math.round(state.ts - state.intervalNs)} ORDER BY ts DESC`;
+    const what = kind === 'gc' ? 'collection' : 'overflow';
+    try {
+      const answer = await postQuery(`SELECT ts FROM ${from} AND ${where} LIMIT 1`, 1, run.file);
+      // The frame that shows it is the next one.
+      if (answer.rows.length > 0) this.seek(answer.rows[0][0] + state.intervalNs);
+      else this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
+    } catch (error) {
+      this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   /** @param {string} label @param {number} ts @param {number} dur */
   async mark(label, ts, dur) {
     const { state } = this;
@@ -359,7 +380,9 @@ export class Player {
       const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: overviewSeries(state.run.sources, 'timeline').join(',') });
       if (run === state.runKey) state.setOverview(overview);
     } catch (error) {
-      if (error instanceof ApiError && error.status > 0) this.say(`The timeline could not be had: ${error.message}`);
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
+      this.timelineTrouble = message;
     }
   }
 }

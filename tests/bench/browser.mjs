@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { BUILD, ROOT, launch, sleep, status, until } from '../e2e/browser_lib.mjs';
+import { BUILD, ROOT, launch, sleep, status, until } from '../e2e/page_lib.mjs';
 import { startMock } from '../e2e/mock_server.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);

@@ -30,6 +30,8 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"recorder .*CPU", "<", 1.0),
     (r"^document keyframe$", "<", 1000),
     (r"^document idle delta$", "<", 30),
+    (r"^player, (every frame at max|backward, every frame)$", ">=", 500),
+    (r"^player, merged at (1000|max)$", ">=", 1000),
     (r"^(script and paint|frame).*p99", "<", 16.7),
     (r"bytes per event, sealed", "<=", 2.4),
     (r"C handler: CPU per request / nghttpd's, h2c", "<=", 1.0),

@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { startMock } from './mock_server.mjs';
-import { SHOTS, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './browser_lib.mjs';
+import { SHOTS, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const browser = await launch();
 let mock = await startMock({ ticks: 600 });
@@ -16,6 +16,7 @@ try {
   await keys();
   await links();
   await serverAway();
+  await empty();
   await hostile();
   await looks();
 } catch (error) {
@@ -232,6 +233,19 @@ async function serverAway() {
   await context.close();
   mock.close();
   mock = await startMock({ ticks: 600 });
+}
+
+async function empty() {
+  const runs = mock.runs.splice(0);
+  const { page, context, errors } = await openPage(browser);
+  await page.goto(mock.url);
+  await until(async () => (await status(page)) === 'empty', 'no runs at all');
+  check(/memcam serve/.test(await page.textContent('#banner')), 'the page says how to begin');
+  await page.screenshot({ path: path.join(SHOTS, 'empty.png') });
+  mock.runs.push(...runs);
+  await until(async () => (await status(page)) === 'live', 'the first run appears by itself', 15);
+  check(errors.length === 0, 'empty: no error in the console', errors);
+  await context.close();
 }
 
 async function hostile() {

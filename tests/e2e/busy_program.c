@@ -50,7 +50,8 @@ int main(int argc, char **argv)
         mc_event_accept_on(t, conn_id, owner, "10.0.0.7:51234");
         mc_slot_set(buffers, slot, MC_SLOT_ACTIVE, owner, conn_id);
         mc_event_request(t, conn_id, 1, get, route);
-        struct mc_response response = {.method = get, .route = route, .status = 200, .bytes_out = 99};
+        struct mc_response response = {
+            .method = get, .route = route, .status = 200, .bytes_out = 99};
         response.dur_ns = (uint64_t)(rand() % 1000000);
         mc_histogram_record(latency, response.dur_ns);
         mc_event_response(t, conn_id, 1, &response);

@@ -1,5 +1,5 @@
 /* test_api_hub.c: the live hub: shared blocks, joins, resumes, slow watchers, the end. */
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <stdlib.h>
 

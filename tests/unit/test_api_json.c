@@ -1,5 +1,5 @@
 /* test_api_json.c: the strict reader of flat JSON objects. */
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* test_api_openmetrics.c: a frame as OpenMetrics: escaping, types, what is unknown. */
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* test_api_params.c: numbers of a query string, runs of a path, encodings of a header. */
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include "server/params.h"
 

@@ -1,5 +1,5 @@
 /* test_api_squeeze.c: streaming zstd: what was flushed can be read, whatever room there was. */
-#include "check.h"
+#include "tests/unit/check.h"
 
 #include <stdlib.h>
 #include <zstd.h>

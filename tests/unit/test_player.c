@@ -20,7 +20,7 @@ static struct mc_schema schema;
 static struct mc_frame *frames[FRAMES];
 static size_t total_events, total_gaps;
 static const int64_t mark_ts[] = {
-    -5, 0, 1 * SECOND, 1 * SECOND + 1, 7 * SECOND + 77, 23 * SECOND + TICK * 9 + 5};
+    0, 5, 1 * SECOND, 1 * SECOND + 1, 7 * SECOND + 77, 23 * SECOND + TICK * 9 + 5};
 enum { MARKS = sizeof mark_ts / sizeof *mark_ts };
 
 /* Change some slots of both maps and say so in the frame's changes. */

@@ -1,4 +1,4 @@
-// browser_lib.mjs: what the browser tests share: Chromium, checks, pages that tell their errors.
+// page_lib.mjs: what the browser tests share: Chromium, checks, pages that tell their errors.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
