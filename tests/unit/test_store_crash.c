@@ -82,7 +82,7 @@ static void kill_at_random_moments(void)
     for (int i = 0; i < rounds && !check_failures; i++) {
         trace_remove();
         pid_t pid = start_child();
-        usleep(1000 + (useconds_t)(rand() % 60000));
+        usleep(1000 + (useconds_t)(rand() % 200000));
         kill(pid, SIGKILL);
         int status;
         waitpid(pid, &status, 0);
