@@ -24,12 +24,13 @@ struct scm_options {
     uint32_t cell_count;      /* slots of `lval`; default 262,144 */
     size_t scratch_bytes;     /* default 1 MiB */
     int gc_stress;            /* collect at every allocation (tests) */
+    size_t payload_bytes;     /* limit of strings, vectors … outside the cells; default 256 MiB */
 };
 
 struct scm_error {
     char message[512]; /* "car: expected a pair, got 5" */
     char where[320];   /* "app.scm:12:7"; "" when not known */
-    char kind[32];     /* "syntax", "read", "error", "file", "limit", "memory", "raise" */
+    char kind[32];     /* "syntax", "read", "error", "file", "limit", "memory", "raise", "exit" */
 };
 
 struct scm_vm *scm_vm_new(const struct scm_options *opts); /* NULL: no memory */
@@ -40,6 +41,9 @@ void scm_vm_free(struct scm_vm *vm);
 int scm_load_file(struct scm_vm *vm, const char *path, struct scm_error *err);
 int scm_eval_text(struct scm_vm *vm, const char *name, const char *text, size_t text_bytes,
                   scm_value *out, struct scm_error *err);
+
+/* The status that (exit …) asked for, after a call failed with kind "exit". */
+int scm_exit_status(const struct scm_vm *vm);
 
 /* Call a procedure. Re-entrant from primitives. */
 int scm_call(struct scm_vm *vm, scm_value proc, int argc, const scm_value *argv, scm_value *out,

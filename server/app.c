@@ -49,6 +49,11 @@ int mc_app_load(struct mc_app *app, const char *path, struct scm_error *err)
     return rc;
 }
 
+int mc_app_exit_status(const struct mc_app *app)
+{
+    return scm_exit_status(app->vm);
+}
+
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 /* One line on stderr for an error in Scheme code. */

@@ -68,6 +68,14 @@ char *mc_request_copy(struct mc_http_request *r, const void *bytes, size_t count
     return copy;
 }
 
+void mc_request_shed(struct mc_http_server *s, uint64_t conn_id, uint32_t stream_id)
+{
+    struct mc_response e = {.route = s->str.shed, .status = 503};
+    mc_counter_add(s->shed_count, 1);
+    mc_counter_add(s->responses_5xx, 1);
+    mc_event_response(s->o.tracer, conn_id, stream_id, &e);
+}
+
 /* ---- beginning ------------------------------------------------------------------------------ */
 
 struct mc_http_request *mc_request_new(struct mc_http_conn *c, uint32_t stream_id)
@@ -194,7 +202,8 @@ static uint32_t method_id(const struct mc_http_server *s, const char *method)
     X(HEAD)
     X(PUT)
     X(DELETE)
-    X(PATCH) X(OPTIONS)
+    X(PATCH)
+    X(OPTIONS)
 #undef X
         return MC_STRING_OTHER;
 }

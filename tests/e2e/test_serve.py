@@ -26,7 +26,7 @@ APP = """
         (query . ,(request-query req))))))
 (route 'GET "/json"
   (lambda (req)
-    (respond-json 200 (list 1 2.5 "a\\"b" #t #f 'null '() (vector "x" (list '(k . 1))) 'sym -7))))
+    (respond-json 200 (list 1 2.5 "a\\"b" #t #f 'null '() (vector "x" (vector '((k . 1)))) 'sym -7))))
 (route 'POST "/parse" (lambda (req) (respond-json 200 (json-parse (request-body req)))))
 (route 'GET "/fails" (lambda (req) (log "about to fail") (car 5)))
 (route 'GET "/raises" (lambda (req) (error "no luck today" 42)))
