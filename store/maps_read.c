@@ -59,7 +59,7 @@ static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint3
 int mc_maps_part_parse(struct mc_maps_part *out, const struct mc_schema *schema, uint32_t map_count,
                        uint32_t frame_count, const struct mc_buf *raw)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0};
+    struct mc_span s = mc_span_of(raw);
     struct mc_maps_part p = {.count = map_count};
     /* A map's head takes at least 11 bytes, so the part's length bounds the count. */
     if (mc_take_varint(&s) != map_count || s.failed || (uint64_t)map_count * 11 > raw->count)

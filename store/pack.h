@@ -110,6 +110,15 @@ static inline void mc_put_text(struct mc_buf *b, const char *text)
     mc_buf_add(b, text, length);
 }
 
+/* The content of a buffer, to be read. */
+static inline struct mc_span mc_span_of(const struct mc_buf *b)
+{
+    static const uint8_t nothing[1];
+    struct mc_span s = {b->count ? b->bytes : nothing, NULL, 0};
+    s.end = s.at + b->count;
+    return s;
+}
+
 /* Begin to read `count` bytes of `s` as a span of their own; failed when it is shorter. */
 static inline struct mc_span mc_take_span(struct mc_span *s, uint64_t count)
 {
