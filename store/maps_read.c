@@ -354,6 +354,8 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
                 (best < 0 || copy[at[k] - first].slot_idx < copy[at[best] - first].slot_idx))
                 best = k;
         }
+        if (best < 0) /* every entry of [first, end) belongs to a class */
+            break;
         all[i] = copy[at[best]++ - first];
     }
     return 0;

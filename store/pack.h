@@ -37,7 +37,8 @@ static inline int64_t mc_unzigzag(uint64_t z)
 
 static inline uint64_t mc_zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    uint64_t bits = (uint64_t)v;
+    return bits << 1 ^ (0 - (bits >> 63));
 }
 
 static inline int64_t mc_take_zigzag(struct mc_span *s)
