@@ -110,6 +110,10 @@ static int boot(struct scm_vm *vm)
         fprintf(stderr, "scheme prelude: %s: %s\n", err.where, err.message);
         return code;
     }
+    static const char *const tail_called[] = {
+        "call/cc", "call-with-current-continuation", "call-with-values", "eval", "force", "%leave"};
+    for (size_t i = 0; i < sizeof tail_called / sizeof *tail_called; i++)
+        scm_cell(scm_core(vm, tail_called[i]))->flags |= SCM_TAIL_CALLED;
     return scm_library_init(vm);
 }
 
@@ -211,7 +215,7 @@ int scm_run_text(struct scm_vm *vm, struct scm_env *env, const char *name, const
         code = scm_read(&reader, &form, NULL);
         if (code || form == SCM_EOF)
             break;
-        code = scm_compile(vm, env, form, &closure, err);
+        code = scm_compile(vm, env, form, reader.datum_pos, &closure, err);
         if (!code)
             code = scm_run_call(vm, closure, 0, NULL, &result, err);
     }

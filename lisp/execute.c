@@ -365,13 +365,14 @@ op_LOOP : {
     else
         memmove(to, from, moves * sizeof *to);
     sp = to + moves;
-    pc += 1 + SA;
+    pc++;
     if (SCM_UNLIKELY(--vm->fuel < 0)) {
         SYNC();
         failed = tick(vm);
         if (failed)
             goto stopped;
     }
+    pc += SA;
     NEXT();
 }
 

@@ -524,6 +524,7 @@ static int deliver(struct reading *g, scm_value v, uint32_t at, scm_value *out)
     for (;;) {
         scm_value *f = top_frame(g);
         if (!f) {
+            g->r->datum_pos = (scm_pos)g->r->file << 32 | at;
             *out = v;
             return 1;
         }
