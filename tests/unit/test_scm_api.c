@@ -77,7 +77,7 @@ static void test_values(void)
 {
     size_t count;
     scm_value s = scm_string(vm, "h\xc3\xa9\xff", 4);
-    CHECK_STR(scm_text(s, &count), scm_text(s, &count));
+    scm_text(s, &count);
     CHECK_INT(count, 6); /* the stray byte became U+FFFD */
     CHECK_INT(scm_integer_get(scm_integer(-5)), -5);
     CHECK(scm_real_get(scm_real(vm, 1.5)) == 1.5);
