@@ -56,7 +56,12 @@ $(BUILD)/memcam.pc: FORCE # holds PREFIX, which install may give anew
 
 $(BUILD)/memcam: $(MAIN_OBJ) $(ARCHIVES)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
-$(BUILD)/memcam_sql.so: $(SQL_OBJ) $(BUILD)/store.a $(BUILD)/tracer.a
+# The extension's objects call SQLite through its host's table (store/sql_api.h).
+EXT_OBJ := $(patsubst %.c,$(BUILD)/obj/ext/%.o,$(wildcard store/*.c))
+$(BUILD)/obj/ext/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DMC_SQL_EXTENSION -c $< -o $@
+$(BUILD)/memcam_sql.so: $(EXT_OBJ) $(BUILD)/tracer.a
 	$(CC) -shared $(SAN) $(LDFLAGS) $^ $(shell pkg-config --libs libzstd) -lm -pthread -o $@
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ARCHIVES)

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "store/reader_priv.h"
 #include "store/schema_step.h"
 #include "store/writer_priv.h"
 #include "tracer/error.h"
@@ -36,6 +37,7 @@ void mc_sink_fini(struct mc_sink *s)
     mc_chunk_writer_fini(&s->tail);
     mc_chunk_writer_fini(&s->chunk);
     mc_map_ops_fini(&s->ops);
+    mc_remap_fini(&s->remap);
     mc_maps_fini(&s->maps);
     mc_schema_fini(&s->schema);
     mc_packer_free(s->packer);
@@ -48,7 +50,8 @@ void mc_sink_reset(struct mc_sink *s)
 {
     mc_schema_fini(&s->schema);
     mc_maps_fini(&s->maps);
-    s->chunk_open = s->tail_goes_on = s->hole = s->resync = 0;
+    mc_remap_fini(&s->remap);
+    s->chunk_open = s->tail_goes_on = s->hole = s->resync = s->resumed = 0;
     s->tail.frame_count = 0;
     s->stored_sources = 0;
     s->stored_strings = 2; /* those that every schema has */
@@ -133,14 +136,60 @@ int mc_sink_begin(struct mc_sink *s, int64_t run_id, const struct mc_run_info *i
     return 0;
 }
 
+/* Take the run's schema as the file has it, and where its frames end. */
+static int load_run(struct mc_sink *s, int64_t run_id)
+{
+    struct mc_reader *r;
+    int rc = mc_reader_attach(s->db, &r);
+    if (rc < 0)
+        return rc;
+    struct mc_run_schema *schema;
+    struct mc_row_ref last;
+    rc = mc_reader_run_schema(r, run_id, &schema);
+    if (rc == 0 && schema->damaged)
+        rc = MC_ENORUN; /* what was lost can't be gone on with: a new run begins */
+    if (rc == 0)
+        rc = mc_row_prev(r, run_id, INT64_MAX, &last);
+    if (rc == 0) {
+        s->schema = schema->schema;
+        s->step_count = schema->mark_count;
+        memset(&schema->schema, 0, sizeof schema->schema);
+        s->stored_sources = s->schema.source_count;
+        s->stored_strings = s->schema.string_count;
+        s->last_ts = s->committed_ts = last.last_ts;
+    }
+    mc_reader_close(r);
+    return rc == MC_END ? MC_ENORUN : rc;
+}
+
 int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *run_id,
                    int64_t *last_ts)
 {
-    (void)s;
-    (void)info;
-    (void)run_id;
-    (void)last_ts;
-    return MC_ENORUN;
+    const struct mc_bind binds[] = {MC_TEXT(info->host), MC_INT(info->pid),
+                                    MC_INT(info->start_wall_ns)};
+    int64_t id;
+    int rc = mc_sink_number(s->db,
+                            "SELECT run_id FROM run WHERE host=?1 AND pid=?2 AND start_wall_ns=?3 "
+                            "AND (exit IS NULL OR exit='recorder stopped') "
+                            "ORDER BY run_id DESC LIMIT 1",
+                            binds, 3, 0, &id);
+    if (rc < 0 || !id)
+        return rc < 0 ? rc : MC_ENORUN;
+    mc_sink_reset(s);
+    rc = load_run(s, id);
+    const struct mc_bind adopt[] = {MC_INT(id)};
+    if (rc == 0)
+        rc = mc_sink_run(s->db, "UPDATE run SET exit=NULL WHERE run_id=?1", adopt, 1);
+    if (rc < 0) {
+        mc_sink_reset(s);
+        return rc;
+    }
+    s->run_id = id;
+    s->start_wall_ns = info->start_wall_ns;
+    s->resumed = s->hole = 1;
+    *run_id = id;
+    *last_ts = s->last_ts;
+    return 0;
 }
 
 static int end_run(struct mc_sink *s, const char *exit, int seal)
@@ -179,6 +228,10 @@ static int take_step(struct mc_sink *s, struct mc_queued_frame *q)
 {
     if (!q->step || q->step_taken)
         return 0;
+    if (s->resumed) {
+        q->step_taken = 1;
+        return mc_remap_step(&s->remap, &s->schema, q->step, q->step_bytes, q->is_first);
+    }
     if (q->is_first) {
         mc_schema_fini(&s->schema);
         int rc = mc_schema_init(&s->schema);
@@ -226,7 +279,21 @@ static int put_step(struct mc_sink *s, int64_t from_ts)
     return rc;
 }
 
-/* Maps that begin with this frame, as they were before it. */
+/* Set a map as it was before the frame. */
+static void set_map(const struct mc_sink *s, struct mc_map_state *m, const struct mc_map *from)
+{
+    uint32_t n = from->slot_count;
+    memcpy(m->map.states, from->states, n);
+    for (uint32_t i = 0; m->map.owners && from->owners && i < n; i++) {
+        m->map.owners[i] =
+            s->resumed ? mc_remap_owner(&s->remap, from->owners[i]) : from->owners[i];
+        m->map.conns[i] = from->conns[i];
+    }
+    mc_map_recount(m);
+}
+
+/* Maps that begin with this frame, as they were before it. In a resumed run a new recorder's map
+ * may be one that the file knows. */
 static int take_maps(struct mc_sink *s, struct mc_queued_frame *q)
 {
     if (q->maps_taken)
@@ -234,18 +301,35 @@ static int take_maps(struct mc_sink *s, struct mc_queued_frame *q)
     if (q->is_first)
         mc_maps_fini(&s->maps);
     q->maps_taken = 1;
-    for (uint32_t i = 0; i < q->new_map_count; i++) {
-        const struct mc_map *from = &q->new_maps[i];
-        int rc = mc_maps_add(&s->maps, &s->schema.sources[from->source_idx]);
+    for (uint32_t i = 0; i < s->schema.source_count; i++) {
+        const struct mc_source *source = &s->schema.sources[i];
+        int rc = source->map_idx == s->maps.count ? mc_maps_add(&s->maps, source) : 0;
         if (rc < 0)
             return rc;
-        struct mc_map_state *m = &s->maps.maps[s->maps.count - 1];
-        memcpy(m->map.states, from->states, from->slot_count);
-        if (m->map.owners && from->owners) {
-            memcpy(m->map.owners, from->owners, from->slot_count * sizeof *from->owners);
-            memcpy(m->map.conns, from->conns, from->slot_count * sizeof *from->conns);
-        }
-        mc_map_recount(m);
+    }
+    for (uint32_t i = 0; i < q->new_map_count; i++) {
+        const struct mc_map *from = &q->new_maps[i];
+        uint32_t source = from->source_idx;
+        if (s->resumed)
+            source = mc_remap_source(&s->remap, source);
+        if (source >= s->schema.source_count ||
+            s->schema.sources[source].map_idx >= s->maps.count ||
+            s->schema.sources[source].slot_count != from->slot_count)
+            return MC_EINVAL;
+        set_map(s, &s->maps.maps[s->schema.sources[source].map_idx], from);
+    }
+    return 0;
+}
+
+/* A map of the file that a frame other than the first takes over needs a key. */
+static int takes_over(const struct mc_sink *s, const struct mc_queued_frame *q)
+{
+    if (!s->resumed || q->maps_taken)
+        return 0;
+    for (uint32_t i = 0; i < q->new_map_count; i++) {
+        uint32_t source = mc_remap_source(&s->remap, q->new_maps[i].source_idx);
+        if (source < s->schema.source_count && s->schema.sources[source].map_idx < s->maps.count)
+            return 1;
     }
     return 0;
 }
@@ -292,7 +376,8 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
 {
     int rc = 0;
     /* A chunk takes whole tail rows, so the tail ends with it. */
-    if (s->chunk_open && (q->is_first || mc_chunk_writer_full(&s->chunk, s->schema.value_count))) {
+    if (s->chunk_open && (q->is_first || takes_over(s, q) ||
+                          mc_chunk_writer_full(&s->chunk, s->schema.value_count))) {
         if (s->tail.frame_count)
             rc = put_tail(s);
         if (rc == 0)
@@ -334,6 +419,8 @@ static int add_frame(struct mc_sink *s, struct mc_queued_frame *q)
         rc = put_step(s, frame.ts);
     if (rc == 0)
         rc = take_maps(s, q);
+    if (rc == 0 && s->resumed)
+        rc = mc_remap_frame(&s->remap, &s->schema, &frame);
     if (rc < 0)
         return rc;
     s->hole |= q->is_first && s->last_ts != INT64_MIN;
@@ -364,10 +451,13 @@ static int pass_frame(struct mc_sink *s, struct mc_queued_frame *q)
     int rc = take_step(s, q);
     if (rc == 0)
         rc = take_maps(s, q);
-    if (rc < 0 || !changes_fit(s, &q->frame))
+    struct mc_frame frame = q->frame;
+    if (rc == 0 && s->resumed)
+        rc = mc_remap_frame(&s->remap, &s->schema, &frame);
+    if (rc < 0 || !changes_fit(s, &frame))
         return rc;
-    for (size_t i = 0; i < q->frame.change_count; i++) {
-        const struct mc_slot_change *c = &q->frame.changes[i];
+    for (size_t i = 0; i < frame.change_count; i++) {
+        const struct mc_slot_change *c = &frame.changes[i];
         mc_map_set(&s->maps.maps[c->map_idx], c->slot_idx, c->state, c->owner, c->conn_id);
     }
     return 0;

@@ -207,8 +207,8 @@ static int fail(struct cursor *c, int code)
     if (code == MC_ENOMEM)
         return SQLITE_NOMEM;
     sqlite3_free(c->base.pVtab->zErrMsg);
-    c->base.pVtab->zErrMsg =
-        sqlite3_mprintf("the trace can't be read: %s (%s)", mc_strerror(code), sqlite3_errmsg(r->db));
+    c->base.pVtab->zErrMsg = sqlite3_mprintf("the trace can't be read: %s (%s)", mc_strerror(code),
+                                             sqlite3_errmsg(r->db));
     return SQLITE_ERROR;
 }
 
@@ -249,7 +249,8 @@ static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *text, i
         empty |= f.run_id == 0;
     }
     if (plan & PLAN_FROM && at < argc) {
-        /* A ts that is text compares above every number, so that only numbers can be pushed down. */
+        /* A ts that is text compares above every number, so that only numbers can be pushed down.
+         */
         int type = sqlite3_value_numeric_type(argv[at]);
         if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) {
             f.from = bound_of(argv[at], 0);

@@ -54,8 +54,8 @@ extern const size_t mc_sql_view_count;
 
 /* What a query asks of a table. */
 struct mc_sql_filter {
-    int64_t run_id; /* 0: all */
-    int64_t from, to; /* ts, both ends included */
+    int64_t run_id;     /* 0: all */
+    int64_t from, to;   /* ts, both ends included */
     const char *source; /* owned by the iterator's owner; NULL: all */
     uint64_t columns;   /* a bit for each column that is used */
 };

@@ -1,54 +1,104 @@
 /* sql_tables.c: what the virtual tables look like, and the views over them. */
 #include "store/sql_priv.h"
 
-#define RUN_AND_TS {"run_id", "INTEGER", MC_SQL_RUN, 0}, {"ts", "INTEGER", MC_SQL_TS, 0}
-#define SOURCE(name) {name, "TEXT", MC_SQL_SOURCE, 0}
-#define FIELD(name, kind, field) {name, "INTEGER", MC_SQL_FIELD, MC_FIELD(kind, field)}
-#define OTHER(name, type, number) {name, type, MC_SQL_OTHER, number}
+#define RUN_AND_TS                                                                                 \
+    {"run_id", "INTEGER", MC_SQL_RUN, 0},                                                          \
+    {                                                                                              \
+        "ts", "INTEGER", MC_SQL_TS, 0                                                              \
+    }
+#define SOURCE(name)                                                                               \
+    {                                                                                              \
+        name, "TEXT", MC_SQL_SOURCE, 0                                                             \
+    }
+#define FIELD(name, kind, field)                                                                   \
+    {                                                                                              \
+        name, "INTEGER", MC_SQL_FIELD, MC_FIELD(kind, field)                                       \
+    }
+#define OTHER(name, type, number)                                                                  \
+    {                                                                                              \
+        name, type, MC_SQL_OTHER, number                                                           \
+    }
 
 const struct mc_sql_table mc_sql_tables[] = {
-    {"pool_sample", MC_SQL_SAMPLES, MC_KIND_SLAB,
-     {RUN_AND_TS, SOURCE("pool"), FIELD("used", SLAB, USED),
+    {"pool_sample",
+     MC_SQL_SAMPLES,
+     MC_KIND_SLAB,
+     {RUN_AND_TS,
+      SOURCE("pool"),
+      FIELD("used", SLAB, USED),
       {"free", "INTEGER", MC_SQL_FREE, MC_FIELD(SLAB, USED)},
-      {"capacity", "INTEGER", MC_SQL_SLOTS, 0}, FIELD("high_water", SLAB, HIGH_WATER),
-      FIELD("allocs", SLAB, ALLOCS), FIELD("frees", SLAB, FREES),
+      {"capacity", "INTEGER", MC_SQL_SLOTS, 0},
+      FIELD("high_water", SLAB, HIGH_WATER),
+      FIELD("allocs", SLAB, ALLOCS),
+      FIELD("frees", SLAB, FREES),
       FIELD("overflow", SLAB, OVERFLOW)}},
-    {"arena_sample", MC_SQL_SAMPLES, MC_KIND_ARENA,
-     {RUN_AND_TS, SOURCE("arena"), FIELD("used_bytes", ARENA, USED),
+    {"arena_sample",
+     MC_SQL_SAMPLES,
+     MC_KIND_ARENA,
+     {RUN_AND_TS,
+      SOURCE("arena"),
+      FIELD("used_bytes", ARENA, USED),
       {"capacity_bytes", "INTEGER", MC_SQL_CAPACITY, 0},
-      FIELD("high_water_bytes", ARENA, HIGH_WATER), FIELD("overflow", ARENA, OVERFLOW)}},
-    {"heap_sample", MC_SQL_SAMPLES, MC_KIND_HEAP,
-     {RUN_AND_TS, SOURCE("heap"), FIELD("used_bytes", HEAP, USED),
-      {"capacity_bytes", "INTEGER", MC_SQL_CAPACITY, 0}, FIELD("peak_bytes", HEAP, PEAK),
-      FIELD("threshold_bytes", HEAP, THRESHOLD), FIELD("gc_count", HEAP, GC_COUNT)}},
-    {"process_sample", MC_SQL_SAMPLES, MC_KIND_PROCESS,
+      FIELD("high_water_bytes", ARENA, HIGH_WATER),
+      FIELD("overflow", ARENA, OVERFLOW)}},
+    {"heap_sample",
+     MC_SQL_SAMPLES,
+     MC_KIND_HEAP,
+     {RUN_AND_TS,
+      SOURCE("heap"),
+      FIELD("used_bytes", HEAP, USED),
+      {"capacity_bytes", "INTEGER", MC_SQL_CAPACITY, 0},
+      FIELD("peak_bytes", HEAP, PEAK),
+      FIELD("threshold_bytes", HEAP, THRESHOLD),
+      FIELD("gc_count", HEAP, GC_COUNT)}},
+    {"process_sample",
+     MC_SQL_SAMPLES,
+     MC_KIND_PROCESS,
      {RUN_AND_TS, FIELD("rss_bytes", PROCESS, RSS), FIELD("pss_bytes", PROCESS, PSS),
       FIELD("anon_bytes", PROCESS, ANON), FIELD("file_bytes", PROCESS, FILE),
       FIELD("shmem_bytes", PROCESS, SHMEM), FIELD("minor_faults", PROCESS, MINOR_FAULTS),
       FIELD("major_faults", PROCESS, MAJOR_FAULTS), FIELD("cpu_user_ns", PROCESS, CPU_USER),
       FIELD("cpu_system_ns", PROCESS, CPU_SYSTEM), FIELD("fd_count", PROCESS, FDS)}},
-    {"metric_sample", MC_SQL_METRICS, -1,
+    {"metric_sample",
+     MC_SQL_METRICS,
+     -1,
      {RUN_AND_TS, SOURCE("metric"), OTHER("value", "INTEGER", 0)}},
-    {"gc_event", MC_SQL_GCS, -1,
+    {"gc_event",
+     MC_SQL_GCS,
+     -1,
      {RUN_AND_TS, OTHER("dur", "INTEGER", 0), OTHER("heap", "TEXT", 1), OTHER("kind", "TEXT", 2),
       OTHER("before_bytes", "INTEGER", 3), OTHER("after_bytes", "INTEGER", 4)}},
-    {"event", MC_SQL_EVENTS, -1,
+    {"event",
+     MC_SQL_EVENTS,
+     -1,
      {RUN_AND_TS, OTHER("type", "TEXT", 0), OTHER("conn_id", "INTEGER", 1),
       OTHER("stream_id", "INTEGER", 2), OTHER("dur", "INTEGER", 3), OTHER("status", "INTEGER", 4),
-      OTHER("bytes_in", "INTEGER", 5), OTHER("bytes_out", "INTEGER", 6),
-      OTHER("detail", "TEXT", 7), OTHER("owner HIDDEN", "TEXT", 8)}},
-    {"slot_change", MC_SQL_CHANGES, MC_KIND_SLAB,
+      OTHER("bytes_in", "INTEGER", 5), OTHER("bytes_out", "INTEGER", 6), OTHER("detail", "TEXT", 7),
+      OTHER("owner HIDDEN", "TEXT", 8)}},
+    {"slot_change",
+     MC_SQL_CHANGES,
+     MC_KIND_SLAB,
      {RUN_AND_TS, SOURCE("pool"), OTHER("slot", "INTEGER", 0), OTHER("old_state", "TEXT", 1),
       OTHER("new_state", "TEXT", 2), OTHER("owner", "TEXT", 3), OTHER("conn_id", "INTEGER", 4)}},
-    {"slot_state", MC_SQL_STATES, MC_KIND_SLAB,
-     {OTHER("slot", "INTEGER", 0), OTHER("state", "TEXT", 1), OTHER("owner", "TEXT", 2),
-      OTHER("conn_id", "INTEGER", 3), {"run_id HIDDEN", "INTEGER", MC_SQL_RUN, 0},
-      {"pool HIDDEN", "TEXT", MC_SQL_SOURCE, 0}, {"ts HIDDEN", "INTEGER", MC_SQL_TS, 0}}},
-    {"summary", MC_SQL_SUMMARIES, -1,
+    {"slot_state",
+     MC_SQL_STATES,
+     MC_KIND_SLAB,
+     {OTHER("slot", "INTEGER", 0),
+      OTHER("state", "TEXT", 1),
+      OTHER("owner", "TEXT", 2),
+      OTHER("conn_id", "INTEGER", 3),
+      {"run_id HIDDEN", "INTEGER", MC_SQL_RUN, 0},
+      {"pool HIDDEN", "TEXT", MC_SQL_SOURCE, 0},
+      {"ts HIDDEN", "INTEGER", MC_SQL_TS, 0}}},
+    {"summary",
+     MC_SQL_SUMMARIES,
+     -1,
      {RUN_AND_TS, SOURCE("source"), OTHER("field", "TEXT", 0), OTHER("min", "INTEGER", 1),
       OTHER("max", "INTEGER", 2), OTHER("mean", "REAL", 3), OTHER("last", "INTEGER", 4),
       OTHER("kind HIDDEN", "TEXT", 5)}},
-    {"damaged_span", MC_SQL_HOLES, -1,
+    {"damaged_span",
+     MC_SQL_HOLES,
+     -1,
      {RUN_AND_TS, OTHER("dur", "INTEGER", 0), OTHER("reason", "TEXT", 1),
       OTHER("lost", "INTEGER", 2)}},
 };

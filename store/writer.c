@@ -54,6 +54,9 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
         rc = mc_sink_number(db, "SELECT max(run_id) FROM run", NULL, 0, 0, &w->next_run_id);
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(rowid) FROM mark", NULL, 0, 0, &w->next_mark_id);
+    /* A killed recorder's runs; the one that is taken up again loses this exit. */
+    if (rc == 0)
+        rc = mc_sink_run(db, "UPDATE run SET exit='recorder stopped' WHERE exit IS NULL", NULL, 0);
     w->next_run_id++;
     w->next_mark_id++;
     w->sink.has_orphans = 1;

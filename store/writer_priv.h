@@ -11,6 +11,7 @@
 
 #include "store/chunk.h"
 #include "store/file.h"
+#include "store/resume.h"
 #include "store/trace.h"
 
 #define MC_QUEUE_BYTES (16u << 20) /* frames that wait for the file; past it they are dropped */
@@ -62,10 +63,12 @@ struct mc_sink {
     struct mc_maps maps;                     /* after the newest frame */
     struct mc_map_ops ops;
     struct mc_chunk_writer tail, chunk;
-    int chunk_open;       /* the chunk has all frames of the tail rows since its key */
-    int tail_goes_on;     /* the next tail row goes on from the last one */
-    int hole;             /* frames are missing before the next one */
-    int resync;           /* schema or maps are not whole: the caller must send all of them */
+    int chunk_open;   /* the chunk has all frames of the tail rows since its key */
+    int tail_goes_on; /* the next tail row goes on from the last one */
+    int hole;         /* frames are missing before the next one */
+    int resync;       /* schema or maps are not whole: the caller must send all of them */
+    int resumed;      /* frames go through remap */
+    struct mc_remap remap;
     int has_orphans;      /* there may be tail rows without an open chunk */
     int64_t last_ts;      /* newest frame that was taken; INT64_MIN */
     int64_t committed_ts; /* newest frame in the file */

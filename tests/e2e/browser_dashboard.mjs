@@ -80,7 +80,9 @@ function load(base) {
 }
 
 /** @param {string} url */
-const getJson = async (url) => (await fetch(url)).json();
+async function getJson(url) {
+  return (await fetch(url)).json();
+}
 
 /** @param {string} base @param {string} sql */
 async function query(base, sql) {
@@ -228,6 +230,16 @@ async function replayed(store) {
   await until(async () => /browser <test>/.test((await page.textContent('#sql-output')) ?? ''), 'SQL answers in the page');
   const label = await query(base, 'SELECT label FROM run');
   check(label.rows?.[0]?.[0] === 'browser <test>', 'as it does outside', label);
+  const collections = await query(base, 'SELECT ts FROM gc_event ORDER BY ts LIMIT 2');
+  if (collections.rows?.length === 2) {
+    await page.focus('#play');
+    await page.keyboard.press('Home');
+    await until(async () => (await shownTs(page)) === run.first_ts, 'Home goes to the first frame');
+    const [due] = collections.rows.map((/** @type {number[]} */ row) => row[0]).filter((/** @type {number} */ ts) => ts > run.first_ts);
+    await page.keyboard.press('g');
+    await until(async () => { const ts = await shownTs(page); return ts >= due && ts < due + 5e8; }, 'G goes to the next collection');
+  }
+  await page.click('#tab-sql');
   await page.fill('#sql-input', 'DELETE FROM run');
   await page.click('#sql-run');
   await until(() => page.evaluate(() => document.getElementById('sql-note').className === 'error'), 'a statement that writes is refused in words');

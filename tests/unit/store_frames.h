@@ -1,4 +1,5 @@
-/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the store.
+/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the
+ * store.
  *
  * Slabs (one of 262,144 slots under a collector), arenas, heap, counters, routes that appear while
  * the run goes on, histograms, connections with requests, collections, gaps. Same seed, same run.
@@ -35,7 +36,7 @@ struct gen {
     struct mc_schema schema;
     int64_t *values;
     uint32_t value_room;
-    struct mc_map maps[4];
+    struct mc_map maps[16];
     uint8_t *touched; /* of the collected slab: changed in this frame */
     struct mc_buf changes, buckets, events, gaps;
     uint32_t lisp_next, lisp_used, lisp_garbage_from;
@@ -139,7 +140,7 @@ static void gen_init(struct gen *g, const struct gen_options *opts)
     }
 }
 
-static void gen_fini(struct gen *g)
+static inline void gen_fini(struct gen *g)
 {
     for (uint32_t i = 0; i < g->schema.map_count; i++) {
         free(g->maps[i].states);
@@ -420,7 +421,7 @@ static const struct mc_frame *gen_next(struct gen *g)
 }
 
 /* What differs between two frames, or NULL. */
-static const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
+static inline const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
 {
     if (a->ts != b->ts)
         return "ts";
@@ -488,7 +489,7 @@ static const char *frames_differ(const struct mc_frame *a, const struct mc_frame
 }
 
 /* An info for tests; strings are static, not to be freed. */
-static struct mc_run_info gen_info(void)
+static inline struct mc_run_info gen_info(void)
 {
     /* Now, or the traces would be too old to be kept. */
     static char label[] = "test", host[] = "here", program[] = "prog", build[] = "1",
