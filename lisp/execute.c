@@ -577,8 +577,8 @@ call_primitive : {
     }
 }
 
-    throw : switch (scm_reinstate(vm, vm->escape_k))
-    {
+unwind:
+    switch (scm_reinstate(vm, vm->escape_k)) {
     case 0:
         sp = vm->sp;
         fp = vm->fp;
