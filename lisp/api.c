@@ -28,15 +28,16 @@ int scm_error_set(struct scm_error *err, int code, const char *kind, const char 
 
 static scm_value make_prim(struct scm_vm *vm, const struct scm_prim_def *def, void *arg)
 {
-    struct scm_prim *prim = calloc(1, sizeof *prim);
+    struct scm_prim *prim = calloc(1, sizeof *prim); /* owned by the cell */
     char *name = strdup(def->name);
     struct scm_cell *cell = prim && name ? scm_alloc(vm, SCM_T_PRIM) : NULL;
-    if (!cell) {
+    if (!prim || !name || !cell) {
         free(prim);
         free(name);
         return SCM_FALSE;
     }
-    *prim = (struct scm_prim){def->fn, arg, name, def->min_args, def->max_args, def->special};
+    *prim = (struct scm_prim){def->fn, arg, NULL, def->min_args, def->max_args, def->special};
+    prim->name = name;
     cell->a = (scm_value)(uintptr_t)prim;
     return scm_from_cell(cell);
 }

@@ -4,6 +4,7 @@
  * Format: a pair from the reader has its file in aux and in c its own place (low 32 bits) and its
  *         car's (high 32), line << 12 | column. Columns count characters and begin at 1.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lisp/reader_priv.h"
@@ -27,7 +28,6 @@ void scm_reader_init(struct scm_reader *r, struct scm_vm *vm, const char *name, 
             r->at++;
     }
 }
-
 /* ---- frames --------------------------------------------------------------------------------- */
 
 static scm_value *top_frame(struct reading *g)
@@ -59,7 +59,7 @@ static int frame_push(struct reading *g, enum frame_kind kind, uint32_t at, scm_
 {
     struct scm_vm *vm = g->r->vm;
     if (scm_stack_room(vm, FRAME_SLOTS + 64))
-        return scm_reader_fail(g->r, at, "nested deeper than memory allows");
+        return scm_lex_fail(g->r, at, "nested deeper than memory allows");
     frame_set(vm->sp, kind, L_ITEMS, at);
     vm->sp[1] = SCM_NIL;
     vm->sp[2] = extra;
@@ -86,7 +86,7 @@ static int note_fixup(struct reading *g, scm_value where, uint32_t idx, scm_valu
         size_t room = g->fixup_room ? g->fixup_room * 2 : 16;
         struct fixup *more = realloc(g->fixups, room * sizeof *more);
         if (!more)
-            return scm_reader_no_memory(g->r);
+            return scm_lex_no_memory(g->r);
         g->fixups = more;
         g->fixup_room = room;
     }
@@ -139,26 +139,26 @@ static scm_value *label_entry(struct reading *g, uint32_t label, int make)
 static int read_label(struct reading *g, scm_value *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r), label = 0;
-    scm_reader_advance(r);
-    while (scm_reader_peek(r) >= '0' && scm_reader_peek(r) <= '9') {
-        label = label * 10 + (uint32_t)(scm_reader_advance(r) - '0');
+    uint32_t start = scm_lex_place(r), label = 0;
+    scm_lex_advance(r);
+    while (scm_lex_peek(r) >= '0' && scm_lex_peek(r) <= '9') {
+        label = label * 10 + (uint32_t)(scm_lex_advance(r) - '0');
         if (label > 10000)
-            return scm_reader_fail(r, start, "a datum label above 10000");
+            return scm_lex_fail(r, start, "a datum label above 10000");
     }
-    int c = scm_reader_peek(r);
+    int c = scm_lex_peek(r);
     if (c != '=' && c != '#')
-        return scm_reader_fail(r, start, "# and digits must be followed by = or #");
-    scm_reader_advance(r);
+        return scm_lex_fail(r, start, "# and digits must be followed by = or #");
+    scm_lex_advance(r);
     scm_value *entry = label_entry(g, label, c == '=');
     if (c == '=') {
         if (!entry)
-            return scm_reader_no_memory(r);
+            return scm_lex_no_memory(r);
         entry[1] = SCM_ABSENT;
         return frame_push(g, F_LABEL, start, scm_fixnum(label));
     }
     if (!entry)
-        return scm_reader_fail(r, start, "#%u# stands before #%u=", label, label);
+        return scm_lex_fail(r, start, "#%u# stands before #%u=", label, label);
     *out = entry[1] == SCM_ABSENT ? placeholder(label) : entry[1];
     return 1;
 }
@@ -170,7 +170,7 @@ static int add_item(struct reading *g, scm_value *f, scm_value v, uint32_t at)
     struct scm_vm *vm = g->r->vm;
     scm_value pair = scm_cons(vm, v, SCM_NIL);
     if (!scm_is_pair(pair))
-        return scm_reader_no_memory(g->r);
+        return scm_lex_no_memory(g->r);
     struct scm_cell *cell = scm_cell(pair);
     cell->flags = SCM_POSITIONED;
     cell->aux = g->r->file;
@@ -223,7 +223,7 @@ static int deliver(struct reading *g, scm_value v, uint32_t at, scm_value *out)
             vm->acc = v; /* rooted there while the pairs are made */
             v = wrap_prefix(g, f[2], v, at);
             if (v == SCM_NIL)
-                return scm_reader_no_memory(g->r);
+                return scm_lex_no_memory(g->r);
             if (is_placeholder(vm->acc) && note_fixup(g, scm_cdr(v), 0, vm->acc))
                 return MC_ENOMEM;
             vm->sp -= FRAME_SLOTS;
@@ -231,7 +231,7 @@ static int deliver(struct reading *g, scm_value v, uint32_t at, scm_value *out)
         case F_LABEL: {
             uint32_t label = (uint32_t)scm_fixnum_get(f[2]);
             if (v == placeholder(label))
-                return scm_reader_fail(g->r, frame_place(f), "#%u= names itself", label);
+                return scm_lex_fail(g->r, frame_place(f), "#%u= names itself", label);
             label_entry(g, label, 1)[1] = v;
             apply_fixups(g, label, v);
             at = frame_place(f);
@@ -242,7 +242,7 @@ static int deliver(struct reading *g, scm_value v, uint32_t at, scm_value *out)
             break;
         }
         if (frame_state(f) == L_DONE)
-            return scm_reader_fail(g->r, at, "one datum only may follow the dot");
+            return scm_lex_fail(g->r, at, "one datum only may follow the dot");
         int code = frame_state(f) == L_DOT ? add_tail(g, f, v) : add_item(g, f, v, at);
         return code;
     }
@@ -255,7 +255,7 @@ static int finish_vector(struct reading *g, scm_value *f, scm_value *out)
     size_t count = (size_t)scm_list_length(f[1]), i = 0;
     scm_value v = scm_make_vector(g->r->vm, count, SCM_FALSE);
     if (!scm_is_vector(v))
-        return scm_reader_no_memory(g->r);
+        return scm_lex_no_memory(g->r);
     for (scm_value at = f[1]; at != SCM_NIL; at = scm_cdr(at), i++) {
         scm_items(v)[i] = scm_car(at);
         if (is_placeholder(scm_car(at))) {
@@ -274,13 +274,13 @@ static int finish_bytes(struct reading *g, scm_value *f, scm_value *out)
     size_t count = (size_t)scm_list_length(f[1]), i = 0;
     scm_value v = scm_make_bytes(g->r->vm, count);
     if (!scm_is_bytevector(v))
-        return scm_reader_no_memory(g->r);
+        return scm_lex_no_memory(g->r);
     uint8_t *bytes = scm_ptr(scm_cell(v)->a);
     for (scm_value at = f[1]; at != SCM_NIL; at = scm_cdr(at)) {
         scm_value item = scm_car(at);
         if (!scm_is_fixnum(item) || scm_fixnum_get(item) < 0 || scm_fixnum_get(item) > 255)
-            return scm_reader_fail(g->r, (uint32_t)(scm_cell(at)->c >> 32),
-                                   "a bytevector holds integers from 0 to 255");
+            return scm_lex_fail(g->r, (uint32_t)(scm_cell(at)->c >> 32),
+                                "a bytevector holds integers from 0 to 255");
         bytes[i++] = (uint8_t)scm_fixnum_get(item);
     }
     *out = v;
@@ -290,15 +290,15 @@ static int finish_bytes(struct reading *g, scm_value *f, scm_value *out)
 static int close_frame(struct reading *g, scm_value *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t here = scm_reader_place(r);
+    uint32_t here = scm_lex_place(r);
     scm_value *f = top_frame(g), v;
     int code = 0;
-    scm_reader_advance(r);
+    scm_lex_advance(r);
     if (!f || frame_kind(f) == F_PREFIX || frame_kind(f) == F_COMMENT || frame_kind(f) == F_LABEL)
-        return f ? scm_reader_fail(r, here, "a datum is missing before )")
-                 : scm_reader_fail(r, here, "there is no ( for this )");
+        return f ? scm_lex_fail(r, here, "a datum is missing before )")
+                 : scm_lex_fail(r, here, "there is no ( for this )");
     if (frame_state(f) == L_DOT)
-        return scm_reader_fail(r, here, "a datum is missing after the dot");
+        return scm_lex_fail(r, here, "a datum is missing after the dot");
     v = f[1];
     if (frame_kind(f) == F_VECTOR)
         code = finish_vector(g, f, &v);
@@ -314,11 +314,11 @@ static int close_frame(struct reading *g, scm_value *out)
 static int read_dot(struct reading *g)
 {
     struct scm_reader *r = g->r;
-    uint32_t here = scm_reader_place(r);
+    uint32_t here = scm_lex_place(r);
     scm_value *f = top_frame(g);
-    scm_reader_advance(r);
+    scm_lex_advance(r);
     if (!f || frame_kind(f) != F_LIST || f[1] == SCM_NIL || frame_state(f) != L_ITEMS)
-        return scm_reader_fail(r, here, "a dot that stands in no list, or at its beginning");
+        return scm_lex_fail(r, here, "a dot that stands in no list, or at its beginning");
     frame_set(f, F_LIST, L_DOT, frame_place(f));
     return 0;
 }
@@ -328,16 +328,15 @@ static int read_dot(struct reading *g)
 static int read_directive(struct reading *g)
 {
     struct mc_buf token = {0};
-    uint32_t start = scm_reader_place(g->r);
+    uint32_t start = scm_lex_place(g->r);
     int had_bars;
-    int code = scm_read_token(g, &token, &had_bars);
+    int code = scm_lex_token(g, &token, &had_bars);
     if (!code && token.count == 11 && memcmp(token.bytes, "#!fold-case", 11) == 0)
         g->r->fold_case = 1;
     else if (!code && token.count == 14 && memcmp(token.bytes, "#!no-fold-case", 14) == 0)
         g->r->fold_case = 0;
     else if (!code)
-        code =
-            scm_reader_fail(g->r, start, "unknown directive %.*s",
+        code = scm_lex_fail(g->r, start, "unknown directive %.*s",
                             (int)(token.count < 40 ? token.count : 40), (const char *)token.bytes);
     mc_buf_fini(&token);
     return code;
@@ -347,24 +346,24 @@ static int read_directive(struct reading *g)
 static int read_hash_token(struct reading *g, scm_value *out)
 {
     struct mc_buf token = {0};
-    uint32_t start = scm_reader_place(g->r);
+    uint32_t start = scm_lex_place(g->r);
     const char *why = NULL;
     int had_bars;
-    int code = scm_read_token(g, &token, &had_bars);
+    int code = scm_lex_token(g, &token, &had_bars);
     if (code)
         goto out;
     char *text = (char *)token.bytes;
     size_t count = token.count;
     int number = scm_number_parse(g->r->vm, text, count, 10, out, &why);
     if (number <= 0) {
-        scm_fold_ascii(text, count);
+        scm_lex_fold(text, count);
         if ((count == 2 && text[1] == 't') || (count == 5 && memcmp(text, "#true", 5) == 0))
             *out = SCM_TRUE;
         else if ((count == 2 && text[1] == 'f') || (count == 6 && memcmp(text, "#false", 6) == 0))
             *out = SCM_FALSE;
         else
-            code = scm_reader_fail(g->r, start, number < 0 ? "%.*s is %s" : "unknown syntax %.*s%s",
-                                   (int)(count < 60 ? count : 60), text, why ? why : "");
+            code = scm_lex_fail(g->r, start, number < 0 ? "%.*s is %s" : "unknown syntax %.*s%s",
+                                (int)(count < 60 ? count : 60), text, why ? why : "");
     }
 out:
     mc_buf_fini(&token);
@@ -375,20 +374,20 @@ out:
 static int read_hash(struct reading *g, scm_value *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r);
+    uint32_t start = scm_lex_place(r);
     int next = r->end - r->at > 1 ? (uint8_t)r->at[1] : -1, code;
     if (next == '(') {
-        scm_reader_advance(r);
-        scm_reader_advance(r);
+        scm_lex_advance(r);
+        scm_lex_advance(r);
         return frame_push(g, F_VECTOR, start, SCM_FALSE);
     }
     if (next == ';') {
-        scm_reader_advance(r);
-        scm_reader_advance(r);
+        scm_lex_advance(r);
+        scm_lex_advance(r);
         return frame_push(g, F_COMMENT, start, SCM_FALSE);
     }
     if (next == '\\') {
-        code = scm_read_char(g, out);
+        code = scm_lex_char(g, out);
         return code ? code : 1;
     }
     if (next == '!')
@@ -397,7 +396,7 @@ static int read_hash(struct reading *g, scm_value *out)
         return read_label(g, out);
     if ((next == 'u' || next == 'U') && r->end - r->at > 3 && r->at[2] == '8' && r->at[3] == '(') {
         for (int i = 0; i < 4; i++)
-            scm_reader_advance(r);
+            scm_lex_advance(r);
         return frame_push(g, F_BYTES, start, SCM_FALSE);
     }
     code = read_hash_token(g, out);
@@ -406,28 +405,28 @@ static int read_hash(struct reading *g, scm_value *out)
 
 static int read_prefix(struct reading *g, const char *name, int count)
 {
-    uint32_t start = scm_reader_place(g->r);
+    uint32_t start = scm_lex_place(g->r);
     while (count-- > 0)
-        scm_reader_advance(g->r);
+        scm_lex_advance(g->r);
     scm_value symbol = scm_symbol(g->r->vm, name);
     return frame_push(g, F_PREFIX, start, symbol);
 }
 
 static int is_dot(const struct scm_reader *r)
 {
-    return *r->at == '.' && scm_is_delimiter(r->end - r->at > 1 ? (uint8_t)r->at[1] : -1);
+    return *r->at == '.' && scm_lex_is_delimiter(r->end - r->at > 1 ? (uint8_t)r->at[1] : -1);
 }
 
 /* One step: an opening, a closing or an atom. */
 static int step(struct reading *g, scm_value *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t at = scm_reader_place(r);
+    uint32_t at = scm_lex_place(r);
     scm_value v = SCM_FALSE;
     int code = 1;
-    switch (scm_reader_peek(r)) {
+    switch (scm_lex_peek(r)) {
     case '(':
-        scm_reader_advance(r);
+        scm_lex_advance(r);
         return frame_push(g, F_LIST, at, SCM_NIL);
     case ')':
         return close_frame(g, out);
@@ -440,7 +439,7 @@ static int step(struct reading *g, scm_value *out)
             return read_prefix(g, "unquote-splicing", 2);
         return read_prefix(g, "unquote", 1);
     case '"':
-        code = scm_read_string(g, &v);
+        code = scm_lex_string(g, &v);
         break;
     case '#':
         code = read_hash(g, &v);
@@ -452,11 +451,11 @@ static int step(struct reading *g, scm_value *out)
     case ']':
     case '{':
     case '}':
-        return scm_reader_fail(r, at, "%c is reserved; use parentheses", scm_reader_peek(r));
+        return scm_lex_fail(r, at, "%c is reserved; use parentheses", scm_lex_peek(r));
     default:
         if (is_dot(r))
             return read_dot(g);
-        code = scm_read_atom(g, &v);
+        code = scm_lex_atom(g, &v);
         break;
     }
     return code ? code : deliver(g, v, at, out);
@@ -469,8 +468,8 @@ static int unfinished(struct reading *g)
                                        "#u8( that opens", "quote that stands",
                                        "#; that stands",  "datum label that stands"};
     g->incomplete = 1;
-    return scm_reader_fail(g->r, frame_place(f), "the %s here is never %s", what[frame_kind(f)],
-                           frame_kind(f) <= F_BYTES ? "closed" : "followed by a datum");
+    return scm_lex_fail(g->r, frame_place(f), "the %s here is never %s", what[frame_kind(f)],
+                        frame_kind(f) <= F_BYTES ? "closed" : "followed by a datum");
 }
 
 int scm_read(struct scm_reader *r, scm_value *out, int *incomplete)
@@ -479,7 +478,7 @@ int scm_read(struct scm_reader *r, scm_value *out, int *incomplete)
     scm_value v = SCM_EOF;
     int code;
     do {
-        code = scm_skip_blank(&g);
+        code = scm_lex_blank(&g);
         if (code)
             break;
         if (r->at == r->end) {
@@ -491,7 +490,7 @@ int scm_read(struct scm_reader *r, scm_value *out, int *incomplete)
             r->vm->acc = v;
             scm_collect(r->vm);
             if (r->vm->cell_count - r->vm->used_count <= r->vm->reserve_count)
-                code = scm_reader_no_memory(r);
+                code = scm_lex_no_memory(r);
             else
                 r->vm->out_of_cells = 0;
         }

@@ -1,18 +1,16 @@
-/* reader_token.c: the reader's lower half: characters, blanks, comments, and the tokens that are
- * data by themselves: strings, symbols, numbers, characters.
- */
+/* lex.c: the reader's characters: blanks and comments, strings, symbols, characters, numbers. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lisp/reader_priv.h"
 
-uint32_t scm_reader_place(const struct scm_reader *r)
+uint32_t scm_lex_place(const struct scm_reader *r)
 {
     return r->line << 12 | (r->column < 4095 ? r->column : 4095);
 }
 
-int scm_reader_fail(struct scm_reader *r, uint32_t at, const char *format, ...)
+int scm_lex_fail(struct scm_reader *r, uint32_t at, const char *format, ...)
 {
     char where[320], message[400];
     va_list args;
@@ -23,67 +21,44 @@ int scm_reader_fail(struct scm_reader *r, uint32_t at, const char *format, ...)
     return scm_error_set(r->err, MC_EFORMAT, "read", where, "%s", message);
 }
 
-int scm_reader_advance(struct scm_reader *r)
-{
-    char c = *r->at++;
-    if (c == '\n') {
-        r->line++;
-        r->column = 1;
-    } else if (((uint8_t)c & 0xc0) != 0x80) {
-        r->column++;
-    }
-    return (uint8_t)c;
-}
-
-int scm_reader_peek(const struct scm_reader *r)
-{
-    return r->at < r->end ? (uint8_t)*r->at : -1;
-}
-
-int scm_is_delimiter(int c)
-{
-    return c == -1 || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '(' ||
-           c == ')' || c == '"' || c == ';' || c == '\'' || c == '`' || c == ',';
-}
-
 /* ---- blanks and comments -------------------------------------------------------------------- */
 
 static int skip_block(struct reading *g)
 {
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r);
+    uint32_t start = scm_lex_place(r);
     int depth = 0;
     do {
         if (r->end - r->at < 2) {
             g->incomplete = 1;
-            return scm_reader_fail(r, start, "the comment #| that begins here has no |#");
+            return scm_lex_fail(r, start, "the comment #| that begins here has no |#");
         }
         if (r->at[0] == '#' && r->at[1] == '|') {
             depth++;
-            scm_reader_advance(r);
+            scm_lex_advance(r);
         } else if (r->at[0] == '|' && r->at[1] == '#') {
             depth--;
-            scm_reader_advance(r);
+            scm_lex_advance(r);
         }
-        scm_reader_advance(r);
+        scm_lex_advance(r);
     } while (depth > 0);
     return 0;
 }
 
-int scm_skip_blank(struct reading *g)
+int scm_lex_blank(struct reading *g)
 {
     struct scm_reader *r = g->r;
     for (;;) {
-        int c = scm_reader_peek(r);
+        int c = scm_lex_peek(r);
         if (c == ';') {
             while (r->at < r->end && *r->at != '\n')
-                scm_reader_advance(r);
+                scm_lex_advance(r);
         } else if (c == '#' && r->end - r->at > 1 && r->at[1] == '|') {
             int code = skip_block(g);
             if (code)
                 return code;
         } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f') {
-            scm_reader_advance(r);
+            scm_lex_advance(r);
         } else {
             return 0;
         }
@@ -98,20 +73,19 @@ static int hex_escape(struct reading *g, struct mc_buf *out, uint32_t start)
     uint32_t cp = 0;
     int digits = 0;
     char utf8[4];
-    while (scm_reader_peek(r) != ';') {
-        int c = scm_reader_peek(r);
+    while (scm_lex_peek(r) != ';') {
+        int c = scm_lex_peek(r);
         int d = c >= '0' && c <= '9'                 ? c - '0'
                 : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
                                                      : -1;
         if (d < 0 || c < 0 || ++digits > 8)
-            return scm_reader_fail(r, start,
-                                   "\\x takes hexadecimal digits and a semicolon: \\x41;");
+            return scm_lex_fail(r, start, "\\x takes hexadecimal digits and a semicolon: \\x41;");
         cp = cp << 4 | (uint32_t)d;
-        scm_reader_advance(r);
+        scm_lex_advance(r);
     }
-    scm_reader_advance(r);
+    scm_lex_advance(r);
     if (!digits || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
-        return scm_reader_fail(r, start, "\\x%x; is not a character", cp);
+        return scm_lex_fail(r, start, "\\x%x; is not a character", cp);
     mc_buf_add(out, utf8, (size_t)scm_utf8_put(utf8, cp));
     return 0;
 }
@@ -119,15 +93,15 @@ static int hex_escape(struct reading *g, struct mc_buf *out, uint32_t start)
 /* Backslash, blanks, newline, blanks: nothing. */
 static int line_continuation(struct scm_reader *r)
 {
-    while (scm_reader_peek(r) == ' ' || scm_reader_peek(r) == '\t')
-        scm_reader_advance(r);
-    if (scm_reader_peek(r) == '\r')
-        scm_reader_advance(r);
-    if (scm_reader_peek(r) != '\n')
+    while (scm_lex_peek(r) == ' ' || scm_lex_peek(r) == '\t')
+        scm_lex_advance(r);
+    if (scm_lex_peek(r) == '\r')
+        scm_lex_advance(r);
+    if (scm_lex_peek(r) != '\n')
         return -1;
-    scm_reader_advance(r);
-    while (scm_reader_peek(r) == ' ' || scm_reader_peek(r) == '\t')
-        scm_reader_advance(r);
+    scm_lex_advance(r);
+    while (scm_lex_peek(r) == ' ' || scm_lex_peek(r) == '\t')
+        scm_lex_advance(r);
     return 0;
 }
 
@@ -135,15 +109,15 @@ static int read_escape(struct reading *g, struct mc_buf *out)
 {
     static const char from[] = "abtnr\"\\|", to[] = "\a\b\t\n\r\"\\|";
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r);
-    int c = scm_reader_peek(r);
+    uint32_t start = scm_lex_place(r);
+    int c = scm_lex_peek(r);
     if (c == 'x' || c == 'X') {
-        scm_reader_advance(r);
+        scm_lex_advance(r);
         return hex_escape(g, out, start);
     }
     const char *known = c > 0 ? strchr(from, c) : NULL;
     if (known) {
-        scm_reader_advance(r);
+        scm_lex_advance(r);
         mc_buf_add_char(out, to[known - from]);
         return 0;
     }
@@ -151,24 +125,23 @@ static int read_escape(struct reading *g, struct mc_buf *out)
         return 0;
     if (c < 0)
         return 0; /* the string has no end: said by the caller */
-    return scm_reader_fail(r, start, "unknown escape in a string: \\%c",
-                           c < 32 || c > 126 ? '?' : c);
+    return scm_lex_fail(r, start, "unknown escape in a string: \\%c", c < 32 || c > 126 ? '?' : c);
 }
 
 /* What stands between two quotes or bars. */
 static int read_quoted(struct reading *g, char quote, struct mc_buf *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r);
-    scm_reader_advance(r);
+    uint32_t start = scm_lex_place(r);
+    scm_lex_advance(r);
     for (;;) {
-        int c = scm_reader_peek(r);
+        int c = scm_lex_peek(r);
         if (c == -1) {
             g->incomplete = 1;
-            return scm_reader_fail(r, start, "the %s that begins here has no end: %c is missing",
-                                   quote == '"' ? "string" : "symbol", quote);
+            return scm_lex_fail(r, start, "the %s that begins here has no end: %c is missing",
+                                quote == '"' ? "string" : "symbol", quote);
         }
-        scm_reader_advance(r);
+        scm_lex_advance(r);
         if (c == quote)
             return 0;
         if (c == '\\') {
@@ -181,24 +154,24 @@ static int read_quoted(struct reading *g, char quote, struct mc_buf *out)
     }
 }
 
-int scm_reader_no_memory(struct scm_reader *r)
+int scm_lex_no_memory(struct scm_reader *r)
 {
     return scm_error_set(r->err, MC_ENOMEM, "memory", "", "out of memory while reading");
 }
 
-int scm_read_string(struct reading *g, scm_value *out)
+int scm_lex_string(struct reading *g, scm_value *out)
 {
     struct mc_buf text = {0};
     int code = read_quoted(g, '"', &text);
     if (!code && text.failed)
-        code = scm_reader_no_memory(g->r);
+        code = scm_lex_no_memory(g->r);
     if (!code)
         *out = scm_string(g->r->vm, (const char *)text.bytes, text.count);
     mc_buf_fini(&text);
     return code;
 }
 
-void scm_fold_ascii(char *text, size_t count)
+void scm_lex_fold(char *text, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (text[i] >= 'A' && text[i] <= 'Z')
@@ -206,44 +179,43 @@ void scm_fold_ascii(char *text, size_t count)
     }
 }
 
-/* A token up to a delimiter, bars within it taken literally. */
-int scm_read_token(struct reading *g, struct mc_buf *out, int *had_bars)
+int scm_lex_token(struct reading *g, struct mc_buf *out, int *had_bars)
 {
     struct scm_reader *r = g->r;
     *had_bars = 0;
-    while (!scm_is_delimiter(scm_reader_peek(r))) {
-        if (scm_reader_peek(r) == '|') {
+    while (!scm_lex_is_delimiter(scm_lex_peek(r))) {
+        if (scm_lex_peek(r) == '|') {
             *had_bars = 1;
             int code = read_quoted(g, '|', out);
             if (code)
                 return code;
             continue;
         }
-        int c = scm_reader_advance(r);
+        int c = scm_lex_advance(r);
         mc_buf_add_char(out, (char)(r->fold_case && c >= 'A' && c <= 'Z' ? c + 32 : c));
     }
-    return out->failed ? scm_reader_no_memory(r) : 0;
+    return out->failed ? scm_lex_no_memory(r) : 0;
 }
 
-int scm_read_atom(struct reading *g, scm_value *out)
+int scm_lex_atom(struct reading *g, scm_value *out)
 {
     struct mc_buf token = {0};
-    uint32_t start = scm_reader_place(g->r);
+    uint32_t start = scm_lex_place(g->r);
     int had_bars;
-    int code = scm_read_token(g, &token, &had_bars);
+    int code = scm_lex_token(g, &token, &had_bars);
     const char *text = (const char *)token.bytes, *why = NULL;
     if (code)
         goto out;
     if (!had_bars) {
         int number = scm_number_parse(g->r->vm, text, token.count, 10, out, &why);
         if (number < 0)
-            code = scm_reader_fail(g->r, start, "%.*s is %s",
-                                   (int)(token.count < 60 ? token.count : 60), text, why);
+            code = scm_lex_fail(g->r, start, "%.*s is %s",
+                                (int)(token.count < 60 ? token.count : 60), text, why);
         if (number)
             goto out;
     }
     if (!scm_utf8_valid(text, token.count)) {
-        code = scm_reader_fail(g->r, start, "bytes that are not UTF-8");
+        code = scm_lex_fail(g->r, start, "bytes that are not UTF-8");
         goto out;
     }
     *out = scm_intern(g->r->vm, text ? text : "", token.count);
@@ -280,26 +252,26 @@ static int char_by_name(const char *text, size_t count, uint32_t *cp)
     return 0;
 }
 
-int scm_read_char(struct reading *g, scm_value *out)
+int scm_lex_char(struct reading *g, scm_value *out)
 {
     struct scm_reader *r = g->r;
-    uint32_t start = scm_reader_place(r), cp;
-    scm_reader_advance(r);
-    scm_reader_advance(r);
+    uint32_t start = scm_lex_place(r), cp;
+    scm_lex_advance(r);
+    scm_lex_advance(r);
     if (r->at == r->end) {
         g->incomplete = 1;
-        return scm_reader_fail(r, start, "#\\ has no character behind it");
+        return scm_lex_fail(r, start, "#\\ has no character behind it");
     }
     const char *first = r->at;
     do {
-        scm_reader_advance(r);
+        scm_lex_advance(r);
     } while (r->at < r->end && ((uint8_t)*r->at & 0xc0) == 0x80);
-    while (!scm_is_delimiter(scm_reader_peek(r)) && scm_reader_peek(r) != '|')
-        scm_reader_advance(r);
+    while (!scm_lex_is_delimiter(scm_lex_peek(r)) && scm_lex_peek(r) != '|')
+        scm_lex_advance(r);
     size_t count = (size_t)(r->at - first);
     if (scm_utf8_get(first, count, &cp) != (int)count && !char_by_name(first, count, &cp))
-        return scm_reader_fail(r, start, "unknown character name #\\%.*s",
-                               (int)(count < 40 ? count : 40), first);
+        return scm_lex_fail(r, start, "unknown character name #\\%.*s",
+                            (int)(count < 40 ? count : 40), first);
     *out = scm_char(cp);
     return 0;
 }
