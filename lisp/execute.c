@@ -231,6 +231,7 @@ enum scm_outcome scm_execute(struct scm_vm *vm, int argc, int raising)
 {
     static const void *const labels[] = {
 #define X(id) &&op_##id,
+        /* cppcheck-suppress syntaxError ; labels as values */
         SCM_OPS(X)
 #undef X
     };
