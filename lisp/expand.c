@@ -56,8 +56,8 @@ void scm_syntax(struct compiler *c, scm_value form, const char *format, ...)
 
 void scm_check_depth(struct compiler *c)
 {
-    char here;
-    if ((size_t)(c->stack_top - &here) > C_STACK_LIMIT)
+    /* The frame's own address: a variable's may lie elsewhere under a sanitizer. */
+    if ((size_t)(c->stack_top - (char *)__builtin_frame_address(0)) > C_STACK_LIMIT)
         scm_syntax(c, SCM_FALSE, "the program is nested too deeply here");
     if (c->vm->out_of_cells)
         scm_syntax(c, SCM_FALSE, "out of memory: all %u cells are in use", c->vm->cell_count);

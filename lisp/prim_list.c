@@ -22,9 +22,10 @@ static scm_value path(struct scm_vm *vm, const scm_value *argv, const char *name
     X(car)                                                                                         \
     X(cdr)                                                                                         \
     X(caar)                                                                                        \
-    X(cadr) X(cdar) X(cddr) X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr) X(cddar)         \
-        X(cdddr) X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar) X(cadddr)   \
-            X(cdaaar) X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar) X(cddddr)
+    X(cadr)                                                                                        \
+    X(cdar) X(cddr) X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr) X(cddar) X(cdddr)        \
+        X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar) X(cadddr) X(cdaaar)  \
+            X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar) X(cddddr)
 #define X(name)                                                                                    \
     SCM_PRIM(p_##name)                                                                             \
     {                                                                                              \

@@ -20,6 +20,7 @@ DOCUMENT_EVENTS = ("keyframe", "delta")
 def record(*args):
     """The busy program, recorded; its run has begun."""
     process = mc.Record("--", mc.compile_program("busy", PROGRAM), *args)
+    process.others += process.children()
     mc.wait_for("the run", lambda: mc.get(process.dash + "/api/runs").json()["runs"])
     return process
 
