@@ -32,7 +32,7 @@ static const struct gen_options trace_busy = {
 
 /* A new trace of one run of `count` frames, flushed every `flush_every` (0: at the end). */
 static inline void trace_write(const struct gen_options *opts, int count, int chunk_frames,
-                        int flush_every, int end)
+                               int flush_every, int end)
 {
     struct mc_writer_options wo = {.chunk_frames = chunk_frames};
     struct mc_writer *w;
