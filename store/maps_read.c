@@ -348,15 +348,20 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
     for (int k = 0; k < MC_CLASS_COUNT; k++)
         at[k] = starts[k];
     for (size_t i = first; i < end; i++) {
-        int best = -1;
+        size_t *best = NULL;
         for (int k = 0; k < MC_CLASS_COUNT; k++) {
             if (at[k] < starts[k + 1] &&
-                (best < 0 || copy[at[k] - first].slot_idx < copy[at[best] - first].slot_idx))
-                best = k;
+                (!best || copy[at[k] - first].slot_idx < copy[*best - first].slot_idx))
+                best = &at[k];
         }
+<<<<<<< HEAD
         if (best < 0) /* every entry of [first, end) belongs to a class */
             break;
         all[i] = copy[at[best]++ - first];
+=======
+        if (best)
+            all[i] = copy[(*best)++ - first];
+>>>>>>> store
     }
     return 0;
 }

@@ -37,8 +37,7 @@ static inline int64_t mc_unzigzag(uint64_t z)
 
 static inline uint64_t mc_zigzag(int64_t v)
 {
-    uint64_t bits = (uint64_t)v;
-    return bits << 1 ^ (0 - (bits >> 63));
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
 }
 
 static inline int64_t mc_take_zigzag(struct mc_span *s)

@@ -19,6 +19,9 @@ static atomic_long malloc_left, live_blocks;
 #define CAN_FAIL_MALLOC 1
 static atomic_long malloc_left, live_blocks; /* left: until one fails; 0: none will */
 
+/* For the libraries too, though the build hides symbols. */
+#define FOR_ALL __attribute__((visibility("default")))
+
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *block, size_t bytes);
@@ -30,28 +33,28 @@ static int must_fail(void)
     return left > 0 && atomic_fetch_sub(&malloc_left, 1) == 1;
 }
 
-void *malloc(size_t bytes)
+FOR_ALL void *malloc(size_t bytes)
 {
     void *block = must_fail() ? NULL : __libc_malloc(bytes);
     atomic_fetch_add(&live_blocks, block != NULL);
     return block;
 }
 
-void *calloc(size_t count, size_t bytes)
+FOR_ALL void *calloc(size_t count, size_t bytes)
 {
     void *block = must_fail() ? NULL : __libc_calloc(count, bytes);
     atomic_fetch_add(&live_blocks, block != NULL);
     return block;
 }
 
-void *realloc(void *old, size_t bytes)
+FOR_ALL void *realloc(void *old, size_t bytes)
 {
     void *block = must_fail() ? NULL : __libc_realloc(old, bytes);
     atomic_fetch_add(&live_blocks, !old && block);
     return block;
 }
 
-void free(void *block)
+FOR_ALL void free(void *block)
 {
     atomic_fetch_sub(&live_blocks, block != NULL);
     __libc_free(block);
