@@ -421,7 +421,7 @@ static const struct mc_frame *gen_next(struct gen *g)
 }
 
 /* What differs between two frames, or NULL. */
-static const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
+static inline const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
 {
     if (a->ts != b->ts)
         return "ts";
