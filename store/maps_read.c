@@ -354,14 +354,8 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
                 (!best || copy[at[k] - first].slot_idx < copy[*best - first].slot_idx))
                 best = &at[k];
         }
-<<<<<<< HEAD
-        if (best < 0) /* every entry of [first, end) belongs to a class */
-            break;
-        all[i] = copy[at[best]++ - first];
-=======
         if (best)
             all[i] = copy[(*best)++ - first];
->>>>>>> store
     }
     return 0;
 }
