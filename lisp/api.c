@@ -96,6 +96,11 @@ static int boot(struct scm_vm *vm)
     vm->in_port = port_param(vm, "current-input-port", 1, 0);
     vm->out_port = port_param(vm, "current-output-port", 0, 1);
     vm->err_port = port_param(vm, "current-error-port", 0, 2);
+    scm_fail_kind(vm, "memory", "out of memory: all %u cells are in use", vm->cell_count);
+    vm->oom_error = vm->pending;
+    scm_cell(scm_cell(vm->oom_error)->c)->b = scm_make_text(vm, 320, 0);
+    scm_out_of_cells(vm);
+    vm->pending = SCM_FALSE;
     vm->raise_global = scm_global_define(vm, vm->core, scm_symbol(vm, "%raise-hook"));
     vm->rewind_global = scm_global_define(vm, vm->core, scm_symbol(vm, "%rewind-throw"));
     vm->system_code = 1;
@@ -114,6 +119,7 @@ struct scm_vm *scm_vm_new(const struct scm_options *opts)
     if (!vm)
         return NULL;
     vm->closure = vm->acc = vm->pending = vm->escape_k = vm->escape_values = SCM_FALSE;
+    vm->oom_error = SCM_FALSE;
     vm->handlers = vm->params = vm->winders = vm->lib_list = SCM_NIL;
     vm->in_port = vm->out_port = vm->err_port = SCM_FALSE;
     vm->fuel = 4096;

@@ -2,7 +2,8 @@
  *
  * Each expression leaves its value in the accumulator. Variables of a frame have slots counted from
  * its first argument; what is pushed meanwhile lies above, so the depth is known at every point.
- * Variables that are assigned and captured live in boxes; closures copy what they capture.
+ * Variables that are assigned live in boxes: closures copy what they capture, and continuations
+ * copy the stack.
  */
 #include <stdlib.h>
 
@@ -197,7 +198,7 @@ static void store(struct fn *f, struct var *var)
 static void bind(struct fn *f, struct var *var, uint32_t slot)
 {
     var->slot = (int32_t)slot;
-    var->boxed = var->assigned && var->captured;
+    var->boxed = var->assigned;
     (void)f;
 }
 
@@ -385,7 +386,7 @@ static void gen_letrec(struct fn *f, struct node *n, uint32_t depth, int tail)
         if (!var || is_simple(n, i))
             continue;
         bind(f, var, depth);
-        var->boxed = var->captured;
+        var->boxed = var->captured || var->assigned;
         var->checked = 1;
         emit(f, SCM_OP_CONST, constant(f, SCM_UNDEFINED));
         push(f, depth++);

@@ -21,8 +21,11 @@ static struct lambda *whole_form(struct compiler *c, scm_value form)
 int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_value *closure,
                 struct scm_error *err)
 {
-    char here;
-    struct compiler c = {.vm = vm, .env = env, .err = err, .stack_top = &here, .top_form = form};
+    struct compiler c = {.vm = vm,
+                         .env = env,
+                         .err = err,
+                         .stack_top = __builtin_frame_address(0),
+                         .top_form = form};
     struct scm_arena_mark mark = scm_arena_mark(vm);
     uint32_t root_count = vm->root_count;
     if (vm->used_count > vm->cell_count / 2 && !vm->gc_off) {

@@ -83,6 +83,7 @@ struct compiler {
     scm_pos pos; /* of the innermost form with a place */
     scm_value top_form;
     uint32_t expansion_count;
+    uint32_t step_count;
 };
 
 /* What an identifier means. */
@@ -156,6 +157,8 @@ struct node *scm_node(struct compiler *c, enum node_kind kind, scm_pos pos);
 void scm_syntax(struct compiler *c, scm_value form, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 void scm_check_depth(struct compiler *c);
+/* One step of a walk over a form that may be circular: ends walks that would not. */
+void scm_step(struct compiler *c);
 scm_pos scm_pos_of(scm_value pair);
 scm_pos scm_pos_car(scm_value pair);
 

@@ -60,7 +60,7 @@ static int tick(struct scm_vm *vm)
     if (vm->out_of_cells) {
         vm->out_of_cells = 0;
         if (vm->cell_count - vm->used_count <= vm->reserve_count) {
-            scm_fail_kind(vm, "memory", "out of memory: all %u cells are in use", vm->cell_count);
+            scm_out_of_cells(vm);
             return -1;
         }
     }

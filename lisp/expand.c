@@ -56,11 +56,17 @@ void scm_syntax(struct compiler *c, scm_value form, const char *format, ...)
 
 void scm_check_depth(struct compiler *c)
 {
-    char here;
-    if ((size_t)(c->stack_top - &here) > C_STACK_LIMIT)
+    /* The frame's own address: a variable's may lie elsewhere under a sanitizer. */
+    if ((size_t)(c->stack_top - (char *)__builtin_frame_address(0)) > C_STACK_LIMIT)
         scm_syntax(c, SCM_FALSE, "the program is nested too deeply here");
     if (c->vm->out_of_cells)
         scm_syntax(c, SCM_FALSE, "out of memory: all %u cells are in use", c->vm->cell_count);
+}
+
+void scm_step(struct compiler *c)
+{
+    if (++c->step_count > 100000000)
+        scm_syntax(c, SCM_FALSE, "this form is circular, or too large to compile");
 }
 
 scm_value scm_list_of(struct compiler *c, int count, ...)
@@ -192,16 +198,23 @@ scm_value scm_plain(scm_value id)
     return id;
 }
 
-static int has_alias(struct compiler *c, scm_value v, int *budget)
+/* What the reader made has no alias in it; only templates bring them, into pairs of their own. */
+static int from_reader(scm_value v)
+{
+    return (scm_is_pair(v) || scm_is_vector(v)) && (scm_cell(v)->flags & SCM_POSITIONED);
+}
+
+static int has_alias(struct compiler *c, scm_value v)
 {
     scm_check_depth(c);
-    for (; scm_is_pair(v) && --*budget > 0; v = scm_cdr(v)) {
-        if (has_alias(c, scm_car(v), budget))
+    for (; scm_is_pair(v) && !from_reader(v); v = scm_cdr(v)) {
+        scm_step(c);
+        if (has_alias(c, scm_car(v)))
             return 1;
     }
-    if (scm_is_vector(v)) {
-        for (uint32_t i = 0; i < scm_count(v) && --*budget > 0; i++) {
-            if (has_alias(c, scm_items(v)[i], budget))
+    if (scm_is_vector(v) && !from_reader(v)) {
+        for (uint32_t i = 0; i < scm_count(v); i++) {
+            if (has_alias(c, scm_items(v)[i]))
                 return 1;
         }
     }
@@ -211,9 +224,11 @@ static int has_alias(struct compiler *c, scm_value v, int *budget)
 static scm_value strip(struct compiler *c, scm_value v)
 {
     scm_check_depth(c);
+    if (from_reader(v))
+        return v;
     if (scm_is_pair(v)) {
         scm_value done = SCM_NIL;
-        for (; scm_is_pair(v); v = scm_cdr(v))
+        for (; scm_is_pair(v) && !from_reader(v); v = scm_cdr(v))
             done = scm_cons(c->vm, strip(c, scm_car(v)), done);
         scm_value tail = strip(c, v);
         while (scm_is_pair(done)) {
@@ -233,14 +248,11 @@ static scm_value strip(struct compiler *c, scm_value v)
     return scm_plain(v);
 }
 
-/* A quoted datum that is deeper than the C stack allows, or circular, came from the reader: it has
- * no alias unless a macro put it there, and macros are bounded by the same depth. */
 scm_value scm_strip(struct compiler *c, scm_value datum)
 {
     if (c->expansion_count == 0)
         return datum;
-    int budget = 1 << 20;
-    return has_alias(c, datum, &budget) ? strip(c, datum) : datum;
+    return has_alias(c, datum) ? strip(c, datum) : datum;
 }
 
 enum special_form scm_form_of(struct compiler *c, scm_value id, struct scope *scope)

@@ -30,20 +30,21 @@ static int is_form(struct compiler *c, scm_value x, enum special_form sf, struct
            scm_form_of(c, scm_car(x), scope) == sf;
 }
 
-static int has_unquote(struct compiler *c, scm_value x, struct scope *scope, int *budget)
+static int has_unquote(struct compiler *c, scm_value x, struct scope *scope)
 {
     scm_check_depth(c);
-    while (scm_is_pair(x) && --*budget > 0) {
+    while (scm_is_pair(x)) {
+        scm_step(c);
         enum special_form sf = scm_form_of(c, scm_car(x), scope);
         if (sf == SF_UNQUOTE || sf == SF_UNQUOTE_SPLICING || sf == SF_QUASIQUOTE)
             return 1;
-        if (has_unquote(c, scm_car(x), scope, budget))
+        if (has_unquote(c, scm_car(x), scope))
             return 1;
         x = scm_cdr(x);
     }
     if (scm_is_vector(x)) {
         for (uint32_t i = 0; i < scm_count(x); i++) {
-            if (has_unquote(c, scm_items(x)[i], scope, budget))
+            if (has_unquote(c, scm_items(x)[i], scope))
                 return 1;
         }
     }
@@ -87,7 +88,6 @@ static scm_value quasi_list(struct compiler *c, scm_value x, int depth, struct s
 
 static scm_value quasi(struct compiler *c, scm_value x, int depth, struct scope *scope)
 {
-    int budget = 1 << 20;
     scm_check_depth(c);
     if (is_form(c, x, SF_UNQUOTE, scope)) {
         if (depth == 1)
@@ -98,7 +98,7 @@ static scm_value quasi(struct compiler *c, scm_value x, int depth, struct scope 
     if (is_form(c, x, SF_QUASIQUOTE, scope))
         return LIST3(ID("list"), quoted(c, scm_car(x)),
                      quasi(c, scm_car(scm_cdr(x)), depth + 1, scope));
-    if ((!scm_is_pair(x) && !scm_is_vector(x)) || !has_unquote(c, x, scope, &budget))
+    if ((!scm_is_pair(x) && !scm_is_vector(x)) || !has_unquote(c, x, scope))
         return quoted(c, x);
     if (scm_is_pair(x))
         return quasi_list(c, x, depth, scope);

@@ -91,7 +91,8 @@ static void mark_children(struct marker *m, const struct scm_cell *cell)
         mark_code(m, scm_ptr(cell->a));
         break;
     case SCM_T_CONT:
-        mark_cont(m, scm_ptr(cell->a));
+        if (cell->a)
+            mark_cont(m, scm_ptr(cell->a));
         break;
     default:
         break;
@@ -115,9 +116,9 @@ static void mark_roots(struct marker *m)
         drain(m);
     }
     const scm_value registers[] = {
-        vm->closure,       vm->acc,      vm->handlers,      vm->params,   vm->winders,
-        vm->pending,       vm->escape_k, vm->escape_values, vm->lib_list, vm->raise_global,
-        vm->rewind_global, vm->out_port, vm->in_port,       vm->err_port,
+        vm->closure,      vm->acc,           vm->handlers, vm->params,        vm->winders,
+        vm->pending,      vm->oom_error,     vm->escape_k, vm->escape_values, vm->lib_list,
+        vm->raise_global, vm->rewind_global, vm->out_port, vm->in_port,       vm->err_port,
     };
     push_all(m, registers, sizeof registers / sizeof *registers);
     for (uint32_t i = 0; i < vm->root_count; i++)

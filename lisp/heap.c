@@ -129,7 +129,7 @@ static int refill(struct scm_vm *vm)
         if (next_run(vm, vm->gc_stress && !vm->gc_off ? 1 : budget))
             return 1;
     }
-    if (!vm->gc_off) {
+    if (!vm->gc_off && !vm->out_of_cells) {
         scm_collect(vm);
     } else if (vm->used_count < limit) {
         vm->threshold_count = limit; /* no collection now: use what there is */
@@ -185,7 +185,7 @@ scm_value scm_no_memory(struct scm_vm *vm, size_t wanted_bytes)
         scm_fail_kind(vm, "memory", "out of memory: %zu bytes more would pass the limit of %zu",
                       wanted_bytes, vm->payload_limit_bytes);
     else
-        scm_fail_kind(vm, "memory", "out of memory: all %u cells are in use", vm->cell_count);
+        scm_out_of_cells(vm);
     if (vm->run)
         scm_throw(vm);
     return SCM_FALSE;

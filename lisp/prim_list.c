@@ -20,10 +20,12 @@ static scm_value path(struct scm_vm *vm, const scm_value *argv, const char *name
 }
 #define PATHS(X)                                                                                   \
     X(car)                                                                                         \
-    X(cdr) X(caar) X(cadr) X(cdar) X(cddr) X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr)   \
-        X(cddar) X(cdddr) X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar)    \
-            X(cadddr) X(cdaaar) X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar)        \
-                X(cddddr)
+    X(cdr)                                                                                         \
+    X(caar)                                                                                        \
+    X(cadr)                                                                                        \
+    X(cdar) X(cddr) X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr) X(cddar) X(cdddr)        \
+        X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar) X(cadddr) X(cdaaar)  \
+            X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar) X(cddddr)
 #define X(name)                                                                                    \
     SCM_PRIM(p_##name)                                                                             \
     {                                                                                              \
@@ -66,7 +68,7 @@ SCM_PRIM(p_cons_star)
 static scm_value copy_onto(struct scm_vm *vm, scm_value from, scm_value tail)
 {
     scm_value head = SCM_NIL, last = SCM_NIL;
-    if (from == SCM_NIL)
+    if (!scm_is_pair(from))
         return tail;
     scm_push_root(vm, &head);
     scm_push_root(vm, &tail);
@@ -217,27 +219,29 @@ static int same(struct scm_vm *vm, enum sameness how, scm_value a, scm_value b)
 static scm_value member_by(struct scm_vm *vm, const char *who, enum sameness how,
                            const scm_value *argv)
 {
-    scm_value at = argv[1], slow = at;
-    for (int odd = 0; scm_is_pair(at); at = scm_cell(at)->b, odd ^= 1) {
+    scm_value at = argv[1];
+    uint32_t steps = 0;
+    for (; scm_is_pair(at); at = scm_cell(at)->b) {
         if (same(vm, how, argv[0], scm_cell(at)->a))
             return at;
-        if (odd && (slow = scm_cell(slow)->b) == at)
-            return SCM_FALSE; /* once round a cycle */
+        if (++steps > vm->cell_count)
+            break; /* round a cycle */
     }
     return at == SCM_NIL ? SCM_FALSE : scm_wrong(vm, who, "a list", argv[1]);
 }
 static scm_value assoc_by(struct scm_vm *vm, const char *who, enum sameness how,
                           const scm_value *argv)
 {
-    scm_value at = argv[1], slow = at;
-    for (int odd = 0; scm_is_pair(at); at = scm_cell(at)->b, odd ^= 1) {
+    scm_value at = argv[1];
+    uint32_t steps = 0;
+    for (; scm_is_pair(at); at = scm_cell(at)->b) {
         scm_value entry = scm_cell(at)->a;
         if (!scm_is_pair(entry))
             return scm_wrong(vm, who, "a list of pairs", argv[1]);
         if (same(vm, how, argv[0], scm_cell(entry)->a))
             return entry;
-        if (odd && (slow = scm_cell(slow)->b) == at)
-            return SCM_FALSE;
+        if (++steps > vm->cell_count)
+            break;
     }
     return at == SCM_NIL ? SCM_FALSE : scm_wrong(vm, who, "a list of pairs", argv[1]);
 }

@@ -577,6 +577,7 @@ static int finish_vector(struct reading *g, scm_value *f, scm_value *out)
                 return code;
         }
     }
+    scm_cell(v)->flags = SCM_POSITIONED;
     *out = v;
     return 0;
 }

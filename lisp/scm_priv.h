@@ -64,7 +64,7 @@ enum scm_type {
 #define SCM_T_FREE '.'
 
 /* Flags of a cell. */
-#define SCM_POSITIONED 1u  /* a pair from the reader: aux is the file, c the positions */
+#define SCM_POSITIONED 1u  /* from the reader; a pair's aux is the file, c the positions */
 #define SCM_ESCAPE_ONLY 2u /* a continuation that can only be left for, and holds no stack */
 
 struct scm_cell {
@@ -297,7 +297,8 @@ struct scm_vm {
     scm_value closure, acc;
     int64_t fuel; /* calls and jumps until the next look at the clock */
     scm_value handlers, params, winders;
-    scm_value pending;                 /* the condition of SCM_FAILED */
+    scm_value pending;   /* the condition of SCM_FAILED */
+    scm_value oom_error; /* made in time: when cells are short there is none for one */
     scm_value escape_k, escape_values; /* a continuation on its way out through C */
     struct scm_run *run;
     uint64_t run_ids;
@@ -359,6 +360,8 @@ void *scm_payload(struct scm_vm *vm, size_t count_bytes);
 void scm_payload_free(struct scm_vm *vm, void *payload, size_t count_bytes);
 /* Leave the primitive with a "memory" condition; inside a run this does not return. */
 scm_value scm_no_memory(struct scm_vm *vm, size_t wanted_bytes);
+/* Make "all cells are in use" the pending condition. Takes no cell. */
+void scm_out_of_cells(struct scm_vm *vm);
 void scm_heap_publish(struct scm_vm *vm);
 void *scm_temp(struct scm_vm *vm, size_t count_bytes); /* in the current arena; NULL: no memory */
 struct scm_arena *scm_arena_now(struct scm_vm *vm);

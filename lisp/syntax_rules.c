@@ -101,6 +101,7 @@ static void declare(struct expansion *x, scm_value pattern, int depth)
 {
     scm_check_depth(x->c);
     while (scm_is_pair(pattern)) {
+        scm_step(x->c);
         scm_value next = scm_cdr(pattern);
         int many = scm_is_pair(next) && is_ellipsis(x, scm_car(next));
         declare(x, scm_car(pattern), depth + many);
@@ -132,11 +133,11 @@ static struct pattern_var *find_var(struct expansion *x, scm_value id)
 
 static int match(struct expansion *x, scm_value pattern, scm_value form);
 
-static size_t proper_part(scm_value form)
+static size_t proper_part(struct compiler *c, scm_value form)
 {
     size_t count = 0;
-    for (; scm_is_pair(form); form = scm_cdr(form))
-        count++;
+    for (; scm_is_pair(form); form = scm_cdr(form), count++)
+        scm_step(c);
     return count;
 }
 
@@ -193,7 +194,7 @@ static int match_list(struct expansion *x, scm_value pattern, scm_value form)
     while (scm_is_pair(pattern)) {
         scm_value next = scm_cdr(pattern);
         if (scm_is_pair(next) && is_ellipsis(x, scm_car(next))) {
-            size_t after = proper_part(scm_cdr(next)), there = proper_part(form);
+            size_t after = proper_part(x->c, scm_cdr(next)), there = proper_part(x->c, form);
             if (there < after)
                 return 0;
             scm_value at = form;
@@ -273,6 +274,7 @@ static int uses(struct expansion *x, scm_value template, const struct pattern_va
 {
     scm_check_depth(x->c);
     while (scm_is_pair(template)) {
+        scm_step(x->c);
         if (uses(x, scm_car(template), var))
             return 1;
         template = scm_cdr(template);
@@ -335,6 +337,9 @@ static scm_value fill_list(struct expansion *x, scm_value template, int escaped)
     while (scm_is_pair(template)) {
         scm_value item = scm_car(template);
         int depth = 0;
+        scm_step(x->c);
+        if (x->c->vm->out_of_cells)
+            scm_check_depth(x->c);
         template = scm_cdr(template);
         while (!escaped && scm_is_pair(template) && is_ellipsis(x, scm_car(template))) {
             depth++;

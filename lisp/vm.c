@@ -127,6 +127,22 @@ static void shown(struct scm_vm *vm, scm_value v, char *buf, size_t buf_bytes)
     mc_buf_fini(&text);
 }
 
+/* The place is written into the condition's own string, which has room for any. */
+void scm_out_of_cells(struct scm_vm *vm)
+{
+    char where[320];
+    if (!scm_is(vm->oom_error, SCM_T_ERROR))
+        return;
+    scm_locate(vm, where, sizeof where);
+    scm_value place = scm_cdr(scm_cell(vm->oom_error)->c);
+    size_t count = strlen(where);
+    memcpy(scm_text_of(place)->bytes, where, count);
+    scm_cell(place)->b = count;
+    scm_cell(place)->c = scm_utf8_count(where, count);
+    scm_text_of(place)->at_char = scm_text_of(place)->at_byte = 0;
+    vm->pending = vm->oom_error;
+}
+
 scm_value scm_wrong(struct scm_vm *vm, const char *who, const char *expected, scm_value got)
 {
     char text[160];

@@ -193,9 +193,10 @@ static void begin(struct stream *s, struct mc_http_request *r)
 
 static void refuse(struct stream *s, struct mc_http_request *r, int code)
 {
-    mc_answer_error(r, mc_answer_status(code), mc_strerror(code),
-                    code == MC_ENORUN ? "see /api/runs for the runs there are"
-                                      : "the stream can't be opened now");
+    const char *detail = code == MC_ENORUN   ? "see /api/runs for the runs there are"
+                         : code == MC_ELIMIT ? "too many recorded runs are played; try again"
+                                             : "the stream can't be opened now";
+    mc_answer_error(r, code == MC_ELIMIT ? 503 : mc_answer_status(code), mc_strerror(code), detail);
     stream_free(s);
 }
 

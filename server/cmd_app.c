@@ -81,7 +81,7 @@ static int listen_start(struct host *h, const struct mc_settings *s, const char 
     char why[512] = "";
     int rc = mc_http_server_open(&h->loop, &options, &h->server, why, sizeof(why));
     if (rc != 0)
-        mc_say("--listen: %s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(s->listen, rc, why);
     return rc;
 }
 
@@ -126,6 +126,8 @@ static int host_start(struct host *h, const struct mc_settings *s, const char *n
     }
     struct scm_error err;
     if (mc_app_load(h->app, s->args[0], &err) != 0) {
+        if (strcmp(err.kind, "exit") == 0)
+            return mc_app_exit_status(h->app);
         mc_say("%s: %s", err.where[0] != '\0' ? err.where : s->args[0], err.message);
         return MC_EXIT_USAGE;
     }

@@ -34,7 +34,7 @@ static int run(const struct mc_settings *s)
         struct mc_reader *reader;
         char why[512] = "";
         int rc = mc_reader_open(path, &reader, why, sizeof(why));
-        mc_say("check: %s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(path, rc, why);
         if (rc == 0)
             mc_reader_close(reader);
         return MC_EXIT_FAILED;

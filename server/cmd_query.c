@@ -43,7 +43,7 @@ static int run(const struct mc_settings *s)
     char why[512] = "";
     int rc = mc_reader_open(path, &reader, why, sizeof(why));
     if (rc != 0) {
-        mc_say("%s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(path, rc, why);
         return MC_EXIT_FAILED;
     }
     struct answer answer = {.format = s->format};
@@ -59,7 +59,7 @@ static int run(const struct mc_settings *s)
         rc = answer.rc;
     if (rc != 0) {
         fflush(stdout);
-        mc_say("query: %s: %s", path, why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(path, rc, why);
         return MC_EXIT_FAILED;
     }
     if (truncated)

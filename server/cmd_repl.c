@@ -51,19 +51,23 @@ static int open_count(const char *text, size_t bytes)
     return depth + comments;
 }
 
+enum outcome { FINE, FAILED, LEFT }; /* LEFT: by (exit …) */
+
 /* Evaluate what has been typed and print its value. */
-static int evaluate(struct scm_vm *vm, const struct mc_buf *text)
+static enum outcome evaluate(struct scm_vm *vm, const struct mc_buf *text)
 {
     struct scm_error err;
     scm_value value = SCM_VOID;
     int rc = scm_eval_text(vm, "repl", (const char *)text->bytes, text->count, &value, &err);
     if (rc != 0) {
         fflush(stdout);
+        if (strcmp(err.kind, "exit") == 0)
+            return LEFT;
         say_error(&err);
-        return rc;
+        return FAILED;
     }
     if (value == SCM_VOID)
-        return 0;
+        return FINE;
     struct mc_buf out = {0};
     scm_push_root(vm, &value);
     scm_print(vm, value, 0, &out);
@@ -71,7 +75,7 @@ static int evaluate(struct scm_vm *vm, const struct mc_buf *text)
     fwrite(out.bytes, 1, out.count, stdout);
     putchar('\n');
     mc_buf_fini(&out);
-    return 0;
+    return FINE;
 }
 
 static int is_blank(const struct mc_buf *b)
@@ -87,7 +91,7 @@ static int is_blank(const struct mc_buf *b)
 static int talk(struct scm_vm *vm)
 {
     int is_person = isatty(STDIN_FILENO);
-    int failed = 0;
+    int status = MC_EXIT_DONE;
     struct mc_buf text = {0};
     char *line = NULL;
     size_t line_room = 0;
@@ -101,17 +105,20 @@ static int talk(struct scm_vm *vm)
             mc_buf_add(&text, line, (size_t)got);
         if (got > 0 && open_count((const char *)text.bytes, text.count) > 0)
             continue;
-        if (!is_blank(&text))
-            failed |= evaluate(vm, &text) != 0;
+        enum outcome outcome = is_blank(&text) ? FINE : evaluate(vm, &text);
         text.count = 0;
-        if (got <= 0)
+        if (outcome == FAILED && !is_person)
+            status = MC_EXIT_FAILED;
+        if (outcome == LEFT)
+            status = scm_exit_status(vm);
+        if (got <= 0 || outcome == LEFT)
             break;
     }
     if (is_person)
         putchar('\n');
     free(line);
     mc_buf_fini(&text);
-    return failed && !is_person ? MC_EXIT_FAILED : MC_EXIT_DONE;
+    return status;
 }
 
 static int run(const struct mc_settings *s)
@@ -127,8 +134,9 @@ static int run(const struct mc_settings *s)
         status = talk(vm);
     } else if (scm_load_file(vm, s->args[0], &err) != 0) {
         fflush(stdout);
-        say_error(&err);
-        status = MC_EXIT_FAILED;
+        status = strcmp(err.kind, "exit") == 0 ? scm_exit_status(vm) : MC_EXIT_FAILED;
+        if (strcmp(err.kind, "exit") != 0)
+            say_error(&err);
     }
     scm_vm_free(vm);
     int printed = mc_stdout_finish();

@@ -48,7 +48,7 @@ static int run(const struct mc_settings *s)
     int status = MC_EXIT_FAILED;
     int rc = mc_dashboard_open(&r.loop, &options, &r.dashboard, why, sizeof(why));
     if (rc != 0) {
-        mc_say("replay: %s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(s->arg_count == 1 ? s->args[0] : "replay", rc, why);
     } else {
         uv_signal_init(&r.loop, &r.sigint);
         uv_signal_init(&r.loop, &r.sigterm);

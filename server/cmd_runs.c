@@ -58,7 +58,7 @@ static int run(const struct mc_settings *s)
     char why[512] = "";
     int rc = mc_reader_open(s->args[0], &reader, why, sizeof(why));
     if (rc != 0) {
-        mc_say("%s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(s->args[0], rc, why);
         return MC_EXIT_FAILED;
     }
     rc = mc_reader_runs(reader, &runs, &count);

@@ -24,11 +24,15 @@ struct mc_command {
 
 extern const struct mc_command mc_command_serve, mc_command_record, mc_command_replay,
     mc_command_query, mc_command_runs, mc_command_check, mc_command_ls, mc_command_repl,
-    mc_command_diff, mc_command_app;
+    mc_command_app, mc_command_export, mc_command_diff;
 
 /* One line on stderr, "memcam: " before it, whatever bytes the arguments hold: control characters
  * come out escaped. An error says what, where, and what to do. */
 void mc_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The line for a call that failed: `why` where the callee has filled it, the code's text where not;
+ * and `where` (a file, an address) before it unless it stands there already. */
+void mc_say_failure(const char *where, int code, const char *why);
 
 /* Flush stdout. MC_EXIT_DONE, or MC_EXIT_FAILED when what was printed did not get through. */
 int mc_stdout_finish(void);

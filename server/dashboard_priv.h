@@ -14,7 +14,7 @@ struct mc_dashboard {
     struct mc_hub *hub; /* owned: the live run */
     char url[160];
     uint32_t *route_ids; /* owned: of each entry of the route table, for the trace */
-    unsigned job_count, query_count;
+    unsigned job_count, query_count, feed_count, feed_peak;
     unsigned refs; /* the open server, jobs, feeds: freed when it is 0 */
     int closing;
     uv_timer_t drain; /* while closing: live clients are given a moment to take their `end` */

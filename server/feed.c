@@ -1,10 +1,13 @@
 /* feed.c: play a run on the loop, a slice at a time. */
 #include "server/feed.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "server/dashboard_priv.h"
 #include "tracer/error.h"
+
+#define TRIM_FEEDS 16
 
 struct mc_feed {
     struct mc_dashboard *dashboard; /* referenced */
@@ -20,11 +23,22 @@ struct mc_feed {
     int over, closed;
 };
 
+/* Many players at once leave a heap full of small holes, 1 MB for each: after 200 of them 200 MB
+ * stayed. When most have gone, give the holes back. */
+static void give_back_memory(struct mc_dashboard *d)
+{
+    if (d->feed_peak < TRIM_FEEDS || d->feed_count > d->feed_peak / 4)
+        return;
+    d->feed_peak = d->feed_count;
+    malloc_trim(1 << 20);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct mc_feed *f = handle->data;
     struct mc_dashboard *d = f->dashboard;
     free(f);
+    give_back_memory(d);
     mc_dashboard_unref(d);
 }
 
@@ -33,6 +47,7 @@ void mc_feed_close(struct mc_feed *f)
     if (!f || f->closed)
         return;
     f->closed = 1;
+    f->dashboard->feed_count--;
     mc_player_close(f->player);
     mc_traces_give(f->file, f->reader);
     mc_buf_fini(&f->text);
@@ -43,6 +58,8 @@ int mc_feed_open(struct mc_dashboard *d, struct mc_trace_file *file,
                  const struct mc_player_options *opts, void (*wake)(void *arg), void *arg,
                  struct mc_feed **out)
 {
+    if (d->feed_count >= MC_FEEDS_MAX)
+        return MC_ELIMIT;
     struct mc_feed *f = calloc(1, sizeof *f);
     if (!f)
         return MC_ENOMEM;
@@ -55,6 +72,8 @@ int mc_feed_open(struct mc_dashboard *d, struct mc_trace_file *file,
         goto give_reader;
     f->dashboard = d;
     mc_dashboard_ref(d);
+    if (++d->feed_count > d->feed_peak)
+        d->feed_peak = d->feed_count;
     f->wake = wake;
     f->arg = arg;
     uv_timer_init(d->loop, &f->timer);

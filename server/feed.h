@@ -14,13 +14,14 @@
 
 #define MC_FEED_SLICE_NS 5000000
 #define MC_FEED_SLICE_BYTES (256u << 10)
+#define MC_FEEDS_MAX 256 /* at a time: each has a reader, which takes two descriptors */
 #define MC_FEED_PIECE_BYTES (32u << 10)
 
 struct mc_dashboard;
 struct mc_feed;
 
 /* wake(arg) is called when mc_feed_next may have something. Codes as mc_reader_open and
- * mc_player_open. */
+ * mc_player_open; MC_ELIMIT when MC_FEEDS_MAX are open. */
 int mc_feed_open(struct mc_dashboard *d, struct mc_trace_file *file,
                  const struct mc_player_options *opts, void (*wake)(void *arg), void *arg,
                  struct mc_feed **out);

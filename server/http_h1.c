@@ -26,7 +26,7 @@ static int begin(struct mc_http_conn *c)
     struct mc_http_server *s = c->server;
     struct mc_http_request *r = mc_request_new(c, ++c->h1_count);
     if (!r) {
-        mc_counter_add(s->shed_count, 1);
+        mc_request_shed(s, c->id, c->h1_count);
         c->canned = mc_shed_h1;
         return -1;
     }

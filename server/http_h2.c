@@ -101,7 +101,7 @@ static void shed(struct mc_http_conn *c, int32_t stream_id)
                                          NV("content-length", "83")};
     nghttp2_data_provider body = {.source.ptr = (void *)(uintptr_t)mc_shed_body,
                                   .read_callback = read_shed_body};
-    mc_counter_add(c->server->shed_count, 1);
+    mc_request_shed(c->server, c->id, (uint32_t)stream_id);
     if (nghttp2_submit_response(c->h2, stream_id, headers, 4, &body) < 0)
         mc_conn_close(c, c->server->str.limit);
 }

@@ -106,6 +106,9 @@ struct mc_http_request { /* stands at the start of its arena */
 
 /* http_request.c. A new request from the arenas, linked to c; NULL when there is none (shed). */
 struct mc_http_request *mc_request_new(struct mc_http_conn *c, uint32_t stream_id);
+/* A request is answered 503 without a slot of its own: count it, and tell the trace, with the route
+ * "(shed)", so that it is an error to whoever looks at routes and servers. */
+void mc_request_shed(struct mc_http_server *s, uint64_t conn_id, uint32_t stream_id);
 /* Copy a header; both NUL-terminated by us. 0, or -1: no memory. */
 int mc_request_add_header(struct mc_http_request *r, const uint8_t *name, size_t name_bytes,
                           const uint8_t *value, size_t value_bytes);
@@ -202,6 +205,7 @@ struct mc_shed_conn { /* a connection that gets no handle: read once, refused, c
 
 /* String ids, cached. X(field, "text") */
 #define MC_HTTP_STRINGS(X)                                                                         \
+    X(shed, "(shed)")                                                                              \
     X(unrouted, "(unrouted)")                                                                      \
     X(done, "done")                                                                                \
     X(reset, "reset")                                                                              \

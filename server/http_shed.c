@@ -97,7 +97,7 @@ int mc_shed_accept(struct mc_http_server *s)
     mc_server_peer(&x->tcp, peer, sizeof peer);
     mc_event_accept_on(s->o.tracer, x->conn_id, s->owner, peer);
     mc_event_overflow(s->o.tracer, x->conn_id, 0, s->conns.name);
-    mc_counter_add(s->shed_count, 1);
+    mc_request_shed(s, x->conn_id, 0);
     if (!accepted || uv_read_start((uv_stream_t *)&x->tcp, on_alloc, on_read) < 0)
         shed_close(x);
     return 0;

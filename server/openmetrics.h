@@ -10,7 +10,5 @@
 /* Append the whole exposition, with its "# EOF". info and frame are NULL when no run is live. */
 void mc_openmetrics(const struct mc_run_info *info, const struct mc_frame *frame,
                     struct mc_buf *out);
-/* Append a label's value with its quotes, escaped. */
-void mc_openmetrics_label(struct mc_buf *out, const char *text);
 
 #endif

@@ -15,6 +15,7 @@ enum option_type {
     OPTION_COUNT,
     OPTION_SIZE,
     OPTION_TIME,
+    OPTION_MOMENT, /* of a run */
     OPTION_ADDRESS,
     OPTION_CHOICE, /* text, one of `value_name`, which is split at '|' */
     OPTION_CLOCK,  /* "us" or "ns": 1 for ns */
@@ -85,6 +86,18 @@ static const struct option options[] = {
      "how the answer is printed"},
     {"--format", OPTION_CHOICE, AT(format), "table|json", "table", 0, 0, MC_FOR_RUNS | MC_FOR_LS,
      "how the answer is printed"},
+    {"--format", OPTION_CHOICE, AT(format), "csv|jsonl|openmetrics|perfetto", "jsonl", 0, 0,
+     MC_FOR_EXPORT, "what is written"},
+    {"--run", OPTION_COUNT, AT(run_id), "N", NULL, 1, INT64_MAX, MC_FOR_EXPORT,
+     "which run, as memcam runs numbers them; default: the newest"},
+    {"--from", OPTION_MOMENT, AT(from), "T", "begin", 0, 0, MC_FOR_EXPORT,
+     "from this time of the run on: 90s, 1m30s, or nanoseconds"},
+    {"--to", OPTION_MOMENT, AT(to), "T", "end", 0, 0, MC_FOR_EXPORT,
+     "up to this time, which is not in it any more"},
+    {"--table", OPTION_TEXT, AT(table), "TABLE", NULL, 0, 0, MC_FOR_EXPORT,
+     "csv: the table; jsonl: the tables, with commas between, else all"},
+    {"--output", OPTION_TEXT, AT(output), "FILE", "-", 0, 0, MC_FOR_EXPORT,
+     "where it goes; -: stdout"},
     {"--limit", OPTION_COUNT, AT(limit), "N", NULL, 0, INT64_MAX, MC_FOR_QUERY,
      "print at most N rows; 0: all of them"},
     {"--vs", OPTION_SPLIT, AT(split_at), NULL, NULL, 0, 0, MC_FOR_DIFF,
@@ -173,6 +186,36 @@ int mc_duration_parse(const char *text, int64_t *ns)
     return parse_scaled(text, units, ns);
 }
 
+int mc_moment_parse(const char *text, int64_t *ts)
+{
+    if (strcmp(text, "begin") == 0 || strcmp(text, "end") == 0) {
+        *ts = text[0] == 'b' ? INT64_MIN : INT64_MAX;
+        return 0;
+    }
+    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0') {
+        errno = 0;
+        *ts = strtoll(text, NULL, 10);
+        return errno == 0 ? 0 : MC_EINVAL;
+    }
+    int64_t sum = 0;
+    do {
+        char part[64];
+        size_t bytes = strspn(text, "0123456789.");
+        bytes += strcspn(text + bytes, "0123456789.");
+        int64_t ns;
+        if (bytes >= sizeof(part))
+            return MC_EINVAL;
+        memcpy(part, text, bytes);
+        part[bytes] = '\0';
+        if (strcmp(part, "forever") == 0 || mc_duration_parse(part, &ns) != 0 ||
+            __builtin_add_overflow(sum, ns, &sum))
+            return MC_EINVAL;
+        text += bytes;
+    } while (*text != '\0');
+    *ts = sum;
+    return 0;
+}
+
 int mc_address_parse(const char *text, char *out, size_t out_bytes)
 {
     const char *colon = strrchr(text, ':');
@@ -253,6 +296,8 @@ static int option_set(const struct option *o, char *value, struct mc_settings *s
         return is_choice(value, o->value_name) ? 0 : MC_EINVAL;
     case OPTION_HOSTS:
         return host_add(place, value);
+    case OPTION_MOMENT:
+        return mc_moment_parse(value, place);
     case OPTION_ADDRESS:
         return mc_address_parse(value, place, sizeof(s->listen));
     case OPTION_COUNT:
@@ -283,6 +328,7 @@ static void complain(const struct mc_command *c, const struct option *o, const c
         [OPTION_COUNT] = "a whole number",
         [OPTION_SIZE] = "a size like 64M or 1GiB",
         [OPTION_TIME] = "a time with its unit, like 100ms or 24h",
+        [OPTION_MOMENT] = "a time of the run, like 90s, 1m30s, or nanoseconds",
         [OPTION_ADDRESS] = "IP:PORT, like 127.0.0.1:8080 or [::1]:0",
         [OPTION_HOSTS] = "a name, at most 16 times",
     };

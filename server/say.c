@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/command.h"
+#include "tracer/error.h"
 
 #define LINE_BYTES 2048
 
@@ -33,6 +34,16 @@ void mc_say(const char *format, ...)
             return;
         done += wrote > 0 ? (size_t)wrote : 0;
     }
+}
+
+void mc_say_failure(const char *where, int code, const char *why)
+{
+    if (why[0] == '\0')
+        why = mc_strerror(code);
+    if (strstr(why, where) != NULL)
+        mc_say("%s", why);
+    else
+        mc_say("%s: %s", where, why);
 }
 
 int mc_stdout_finish(void)

@@ -197,7 +197,7 @@ static int attach(struct session *s)
     char why[640] = "";
     int rc = mc_recorder_open(s->program.path, &options, &s->recorder, why, sizeof(why));
     if (rc != 0) {
-        mc_say("%s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(s->program.path, rc, why);
         return rc;
     }
     s->run_count++;
@@ -326,7 +326,7 @@ static int store_open(struct session *s)
     char why[512] = "";
     int rc = mc_writer_open(o->store, &options, &s->writer, why, sizeof(why));
     if (rc != 0)
-        mc_say("%s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(o->store, rc, why);
     snprintf(s->config, sizeof(s->config),
              "{\"interval_ns\":%lld,\"event_clock\":\"%s\",\"keep_ns\":%lld,\"max_bytes\":%lld}",
              (long long)o->interval_ns, o->event_clock_ns ? "ns" : "us", (long long)o->keep_ns,
@@ -352,7 +352,7 @@ static int dashboard_open(struct session *s)
     char why[512] = "";
     int rc = mc_dashboard_open(&s->loop, &options, &s->dashboard, why, sizeof(why));
     if (rc != 0)
-        mc_say("--dash: %s", why[0] != '\0' ? why : mc_strerror(rc));
+        mc_say_failure(o->dash, rc, why);
     return rc;
 }
 

@@ -7,7 +7,7 @@
 
 #include "store/trace.h"
 
-#define MC_TRACE_IDLE_READERS 4
+#define MC_TRACE_IDLE_READERS 2
 
 struct mc_trace_file {
     char *path;                                    /* owned */

@@ -111,23 +111,64 @@ int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x) TEXT_OF_(x)
 
-/* The tables are made in one transaction of a rollback journal, so that a file is either empty or
- * whole; only then it becomes a WAL file. */
-static int create(sqlite3 *db)
+static int make_tables(const char *path)
 {
-    int rc = mc_file_exec(
-        db, "PRAGMA page_size=" TEXT_OF(
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = mc_file_error(NULL, sqlite3_open_v2(path, &db, flags, NULL));
+    if (rc == 0)
+        rc = mc_file_exec(
+            db,
+            "PRAGMA page_size=" TEXT_OF(
                 MC_TRACE_PAGE_BYTES) ";"
                                      "PRAGMA auto_vacuum=INCREMENTAL;"
-                                     "PRAGMA journal_mode=DELETE;"
-                                     "BEGIN IMMEDIATE;"
                                      "PRAGMA application_id=" TEXT_OF(
                                          MC_TRACE_APP_ID) ";"
                                                           "PRAGMA user_version=" TEXT_OF(
-                                                              MC_TRACE_VERSION) ";" MC_TRACE_DDL
-                                                                                "COMMIT;");
-    if (rc < 0 && !sqlite3_get_autocommit(db))
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+                                                              MC_TRACE_VERSION) ";"
+                                                                                "BEGIN"
+                                                                                ";" MC_TRACE_DDL
+                                                                                "COMMIT;"
+                                                                                "PRAGMA "
+                                                                                "journal_mode=WAL");
+    int closed = mc_file_error(NULL, sqlite3_close(db));
+    return rc < 0 ? rc : closed;
+}
+
+/* Make the directory entry of `path` durable. */
+static void sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int fd = name ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(name);
+}
+
+/* A trace comes into being under another name and then takes its own, so that no kill leaves half
+ * of one. The caller has the lock, and `path` is not there or empty. */
+static int create(const char *path)
+{
+    static const char *const suffixes[] = {"-new", "-new-journal", "-new-wal", "-new-shm"};
+    size_t room = strlen(path) + sizeof "-new-journal";
+    char *name = malloc(room);
+    if (!name)
+        return MC_ENOMEM;
+    for (int i = 3; i >= 0; i--) {
+        snprintf(name, room, "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    int rc = make_tables(name);
+    if (rc == 0 && rename(name, path) < 0)
+        rc = mc_error_from_errno(errno);
+    if (rc < 0)
+        unlink(name);
+    else
+        sync_directory(path);
+    free(name);
     return rc;
 }
 
@@ -136,11 +177,12 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     int fresh = mc_file_probe(path, why, why_bytes);
     if (fresh < 0)
         return fresh;
+    int rc = fresh == MC_END ? create(path) : 0;
+    if (rc < 0)
+        return mc_file_why(rc, why, why_bytes, "%s: can't be made: %s", path, mc_strerror(rc));
     sqlite3 *db = NULL;
-    int rc = mc_file_error(
-        NULL,
-        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                        NULL));
+    rc = mc_file_error(
+        NULL, sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
     if (rc < 0) {
         int code = rc == MC_EIO && db ? mc_error_from_errno(sqlite3_system_errno(db)) : rc;
         mc_file_why(code, why, why_bytes, "%s: can't be opened for writing: %s", path,
@@ -150,8 +192,6 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     }
     sqlite3_busy_timeout(db, 2000);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if (fresh == MC_END)
-        rc = create(db);
     if (rc == 0)
         rc = mc_file_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                               "PRAGMA cell_size_check=1; PRAGMA trusted_schema=0;"

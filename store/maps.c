@@ -164,7 +164,7 @@ static uint32_t count_used(const struct mc_map_state *m, uint32_t from, uint32_t
 {
     uint32_t used = 0;
     while (from < to && from % 64) {
-        used += m->used[from / 64] >> from % 64 & 1;
+        used += (uint32_t)(m->used[from / 64] >> from % 64 & 1);
         from++;
     }
     while (from + 64 <= to) {

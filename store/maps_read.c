@@ -170,123 +170,192 @@ static int domain_skip(const struct mc_map_state *m, int class, uint32_t *slot, 
     return 0;
 }
 
-/* Append the `length` next slots of the domain to `out` as changes. */
-static int domain_take(const struct mc_map_state *m, int class, uint32_t *slot, uint64_t length,
-                       struct mc_buf *out)
+/* What is read of one map's frame, while it is read. Arrays are written at once; the bits of
+ * `used`, which ranks are counted on, only when all classes are through. */
+struct step {
+    struct mc_map_reader *reader;
+    struct mc_map_state *m;
+    struct mc_buf *flips;   /* struct flip */
+    struct mc_buf *changes; /* struct mc_slot_change, or NULL when nobody wants them */
+    uint32_t map_idx;
+    int class, owner_rule, conn_rule;
+};
+
+struct flip {
+    uint32_t word_idx;
+    uint64_t bits;
+};
+
+/* The slots of a word that the class takes: from columns into the map, and into the changes. */
+static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits)
 {
-    uint32_t n = m->map.slot_count, at = *slot;
+    struct mc_map_state *m = s->m;
+    struct mc_span *column = s->reader->column;
+    uint32_t count = (uint32_t)__builtin_popcountll(bits);
+    struct mc_slot_change *to = NULL;
+    if (s->changes) {
+        to = (void *)mc_buf_reserve(s->changes, count * sizeof *to);
+        if (!to)
+            return MC_ENOMEM;
+        s->changes->count += count * sizeof *to;
+    }
+    if (s->class != MC_CLASS_CHANGED) {
+        struct flip *flip = (void *)mc_buf_reserve(s->flips, sizeof *flip);
+        if (!flip)
+            return MC_ENOMEM;
+        *flip = (struct flip){word_idx, bits};
+        s->flips->count += sizeof *flip;
+    }
+    for (; bits; bits &= bits - 1) {
+        uint32_t at = word_idx * 64 + (uint32_t)__builtin_ctzll(bits);
+        struct mc_slot_change c = {s->map_idx, at, m->map.states[at], MC_STATE_FREE, 0, 0};
+        if (s->class != MC_CLASS_FREED) {
+            c.state = mc_take_byte(&column[MC_MAP_STATES]);
+            if (!valid_state(c.state) || c.state == MC_STATE_FREE)
+                return MC_ECORRUPT;
+        }
+        m->map.states[at] = c.state;
+        if (s->owner_rule == MC_RULE_LISTED)
+            c.owner = (uint16_t)mc_take_varint(&column[MC_MAP_OWNERS]);
+        else if (s->owner_rule == MC_RULE_SAME && m->map.owners)
+            c.owner = m->map.owners[at];
+        if (s->conn_rule == MC_RULE_LISTED)
+            c.conn_id = m->last_conn += (uint64_t)mc_take_zigzag(&column[MC_MAP_CONNS]);
+        else if (s->conn_rule == MC_RULE_SAME && m->map.conns)
+            c.conn_id = m->map.conns[at];
+        if (m->map.owners) {
+            m->map.owners[at] = c.owner;
+            m->map.conns[at] = c.conn_id;
+        }
+        if (to)
+            *to++ = c;
+    }
+    return 0;
+}
+
+/* Take the `length` next slots of the domain from *slot on. */
+static int take_run(struct step *s, uint32_t *slot, uint64_t length)
+{
+    uint32_t n = s->m->map.slot_count, at = *slot;
     if (length > n)
         return MC_ECORRUPT;
-    struct mc_slot_change *to = (void *)mc_buf_reserve(out, length * sizeof *to);
-    if (!to)
-        return MC_ENOMEM;
-    out->count += length * sizeof *to;
     while (length) {
         if (at >= n)
             return MC_ECORRUPT;
-        uint64_t word = domain_word(m, class, at / 64) >> at % 64;
-        if (!word) {
-            at = (at / 64 + 1) * 64;
-            continue;
+        uint64_t bits = domain_word(s->m, s->class, at / 64) >> at % 64 << at % 64;
+        uint64_t in = (uint64_t)__builtin_popcountll(bits);
+        uint32_t next = (at / 64 + 1) * 64;
+        if (in > length) {
+            uint64_t rest = bits;
+            for (uint64_t i = 0; i < length; i++)
+                rest &= rest - 1;
+            next = at / 64 * 64 + (uint32_t)__builtin_ctzll(rest);
+            bits ^= rest;
+            in = length;
         }
-        at += (uint32_t)__builtin_ctzll(word);
-        to++->slot_idx = at++;
-        length--;
+        int rc = bits ? take_bits(s, at / 64, bits) : 0;
+        if (rc < 0)
+            return rc;
+        length -= in;
+        at = next;
     }
     *slot = at;
     return 0;
 }
 
-static int read_class(struct mc_map_reader *r, struct mc_map_state *m, int class,
-                      struct mc_buf *out)
+static int read_class(struct step *s, int class)
 {
-    struct mc_span *runs = &r->column[MC_MAP_RUNS];
-    uint64_t head = mc_take_varint(runs);
-    if (!head)
-        return 0;
-    uint64_t run_count = head / 9;
-    int owner_rule = (int)(head % 9 / 3), conn_rule = (int)(head % 3);
-    size_t first = out->count;
+    struct mc_span *runs = &s->reader->column[MC_MAP_RUNS];
+    uint64_t head = mc_take_varint(runs), run_count = head / 9;
     uint32_t slot = 0;
+    s->class = class;
+    s->owner_rule = (int)(head % 9 / 3);
+    s->conn_rule = (int)(head % 3);
     for (uint64_t i = 0; i < run_count; i++) {
         uint64_t gap = mc_take_varint(runs), length = mc_take_varint(runs);
         if (runs->failed || !length)
             return MC_ECORRUPT;
-        int rc = domain_skip(m, class, &slot, gap);
+        int rc = domain_skip(s->m, class, &slot, gap);
         if (rc == 0)
-            rc = domain_take(m, class, &slot, length, out);
+            rc = take_run(s, &slot, length);
         if (rc < 0)
             return rc;
     }
-    struct mc_slot_change *c = (void *)(out->bytes + first);
-    struct mc_slot_change *end = (void *)(out->bytes + out->count);
-    uint64_t conn = m->last_conn;
-    for (; c < end; c++) {
-        uint32_t at = c->slot_idx;
-        c->map_idx = 0;
-        c->old_state = m->map.states[at];
-        c->state = MC_STATE_FREE;
-        if (class != MC_CLASS_FREED) {
-            c->state = mc_take_byte(&r->column[MC_MAP_STATES]);
-            if (!valid_state(c->state) || c->state == MC_STATE_FREE)
-                return MC_ECORRUPT;
-        }
-        c->owner = 0;
-        if (owner_rule == MC_RULE_SAME)
-            c->owner = m->map.owners ? m->map.owners[at] : 0;
-        else if (owner_rule == MC_RULE_LISTED)
-            c->owner = (uint16_t)mc_take_varint(&r->column[MC_MAP_OWNERS]);
-        c->conn_id = 0;
-        if (conn_rule == MC_RULE_SAME)
-            c->conn_id = m->map.conns ? m->map.conns[at] : 0;
-        else if (conn_rule == MC_RULE_LISTED)
-            c->conn_id = conn += (uint64_t)mc_take_zigzag(&r->column[MC_MAP_CONNS]);
-    }
-    m->last_conn = conn;
     return 0;
 }
 
-static int read_extra(struct mc_map_reader *r, struct mc_map_state *m, struct mc_buf *out)
+static void apply_flips(struct mc_map_state *m, const struct mc_buf *flips)
 {
-    struct mc_span *s = &r->column[MC_MAP_EXTRA];
-    uint64_t count = mc_take_varint(s);
-    if (count > (uint64_t)(s->end - s->at) / 4)
+    const struct flip *f = (const void *)flips->bytes;
+    for (size_t i = 0; i < flips->count / sizeof *f; i++) {
+        uint32_t count = (uint32_t)__builtin_popcountll(f[i].bits);
+        int was_used = (m->used[f[i].word_idx] & f[i].bits) != 0;
+        m->used[f[i].word_idx] ^= f[i].bits;
+        m->used_in[f[i].word_idx / (MC_MAP_BLOCK / 64)] += was_used ? 0 - count : count;
+    }
+}
+
+static int read_extra(struct step *s)
+{
+    struct mc_span *extra = &s->reader->column[MC_MAP_EXTRA];
+    struct mc_map_state *m = s->m;
+    uint64_t count = mc_take_varint(extra);
+    if (count > (uint64_t)(extra->end - extra->at) / 4)
         return MC_ECORRUPT;
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t slot = mc_take_varint(s);
-        struct mc_slot_change c = {.state = mc_take_byte(s)};
-        c.owner = (uint16_t)mc_take_varint(s);
-        c.conn_id = m->last_conn += (uint64_t)mc_take_zigzag(s);
-        if (s->failed || slot >= m->map.slot_count || !valid_state(c.state))
+        uint64_t slot = mc_take_varint(extra);
+        struct mc_slot_change c = {.map_idx = s->map_idx, .state = mc_take_byte(extra)};
+        c.owner = (uint16_t)mc_take_varint(extra);
+        c.conn_id = m->last_conn += (uint64_t)mc_take_zigzag(extra);
+        if (extra->failed || slot >= m->map.slot_count || !valid_state(c.state))
             return MC_ECORRUPT;
         c.slot_idx = (uint32_t)slot;
         c.old_state = m->map.states[slot];
         mc_map_set(m, c.slot_idx, c.state, c.owner, c.conn_id);
-        mc_buf_add(out, &c, sizeof c);
+        if (s->changes)
+            mc_buf_add(s->changes, &c, sizeof c);
     }
-    return out->failed ? MC_ENOMEM : 0;
+    return s->changes && s->changes->failed ? MC_ENOMEM : 0;
 }
 
-/* Append the three lists, each in slot order, as one in slot order. */
-static int merge(const struct mc_slot_change *all, const size_t starts[MC_CLASS_COUNT + 1],
-                 uint32_t map_idx, struct mc_buf *changes)
+static int by_slot(const void *a, const void *b)
 {
-    size_t at[MC_CLASS_COUNT], count = starts[MC_CLASS_COUNT];
+    const struct mc_slot_change *x = a, *y = b;
+    return x->slot_idx < y->slot_idx ? -1 : x->slot_idx > y->slot_idx;
+}
+
+/* The lists of the classes, each in slot order, become one. */
+static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1],
+                 struct mc_buf *scratch)
+{
+    int lists = 0;
+    for (int k = 0; k < MC_CLASS_COUNT; k++)
+        lists += starts[k + 1] > starts[k];
+    if (lists < 2)
+        return 0;
+    struct mc_slot_change *all = (void *)changes->bytes;
+    size_t first = starts[0], end = starts[MC_CLASS_COUNT];
+    if (end - first < 32) {
+        qsort(all + first, end - first, sizeof *all, by_slot);
+        return 0;
+    }
+    scratch->count = 0;
+    struct mc_slot_change *copy = (void *)mc_buf_reserve(scratch, (end - first) * sizeof *copy);
+    if (!copy)
+        return MC_ENOMEM;
+    memcpy(copy, all + first, (end - first) * sizeof *copy);
+    size_t at[MC_CLASS_COUNT];
     for (int k = 0; k < MC_CLASS_COUNT; k++)
         at[k] = starts[k];
-    struct mc_slot_change *to = (void *)mc_buf_reserve(changes, count * sizeof *to);
-    if (!to)
-        return MC_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < end; i++) {
         int best = -1;
         for (int k = 0; k < MC_CLASS_COUNT; k++) {
-            if (at[k] < starts[k + 1] && (best < 0 || all[at[k]].slot_idx < all[at[best]].slot_idx))
+            if (at[k] < starts[k + 1] &&
+                (best < 0 || copy[at[k] - first].slot_idx < copy[at[best] - first].slot_idx))
                 best = k;
         }
-        to[i] = all[at[best]++];
-        to[i].map_idx = map_idx;
+        all[i] = copy[at[best]++ - first];
     }
-    changes->count += count * sizeof *to;
     return 0;
 }
 
@@ -295,16 +364,17 @@ static int step_map(struct mc_map_reader *r, struct mc_map_state *m, uint32_t ma
                     uint32_t frame_idx, struct mc_buf *scratch, struct mc_buf *changes)
 {
     size_t starts[MC_CLASS_COUNT + 1] = {0};
+    struct step s = {r, m, scratch, changes, map_idx, 0, 0, 0};
     scratch->count = 0;
     int rc = 0;
     if (r->is_extra) {
-        rc = read_extra(r, m, scratch);
-        starts[1] = starts[2] = starts[3] = scratch->count / sizeof(struct mc_slot_change);
+        rc = read_extra(&s);
     } else {
         for (int class = 0; rc == 0 && class < MC_CLASS_COUNT; class ++) {
-            rc = read_class(r, m, class, scratch);
-            starts[class + 1] = scratch->count / sizeof(struct mc_slot_change);
+            starts[class] = changes ? changes->count / sizeof(struct mc_slot_change) : 0;
+            rc = read_class(&s, class);
         }
+        starts[MC_CLASS_COUNT] = changes ? changes->count / sizeof(struct mc_slot_change) : 0;
     }
     for (int i = 0; i < MC_MAP_COLUMN_COUNT; i++) {
         if (r->column[i].failed)
@@ -312,13 +382,11 @@ static int step_map(struct mc_map_reader *r, struct mc_map_state *m, uint32_t ma
     }
     if (rc < 0)
         return rc;
-    const struct mc_slot_change *all = (void *)scratch->bytes;
     if (!r->is_extra) {
-        for (size_t i = 0; i < starts[MC_CLASS_COUNT]; i++)
-            mc_map_set(m, all[i].slot_idx, all[i].state, all[i].owner, all[i].conn_id);
+        apply_flips(m, scratch);
+        if (changes)
+            rc = merge(changes, starts, scratch);
     }
-    if (changes && starts[MC_CLASS_COUNT])
-        rc = merge(all, starts, map_idx, changes);
     read_next_frame(r, (uint64_t)frame_idx);
     if (r->next_frame != UINT64_MAX && r->next_frame <= frame_idx)
         return MC_ECORRUPT;

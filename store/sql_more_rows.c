@@ -213,7 +213,11 @@ static void sample_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
     const int64_t *values = e->values[field];
     switch (c->what) {
     case MC_SQL_SOURCE:
-        put_text(context, e->name);
+        /* A schema's name stays where it is as long as the reader. */
+        if (e->field < 0)
+            sqlite3_result_text(context, e->source->name, -1, SQLITE_STATIC);
+        else
+            put_text(context, e->name);
         return;
     case MC_SQL_SLOTS:
         sqlite3_result_int64(context, e->source->slot_count);

@@ -134,6 +134,14 @@ typedef int (*mc_summary_fn)(void *arg, const struct mc_span_summary *span);
 int mc_reader_summaries(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                         mc_summary_fn fn, void *arg);
 
+/* Call `fn` for each frame with from <= ts < to, in order, with some of its numbers: value_idx are
+ * indices into frame.values, rising or not; MC_VALUE_NONE where the frame does not know the source.
+ * Decodes nothing else, one chunk at a time; damaged chunks are passed over. A non-zero return
+ * stops and is returned. `fn` must not call the reader. */
+typedef int (*mc_values_fn)(void *arg, int64_t ts, const int64_t *values);
+int mc_reader_values(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                     const uint32_t *value_idx, uint32_t value_count, mc_values_fn fn, void *arg);
+
 /* The schema of a run as of ts (INT64_MAX: all of it). Borrowed until the next call on `r`. */
 int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const struct mc_schema **out);
 

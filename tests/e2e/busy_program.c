@@ -1,5 +1,5 @@
 /* busy_program.c: a traced program for tests: pools, a heap and connections that never rest.
- * Usage: busy_program [SECONDS]: ends with 0 after that, or at SIGTERM.
+ * Usage: busy_program [SECONDS]: ends with 0 after that (300), or at SIGTERM.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static void rest(void)
 
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 1e9;
+    double seconds = argc > 1 ? atof(argv[1]) : 300;
     struct mc_tracer *t = mc_tracer_open("busy", NULL);
     struct mc_slab *buffers = mc_slab_register(t, "buffers", 16384, BUFFERS);
     struct mc_slab *cells = mc_slab_register_flags(t, "cells", 16, CELLS, MC_SLAB_STATES_ONLY);

@@ -17,6 +17,7 @@ MARK = {"ts": 0, "label": "x"}
 
 def record(*options):
     process = mc.Record(*options, "--", mc.compile_program("busy", PROGRAM))
+    process.others += process.children()
     if "--token-file" not in options:
         mc.wait_for("the run", lambda: mc.get(process.dash + "/api/runs").json()["runs"])
     return process
@@ -69,6 +70,7 @@ def test_with_tls_and_token_other_machines_may():
     process = mc.Process([mc.MEMCAM, "record", "--dash", "0.0.0.0:0", "--tls", "--token-file", path,
                           "--store", mc.path("t.db"), "--", program])
     process.dash, = process.line(r"dashboard (\S+)")
+    process.others += process.children()
     mc.check(process.dash.startswith("https://"), "the URL says https: " + process.dash)
     mc.equal(tls_get(process.dash, "/healthz", {})[0], 401, "without a token")
     bearer = {"authorization": "Bearer " + token}

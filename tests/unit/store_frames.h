@@ -1,4 +1,5 @@
-/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the store.
+/* store_frames.h: synthetic frames like those of a busy server, for the tests and benches of the
+ * store.
  *
  * Slabs (one of 262,144 slots under a collector), arenas, heap, counters, routes that appear while
  * the run goes on, histograms, connections with requests, collections, gaps. Same seed, same run.
@@ -35,7 +36,7 @@ struct gen {
     struct mc_schema schema;
     int64_t *values;
     uint32_t value_room;
-    struct mc_map maps[4];
+    struct mc_map maps[16];
     uint8_t *touched; /* of the collected slab: changed in this frame */
     struct mc_buf changes, buckets, events, gaps;
     uint32_t lisp_next, lisp_used, lisp_garbage_from;
@@ -420,7 +421,8 @@ static const struct mc_frame *gen_next(struct gen *g)
 }
 
 /* What differs between two frames, or NULL. */
-static const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
+__attribute__((unused)) static const char *frames_differ(const struct mc_frame *a,
+                                                         const struct mc_frame *b)
 {
     if (a->ts != b->ts)
         return "ts";

@@ -263,6 +263,7 @@ static void test_no_arena_left(void)
     CHECK_INT(slab("request_arenas", MC_F_SLAB_OVERFLOW), 1);
     CHECK_INT(counter("shed"), 1);
     CHECK(strstr(text, "overflow 1 request_arenas\n"));
+    CHECK(strstr(text, "(shed) 503"));
     close(holder);
     turn(20);
     int third = dial();

@@ -1,57 +1,15 @@
 /* test_store_frames.c: frames into a trace and out again, field for field. */
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "store/trace.h"
-#include "tests/unit/check.h"
-#include "tests/unit/store_frames.h"
+#include "tests/unit/store_trace.h"
 #include "tracer/error.h"
-
-static char path[256];
-
-static void remove_trace(void)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
-    for (int i = 0; i < 4; i++) {
-        char name[300];
-        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        unlink(name);
-    }
-}
-
-static const struct gen_options busy = {
-    .seed = 1, .lisp_slots = 20000, .conn_slots = 400, .requests = 40, .extra_gauges = 20};
-
-/* Write `count` frames; flush every `flush_every`. */
-static void write_run(const struct gen_options *opts, int count, int chunk_frames, int flush_every,
-                      int end)
-{
-    struct mc_writer_options wo = {.chunk_frames = chunk_frames};
-    struct mc_writer *w;
-    char why[256] = "";
-    CHECK_INT(mc_writer_open(path, &wo, &w, why, sizeof why), 0);
-    struct mc_run_info info = gen_info();
-    int64_t run_id = 0;
-    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
-    struct gen g;
-    gen_init(&g, opts);
-    for (int i = 0; i < count; i++) {
-        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
-        if (flush_every && i % flush_every == flush_every - 1)
-            CHECK_INT(mc_writer_flush(w), 0);
-    }
-    if (end)
-        CHECK_INT(mc_writer_end(w, "exit 0"), 0);
-    mc_writer_close(w);
-    gen_fini(&g);
-}
 
 /* The cursor makes the frames that the generator made, in order. */
 static void check_forward(const struct gen_options *opts, int count)
 {
     struct mc_reader *r;
     char why[256] = "";
-    CHECK_INT(mc_reader_open(path, &r, why, sizeof why), 0);
+    CHECK_INT(mc_reader_open(trace_path, &r, why, sizeof why), 0);
     struct mc_cursor *c;
     CHECK_INT(mc_cursor_open(r, 1, &c), 0);
     struct gen g;
@@ -76,32 +34,28 @@ static void check_forward(const struct gen_options *opts, int count)
 
 static void round_trip_of_tails(void)
 {
-    remove_trace();
-    write_run(&busy, 95, 600, 10, 0);
-    check_forward(&busy, 95);
+    trace_write(&trace_busy, 95, 600, 10, 0);
+    check_forward(&trace_busy, 95);
 }
 
 static void round_trip_of_chunks(void)
 {
-    remove_trace();
-    write_run(&busy, 300, 50, 7, 1);
-    check_forward(&busy, 300);
+    trace_write(&trace_busy, 300, 50, 7, 1);
+    check_forward(&trace_busy, 300);
 }
 
 static void round_trip_in_one_batch(void)
 {
-    remove_trace();
-    write_run(&busy, 200, 60, 0, 1);
-    check_forward(&busy, 200);
+    trace_write(&trace_busy, 200, 60, 0, 1);
+    check_forward(&trace_busy, 200);
 }
 
 static void round_trip_with_ns_and_random_order(void)
 {
-    struct gen_options opts = busy;
+    struct gen_options opts = trace_busy;
     opts.random_order = opts.event_clock_ns = 1;
     opts.seed = 7;
-    remove_trace();
-    write_run(&opts, 150, 40, 10, 1);
+    trace_write(&opts, 150, 40, 10, 1);
     check_forward(&opts, 150);
 }
 
@@ -109,16 +63,15 @@ static void round_trip_with_ns_and_random_order(void)
 static void seek_and_step(void)
 {
     enum { COUNT = 260 };
-    remove_trace();
-    write_run(&busy, COUNT, 100, 10, 0);
+    trace_write(&trace_busy, COUNT, 100, 10, 0);
     struct mc_reader *r;
     struct mc_cursor *c;
-    CHECK_INT(mc_reader_open(path, &r, NULL, 0), 0);
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     CHECK_INT(mc_cursor_open(r, 1, &c), 0);
     int64_t first, last;
     CHECK_INT(mc_reader_span(r, 1, &first, &last), 0);
     struct gen g;
-    gen_init(&g, &busy);
+    gen_init(&g, &trace_busy);
     /* One pass of the generator; at each frame, come to it by seek, by prev and by next. */
     int bad = 0;
     for (int i = 0; i < COUNT && !bad; i++) {
@@ -165,20 +118,20 @@ static void seek_and_step(void)
 /* A cursor follows a run that is being written, through tails that are sealed under it. */
 static void follow_live(void)
 {
-    remove_trace();
+    trace_remove();
     struct mc_writer_options wo = {.chunk_frames = 30};
     struct mc_writer *w;
-    CHECK_INT(mc_writer_open(path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
     struct mc_run_info info = gen_info();
     int64_t run_id;
     CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
     struct mc_reader *r;
     struct mc_cursor *c;
-    CHECK_INT(mc_reader_open(path, &r, NULL, 0), 0);
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     CHECK_INT(mc_cursor_open(r, run_id, &c), 0);
     struct gen g, again;
-    gen_init(&g, &busy);
-    gen_init(&again, &busy);
+    gen_init(&g, &trace_busy);
+    gen_init(&again, &trace_busy);
     const struct mc_frame *got;
     CHECK_INT(mc_cursor_next(c, &got), MC_END);
     int read = 0, bad = 0;
@@ -218,11 +171,11 @@ static void follow_live(void)
 /* Frames that are wrong are refused; the ones after them are kept. */
 static void refuse_bad_frames(void)
 {
-    remove_trace();
+    trace_remove();
     struct mc_writer *w;
-    CHECK_INT(mc_writer_open(path, NULL, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_open(trace_path, NULL, &w, NULL, 0), 0);
     struct gen g;
-    gen_init(&g, &busy);
+    gen_init(&g, &trace_busy);
     struct mc_frame f = *gen_next(&g);
     CHECK_INT(mc_writer_frame(w, &f), MC_EINVAL); /* no run */
     struct mc_run_info info = gen_info();
@@ -237,13 +190,13 @@ static void refuse_bad_frames(void)
     CHECK_INT(mc_writer_end(w, "exit 0"), 0);
     CHECK_INT(mc_writer_end(w, "exit 0"), MC_EINVAL);
     mc_writer_close(w);
-    check_forward(&busy, 2);
+    check_forward(&trace_busy, 2);
     gen_fini(&g);
 }
 
 int main(void)
 {
-    snprintf(path, sizeof path, "/tmp/mc_test_store_%d.db", (int)getpid());
+    trace_name("frames");
     RUN(round_trip_of_tails);
     RUN(round_trip_of_chunks);
     RUN(round_trip_in_one_batch);
@@ -251,6 +204,6 @@ int main(void)
     RUN(seek_and_step);
     RUN(follow_live);
     RUN(refuse_bad_frames);
-    remove_trace();
+    trace_remove();
     return CHECK_DONE();
 }
