@@ -380,7 +380,7 @@ static void find_moment(const struct mc_diff *d, struct mc_diff_row *row)
         if (differs[i] >= fabs(row->delta) / 4)
             since = i;
     }
-    if (since + GRID / 20 < GRID) {
+    if (since >= GRID / 20 && since + GRID / 20 < GRID) {
         row->since_a = mc_diff_place(d, 0, ((double)since + 0.5) / GRID);
         row->since_b = mc_diff_place(d, 1, ((double)since + 0.5) / GRID);
     }

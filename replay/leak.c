@@ -23,6 +23,10 @@
 #define RISING_LEAST 0.7 /* of the pairs of windows, the later one is the higher (Kendall) */
 #define SHARE_LEAST 0.5
 #define HOUR_NS 3600e9
+/* The kernel's figures of a process rise while it warms up: pages are touched for the first time,
+ * the allocator's arenas fill. */
+#define PROCESS_SPAN_NS INT64_C(300000000000)
+#define PROCESS_GROWTH_BYTES 1048576.0
 
 struct floors {
     size_t count;
@@ -192,10 +196,9 @@ static int blame_route(const struct mc_run_scan *s, const struct floors *f, stru
 
 /* ---- the leaks ---------------------------------------------------------------------------------- */
 
-double mc_scan_requests(const struct mc_run_scan *s, double *out)
+double mc_scan_requests(const struct mc_run_scan *s)
 {
     double sum = 0;
-    (void)out;
     for (uint32_t i = 0; i < s->schema.source_count; i++) {
         const struct mc_source *source = &s->schema.sources[i];
         const struct mc_scan_value *v = &s->values[source->value_idx + MC_FIELD(ROUTE, REQUESTS)];
@@ -208,7 +211,7 @@ double mc_scan_requests(const struct mc_run_scan *s, double *out)
 static int fill_leak(const struct mc_run_scan *s, const struct mc_source *source, uint32_t field,
                      const struct floors *f, const struct mc_slope *slope, struct mc_leak *leak)
 {
-    double requests = mc_scan_requests(s, NULL);
+    double requests = mc_scan_requests(s);
     double hours = (double)(s->to - s->from) / HOUR_NS;
     leak->per_hour = slope->slope;
     leak->per_hour_low = slope->low;
@@ -237,7 +240,12 @@ static int add_leak(const struct mc_run_scan *s, const struct mc_source *source,
     struct floors f;
     struct mc_slope slope;
     find_floors(s, source->value_idx + levels[level].field, windows, &f);
+    if (source->kind == MC_KIND_PROCESS && s->to - s->from < PROCESS_SPAN_NS)
+        return 0;
     if (f.count < WINDOWS_MIN || !is_leak(&f, &slope))
+        return 0;
+    if (source->kind == MC_KIND_PROCESS && levels[level].unit[0] &&
+        f.low[f.count - 1] - f.low[0] < PROCESS_GROWTH_BYTES)
         return 0;
     struct mc_leak *more = realloc(*leaks, (*count + 1) * sizeof *more);
     if (!more)

@@ -58,7 +58,8 @@ add(struct maker *m, const char *stat, const char *unit, int direction, double v
     }
     struct mc_measure *made = &o->measures[o->measure_count++];
     *made = (struct mc_measure){
-        .key = key, .stat = stat, .unit = unit, .direction = direction, .value = value};
+        .key = key, .stat = stat, .direction = direction, .value = value};
+    snprintf(made->unit, sizeof made->unit, "%s", unit);
     return made;
 }
 
@@ -131,20 +132,54 @@ static void series_of(struct maker *m, uint32_t value_idx, enum bin_part part)
                                           : (double)bins[i].max;
 }
 
-static double level_quantile(const struct mc_scan_value *v, double q)
+/* What a place in a value's histogram is as a value: levels are centred on it. */
+static double level_value(const struct mc_scan_value *v, double place)
 {
-    double total = 0, seen = 0;
-    for (uint32_t i = 0; i < MC_SCAN_LEVELS; i++)
-        total += v->levels[i];
     double range = (double)v->largest - (double)v->least;
-    uint32_t at = 0;
-    for (; at < MC_SCAN_LEVELS - 1; at++) {
-        seen += v->levels[at];
-        if (v->levels[at] && seen >= q * total)
-            break;
-    }
-    double value = (double)v->least + range * at / (MC_SCAN_LEVELS - 1);
+    double level = place == floor(place) && place > 0 ? place - 1 : floor(place);
+    double value = (double)v->least + range * level / (MC_SCAN_LEVELS - 1);
     return range < MC_SCAN_LEVELS ? floor(value + 0.5) : value;
+}
+
+static void sum_segments(const uint32_t *counts, size_t bin_count, uint64_t *sum)
+{
+    memset(sum, 0, bin_count * sizeof *sum);
+    for (size_t s = 0; s < MC_SCAN_SEGMENTS; s++)
+        for (size_t i = 0; i < bin_count; i++)
+            sum[i] += counts[s * bin_count + i];
+}
+
+static void put_interval(struct maker *m, struct mc_measure *measure, double low, double high)
+{
+    if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS)
+        return;
+    measure->has_interval = 1;
+    measure->interval = (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
+                                             MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
+}
+
+/* p50 and p99 of a level. */
+static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit, int direction,
+                                const char *what)
+{
+    static const double quantiles[] = {0.5, 0.99};
+    const struct mc_scan_value *v = &m->scan->values[idx];
+    uint64_t sum[MC_SCAN_LEVELS];
+    double places[4] = {0};
+    sum_segments(v->levels, MC_SCAN_LEVELS, sum);
+    if (m->opts->intervals && v->min < v->max)
+        m->failed |= mc_bootstrap_histogram(v->levels, MC_SCAN_SEGMENTS, MC_SCAN_LEVELS, quantiles,
+                                            2, SEED, places) != 0;
+    for (int i = 0; i < 2; i++) {
+        double value = level_value(v, mc_histogram_quantile(sum, MC_SCAN_LEVELS, quantiles[i]));
+        struct mc_measure *made = add(m, i ? "p99" : "p50", unit, direction, value, "%s", what);
+        series_of(m, idx, i ? BIN_MAX : BIN_MEAN);
+        keep_series(m, made);
+        if (v->min < v->max)
+            put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]));
+        else
+            put_interval(m, made, value, value);
+    }
 }
 
 /* Points of the series for a slope: at most SLOPE_POINTS means of neighbours. */
@@ -198,12 +233,9 @@ static void add_level(struct maker *m, uint32_t field, const char *unit, int dir
     double mean = v->sum / (double)v->count, n = (double)v->count;
     series_of(m, idx, BIN_MEAN);
     finish(m, add(m, "mean", unit, direction, mean, "%s", what), MC_STATISTIC_MEAN);
-    finish(m, add(m, "p50", unit, direction, level_quantile(v, 0.5), "%s", what),
-           MC_STATISTIC_P50);
     add_slope(m, per_hour(unit), direction, mean, what);
+    add_level_quantiles(m, idx, unit, direction, what);
     series_of(m, idx, BIN_MAX);
-    finish(m, add(m, "p99", unit, direction, level_quantile(v, 0.99), "%s", what),
-           MC_STATISTIC_P99);
     struct mc_measure *max = add(m, "max", unit, direction, (double)v->max, "%s", what);
     keep_series(m, max);
     if (max && v->min == v->max) {
@@ -311,32 +343,33 @@ static void add_ratio(struct maker *m, uint32_t field, uint32_t per_field, doubl
 
 /* ---- histograms --------------------------------------------------------------------------------- */
 
-static void add_quantiles(struct maker *m, const char *what, const char *unit, int direction,
-                          uint32_t first_field, int is_route)
+/* p50 to p99 and max of a route or a histogram. */
+static void add_quantiles(struct maker *m, const char *what, const char *unit, int direction)
 {
-    const uint64_t *counts = m->scan->buckets[m->source->source_idx];
-    static const struct {
-        const char *stat;
-        double q;
-        uint32_t route_field, histogram_field;
-    } parts[] = {
-        {"p50", 0.50, MC_FIELD(ROUTE, P50), MC_FIELD(HISTOGRAM, P50)},
-        {"p95", 0.95, MC_FIELD(ROUTE, P95), MC_FIELD(HISTOGRAM, P95)},
-        {"p99", 0.99, MC_FIELD(ROUTE, P99), MC_FIELD(HISTOGRAM, P99)},
-        {"max", 1.00, MC_FIELD(ROUTE, MAX), MC_FIELD(HISTOGRAM, MAX)},
-    };
-    (void)first_field;
+    static const char *const stats[] = {"p50", "p95", "p99", "max"};
+    static const double quantiles[] = {0.50, 0.95, 0.99, 1};
+    static const uint32_t fields[2][4] = {{MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95),
+                                           MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
+                                          {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95),
+                                           MC_FIELD(HISTOGRAM, P99), MC_FIELD(HISTOGRAM, MAX)}};
+    const uint32_t *counts = m->scan->buckets[m->source->source_idx];
+    uint64_t sum[MC_BUCKET_COUNT];
+    double places[6] = {0};
     if (!counts)
         return;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        struct mc_measure *made =
-            add(m, parts[i].stat, unit, direction, mc_bucket_quantile(counts, parts[i].q), "%s", what);
-        series_of(m, m->source->value_idx + (is_route ? parts[i].route_field : parts[i].histogram_field),
+    sum_segments(counts, MC_BUCKET_COUNT, sum);
+    if (m->opts->intervals)
+        m->failed |= mc_bootstrap_histogram(counts, MC_SCAN_SEGMENTS, MC_BUCKET_COUNT, quantiles, 3,
+                                            SEED, places) != 0;
+    for (int i = 0; i < 4; i++) {
+        struct mc_measure *made = add(m, stats[i], unit, direction,
+                                      mc_bucket_quantile(sum, quantiles[i]), "%s", what);
+        series_of(m, m->source->value_idx + fields[m->source->kind == MC_KIND_HISTOGRAM][i],
                   BIN_MEAN);
-        if (parts[i].q < 1)
-            finish(m, made, MC_STATISTIC_MEAN);
-        else
-            keep_series(m, made);
+        keep_series(m, made);
+        if (i < 3)
+            put_interval(m, made, mc_bucket_value(places[2 * i]),
+                         mc_bucket_value(places[2 * i + 1]));
     }
 }
 
@@ -465,7 +498,7 @@ static void add_route(struct maker *m)
               "bytes in per request");
     add_ratio(m, MC_FIELD(ROUTE, BYTES_OUT), MC_FIELD(ROUTE, REQUESTS), 1, "bytes", 1,
               "bytes out per request");
-    add_quantiles(m, "latency", "ns", 1, 0, 1);
+    add_quantiles(m, "latency", "ns", 1);
 }
 
 static void add_source(struct maker *m)
@@ -495,7 +528,7 @@ static void add_source(struct maker *m)
         break;
     case MC_KIND_HISTOGRAM:
         add_rate(m, MC_FIELD(HISTOGRAM, COUNT), "/s", 1, 0);
-        add_quantiles(m, "value", unit, unit_direction(unit), 0, 0);
+        add_quantiles(m, "value", unit, unit_direction(unit));
         break;
     case MC_KIND_PROCESS:
         add_process(m);

@@ -27,7 +27,7 @@ struct mc_measure_options {
 struct mc_measure {
     char *key;        /* owned; "slab/tcp_buffers/used": kind/source/what */
     const char *stat; /* static; "mean", "p99", … */
-    const char *unit; /* static or of `key`'s run: "bytes", "ns", "/s", "%", "/h", "" */
+    char unit[16];    /* "bytes", "ns", "/s", "%", "/h", "" */
     int direction;    /* 1: more is worse; -1: less is worse; 0: neither */
     double value;     /* NAN: not known */
     double whole;     /* what 100 % of a difference is; 0: side A's value */

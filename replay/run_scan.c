@@ -1,7 +1,7 @@
 /* run_scan.c: read a run once, frame by frame or by the summaries of its chunks.
  *
  * A first look at the summaries gives each value's least and largest, so that its histogram has
- * levels where the values are: exact for a range of up to 1,024, else to a thousandth of it.
+ * levels where the values are: exact for a range of up to 512, else to a five hundredth of it.
  */
 #include "replay/run_scan_priv.h"
 
@@ -65,6 +65,13 @@ int64_t mc_scan_bin_ts(const struct mc_run_scan *s, uint32_t bin)
     return s->from + (int64_t)(width * ((double)bin + 0.5));
 }
 
+uint32_t mc_scan_segment(const struct mc_run_scan *s, int64_t ts)
+{
+    double part = (double)(ts - s->from) / (double)(s->to - s->from);
+    uint32_t segment = part > 0 ? (uint32_t)(part * MC_SCAN_SEGMENTS) : 0;
+    return segment < MC_SCAN_SEGMENTS ? segment : MC_SCAN_SEGMENTS - 1;
+}
+
 const struct mc_scan_bin *mc_scan_bins(const struct mc_run_scan *s, uint32_t value_idx)
 {
     return s->bins + (size_t)value_idx * s->bin_count;
@@ -79,14 +86,18 @@ static uint32_t bin_at(const struct mc_run_scan *s, int64_t ts)
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
-static void add_level(struct mc_scan_value *v, int64_t value, uint64_t weight)
+static void count_more(uint32_t *count, uint64_t more)
+{
+    *count = more < UINT32_MAX - *count ? *count + (uint32_t)more : UINT32_MAX;
+}
+
+static void add_level(struct mc_scan_value *v, uint32_t segment, int64_t value, uint32_t weight)
 {
     double range = (double)v->largest - (double)v->least;
     double part = range > 0 ? ((double)value - (double)v->least) / range : 0;
     part = part < 0 ? 0 : part > 1 ? 1 : part;
-    uint64_t sum = v->levels[(uint32_t)(part * (MC_SCAN_LEVELS - 1) + 0.5)] + weight;
-    v->levels[(uint32_t)(part * (MC_SCAN_LEVELS - 1) + 0.5)] =
-        sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+    uint32_t level = (uint32_t)(part * (MC_SCAN_LEVELS - 1) + 0.5);
+    count_more(&v->levels[segment * MC_SCAN_LEVELS + level], weight);
 }
 
 /* `count` values between min and max, with that mean; the newest is `last`. */
@@ -110,6 +121,7 @@ static uint64_t part_above(const struct spread *p, int64_t from)
 static void add_value(struct mc_run_scan *s, uint32_t value_idx, uint32_t bin,
                       const struct spread *p)
 {
+    uint32_t segment = bin * MC_SCAN_SEGMENTS / s->bin_count;
     struct mc_scan_value *v = &s->values[value_idx];
     struct mc_scan_bin *b = &s->bins[(size_t)value_idx * s->bin_count + bin];
     if (!v->count) {
@@ -134,7 +146,7 @@ static void add_value(struct mc_run_scan *s, uint32_t value_idx, uint32_t bin,
     b->max = p->max > b->max ? p->max : b->max;
     b->last = p->last;
     if (v->levels)
-        add_level(v, (int64_t)p->mean, p->count);
+        add_level(v, segment, (int64_t)p->mean, p->count);
 }
 
 /* ---- events ------------------------------------------------------------------------------------- */
@@ -208,16 +220,17 @@ static int add_event(void *arg, const struct mc_schema *schema, const struct mc_
 
 static int add_buckets(struct mc_run_scan *s, const struct mc_frame *f)
 {
+    uint32_t segment = mc_scan_segment(s, f->ts);
     for (size_t i = 0; i < f->bucket_count; i++) {
         const struct mc_bucket_add *add = &f->buckets[i];
         if (add->source_idx >= s->schema.source_count || add->bucket_idx >= MC_BUCKET_COUNT)
             continue;
-        uint64_t **counts = &s->buckets[add->source_idx];
+        uint32_t **counts = &s->buckets[add->source_idx];
         if (!*counts)
-            *counts = calloc(MC_BUCKET_COUNT, sizeof **counts);
+            *counts = calloc(MC_SCAN_SEGMENTS * MC_BUCKET_COUNT, sizeof **counts);
         if (!*counts)
             return MC_ENOMEM;
-        (*counts)[add->bucket_idx] += add->count;
+        count_more(*counts + segment * MC_BUCKET_COUNT + add->bucket_idx, add->count);
     }
     return 0;
 }
@@ -375,7 +388,7 @@ static int init_levels(struct mc_run_scan *s, struct mc_reader *r, int64_t run_i
                 continue;
             v->least = min[source->value_idx + f];
             v->largest = max[source->value_idx + f];
-            v->levels = calloc(MC_SCAN_LEVELS, sizeof *v->levels);
+            v->levels = calloc(MC_SCAN_SEGMENTS * MC_SCAN_LEVELS, sizeof *v->levels);
             rc = v->levels ? 0 : MC_ENOMEM;
         }
     }
@@ -389,7 +402,7 @@ static int init_arrays(struct mc_run_scan *s)
     uint32_t n = s->schema.value_count, heaps = 0;
     s->bins = calloc((size_t)n * s->bin_count + 1, sizeof *s->bins);
     s->values = calloc((size_t)n + 1, sizeof *s->values);
-    s->buckets = calloc((size_t)s->schema.source_count + 1, sizeof(uint64_t *));
+    s->buckets = calloc((size_t)s->schema.source_count + 1, sizeof(uint32_t *));
     s->collections = calloc(MC_SCAN_COLLECTIONS, sizeof *s->collections);
     s->lives = calloc(MC_SCAN_LIVES, sizeof *s->lives);
     s->life_buckets = calloc(MC_BUCKET_COUNT, sizeof *s->life_buckets);

@@ -8,7 +8,8 @@
 #include "replay/measure.h"
 
 #define MC_SCAN_BINS 240u         /* of a run; fewer for a run of few frames */
-#define MC_SCAN_LEVELS 1024u      /* of a value's histogram, between its least and its largest */
+#define MC_SCAN_SEGMENTS 12u      /* of a run: the blocks by which histograms are resampled */
+#define MC_SCAN_LEVELS 512u       /* of a value's histogram, between its least and its largest */
 #define MC_SCAN_COLLECTIONS 8192u /* kept one by one; past it every second is let go */
 #define MC_SCAN_REASONS 32u
 #define MC_SCAN_LIVES 16384u /* connections whose accept is remembered */
@@ -26,7 +27,7 @@ struct mc_scan_value {
     double sum;
     int starts_at_zero; /* one that counts up and comes after the first frame began then */
     int64_t above_80_from, above_95_from; /* a value above it counts; INT64_MAX: no capacity */
-    uint32_t *levels;                     /* owned; NULL: a value that only counts up */
+    uint32_t *levels; /* owned; by segment; NULL: a value that only counts up */
 };
 
 struct mc_scan_collection {
@@ -59,7 +60,7 @@ struct mc_run_scan {
     uint32_t bin_count;
     struct mc_scan_bin *bins;     /* owned; value-major */
     struct mc_scan_value *values; /* owned */
-    uint64_t **buckets;           /* owned, each too; by source; NULL: none came */
+    uint32_t **buckets; /* owned, each too; by source: by segment; NULL: none came */
     struct mc_scan_collection *collections; /* owned */
     size_t collection_count;
     uint32_t collection_stride, collection_skip;
@@ -81,13 +82,14 @@ int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts,
                 struct mc_run_scan *out);
 void mc_run_scan_fini(struct mc_run_scan *s);
 
+/* The segment that a moment falls into. */
+uint32_t mc_scan_segment(const struct mc_run_scan *s, int64_t ts);
 /* The middle of a bin, ts. */
 int64_t mc_scan_bin_ts(const struct mc_run_scan *s, uint32_t bin);
 const struct mc_scan_bin *mc_scan_bins(const struct mc_run_scan *s, uint32_t value_idx);
 /* Whether a field counts up for ever, so that its rate is what matters. */
 int mc_field_counts_up(int kind, uint32_t field);
-/* Requests of the whole program: the sum over routes; NULL out: only the total. out[bin] is those
- * since `from` at the bin's end; NAN for none recorded. */
-double mc_scan_requests(const struct mc_run_scan *s, double *out);
+/* Requests of all routes in the span. */
+double mc_scan_requests(const struct mc_run_scan *s);
 
 #endif

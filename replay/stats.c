@@ -88,24 +88,40 @@ double mc_quantile(double *x, size_t count, double q)
     return low + (at - (double)k) * (high - low);
 }
 
-double mc_bucket_quantile(const uint64_t *counts, double q)
+double mc_histogram_quantile(const uint64_t *counts, size_t bin_count, double q)
 {
     uint64_t total = 0, seen = 0;
-    for (uint32_t i = 0; i < MC_BUCKET_COUNT; i++)
+    size_t last = 0;
+    for (size_t i = 0; i < bin_count; i++)
         total += counts[i];
     if (!total)
         return NAN;
     double wanted = q * (double)total;
-    for (uint32_t i = 0; i < MC_BUCKET_COUNT; i++) {
+    for (size_t i = 0; i < bin_count; i++) {
         if (!counts[i])
             continue;
-        if ((double)(seen + counts[i]) >= wanted) {
-            double low = i ? (double)mc_bucket_top(i - 1) + 1 : 0, top = (double)mc_bucket_top(i);
-            return low + (top - low) * (wanted - (double)seen) / (double)counts[i];
-        }
+        if ((double)(seen + counts[i]) >= wanted)
+            return (double)i + fmax(0, wanted - (double)seen) / (double)counts[i];
         seen += counts[i];
+        last = i;
     }
-    return (double)mc_bucket_top(MC_BUCKET_COUNT - 1);
+    return (double)last + 1;
+}
+
+double mc_bucket_value(double place)
+{
+    if (isnan(place))
+        return NAN;
+    uint32_t bucket = place >= MC_BUCKET_COUNT ? MC_BUCKET_COUNT - 1 : (uint32_t)place;
+    if (bucket && place == bucket) /* the end of the bucket before */
+        return (double)mc_bucket_top(bucket - 1);
+    double low = bucket ? (double)mc_bucket_top(bucket - 1) + 1 : 0;
+    return low + ((double)mc_bucket_top(bucket) - low) * (place - bucket);
+}
+
+double mc_bucket_quantile(const uint64_t *counts, double q)
+{
+    return mc_bucket_value(mc_histogram_quantile(counts, MC_BUCKET_COUNT, q));
 }
 
 /* ---- permutation test -------------------------------------------------------------------------- */
@@ -336,6 +352,21 @@ static double statistic_of(double *x, size_t count, enum mc_statistic statistic)
     return mc_quantile(x, count, statistic == MC_STATISTIC_P50 ? 0.5 : 0.99);
 }
 
+/* Half the interval of the mean by the means of BATCHES stretches (Schmeiser 1982): sees what is
+ * slower than any block. */
+static double batch_half(const double *x, size_t count)
+{
+    enum { BATCHES = 12 };
+    double means[BATCHES];
+    if (count < 2 * BATCHES)
+        return 0;
+    for (size_t i = 0; i < BATCHES; i++) {
+        size_t from = i * count / BATCHES, to = (i + 1) * count / BATCHES;
+        means[i] = mc_mean(x + from, to - from);
+    }
+    return student_975(BATCHES - 1) * sqrt(variance(means, BATCHES) / BATCHES);
+}
+
 int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic,
                           uint64_t seed, struct mc_interval *out)
 {
@@ -358,12 +389,48 @@ int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic stati
     rho = rho < 0 ? 0 : rho > 0.999 ? 0.999 : rho;
     made.effective = (double)count * (1 - rho) / (1 + rho);
     if (statistic == MC_STATISTIC_MEAN && made.effective > 0) {
-        double half = Z95 * sqrt(variance(x, count) / made.effective);
+        double half = fmax(Z95 * sqrt(variance(x, count) / made.effective), batch_half(x, count));
         made.low = point - half < made.low ? point - half : made.low;
         made.high = point + half > made.high ? point + half : made.high;
     }
     *out = made;
     return 0;
+}
+
+int mc_bootstrap_histogram(const uint32_t *counts, size_t segment_count, size_t bin_count,
+                           const double *quantiles, size_t quantile_count, uint64_t seed,
+                           double *places)
+{
+    uint64_t *sum = malloc((bin_count + 1) * sizeof *sum);
+    double *drawn = malloc((quantile_count * BOOTSTRAP_DRAWS + 1) * sizeof *drawn);
+    int rc = sum && drawn ? 0 : MC_ENOMEM;
+    size_t low = 0, high = 0; /* only there is anything */
+    for (size_t i = 0; i < segment_count * bin_count; i++) {
+        size_t bin = i % bin_count;
+        if (!counts[i])
+            continue;
+        low = high ? (bin < low ? bin : low) : bin;
+        high = bin >= high ? bin + 1 : high;
+    }
+    for (int d = 0; rc == 0 && d < BOOTSTRAP_DRAWS; d++) {
+        memset(sum, 0, bin_count * sizeof *sum);
+        for (size_t s = 0; s < segment_count; s++) {
+            const uint32_t *from = counts + random_below(&seed, segment_count) * bin_count;
+            for (size_t i = low; i < high; i++)
+                sum[i] += from[i];
+        }
+        for (size_t q = 0; q < quantile_count; q++) {
+            double place = mc_histogram_quantile(sum + low, high - low, quantiles[q]);
+            drawn[q * BOOTSTRAP_DRAWS + (size_t)d] = isnan(place) ? (double)low : place + (double)low;
+        }
+    }
+    for (size_t q = 0; rc == 0 && q < quantile_count; q++) {
+        places[2 * q] = mc_quantile(drawn + q * BOOTSTRAP_DRAWS, BOOTSTRAP_DRAWS, 0.025);
+        places[2 * q + 1] = mc_quantile(drawn + q * BOOTSTRAP_DRAWS, BOOTSTRAP_DRAWS, 0.975);
+    }
+    free(drawn);
+    free(sum);
+    return rc;
 }
 
 /* ---- slope -------------------------------------------------------------------------------------- */

@@ -18,9 +18,13 @@ double mc_mean(const double *x, size_t count);
 /* Quantile q (0 to 1) by linear interpolation between order statistics (Hyndman and Fan 1996, type
  * 7). Reorders x. NAN for none. */
 double mc_quantile(double *x, size_t count, double q);
-/* The smallest bucket top at which q of all counts are reached, over MC_BUCKET_COUNT buckets of
- * mc_bucket_of; interpolated within its bucket. NAN when all are 0. */
+/* The place in a histogram at which q of all counts are reached, in bins from its begin: 3.25 is a
+ * quarter into bin 3. NAN when all counts are 0. */
+double mc_histogram_quantile(const uint64_t *counts, size_t bin_count, double q);
+/* That of a value in buckets of mc_bucket_of (MC_BUCKET_COUNT of them). */
 double mc_bucket_quantile(const uint64_t *counts, double q);
+/* What a place in such buckets is as a value. */
+double mc_bucket_value(double place);
 
 /* Two-sided permutation test on the difference of means (Fisher 1935; Phipson and Smyth 2010 for
  * the drawn one, whose p is never 0): how often relabelled runs differ as much as these. All
@@ -57,6 +61,13 @@ struct mc_interval {
  * the series is hardly longer than its memory. 0 or MC_ENOMEM. */
 int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic,
                           uint64_t seed, struct mc_interval *out);
+
+/* The interval of quantiles of a stationary series of which there is one histogram per segment of
+ * time: whole segments are resampled. places: quantile_count times low and high, as
+ * mc_histogram_quantile gives them. 0 or MC_ENOMEM. */
+int mc_bootstrap_histogram(const uint32_t *counts, size_t segment_count, size_t bin_count,
+                           const double *quantiles, size_t quantile_count, uint64_t seed,
+                           double *places);
 
 /* Slope of y over x: the median of the slopes of all pairs (Theil 1950), with the 95 % interval of
  * Sen 1968; its rank variance is widened for autocorrelated residuals as Yue and Wang 2004 do.
