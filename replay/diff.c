@@ -183,6 +183,8 @@ static void judge_untested(struct mc_diff_row *row, const struct pair *p, double
         row->verdict = MC_VERDICT_SAME;
     else if (!is_large(row, min_effect_pct))
         row->why = "the interval reaches past the least effect";
+    else if (row->like->is_time && !is_large(row, MC_DIFF_TIME_PCT))
+        row->why = "times differ by so much between runs of one program";
     else if (fabs(row->delta) > CLEAR * reach)
         judge_clear(row);
     else

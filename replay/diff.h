@@ -15,6 +15,7 @@
 #define MC_DIFF_TEST_RUNS 5u
 #define MC_DIFF_RATE 0.05 /* of false discoveries */
 #define MC_DIFF_EFFECT_PCT 5.0
+#define MC_DIFF_TIME_PCT 25.0 /* without a test, the least effect of measures that are times */
 
 enum mc_verdict { MC_VERDICT_WORSE, MC_VERDICT_BETTER, MC_VERDICT_CANNOT_TELL, MC_VERDICT_SAME };
 /* "worse", "better", "cannot tell", "same". Static. */
@@ -115,6 +116,23 @@ void mc_diff_text(const struct mc_diff *d, int all, struct mc_buf *out);
 /* JSON; the schema stands at the head of diff_json.c. */
 void mc_diff_json(const struct mc_diff *d, const struct mc_diff_condition *conditions,
                   size_t condition_count, struct mc_buf *out);
+/* A pool's slots at the moment to look at: bit 0 where side A uses the slot, bit 1 where B does. */
+struct mc_diff_map {
+    char *name;     /* owned */
+    uint8_t *slots; /* owned */
+    uint32_t slot_count;
+    int64_t at_a, at_b;
+};
+/* The maps of up to `room` pools that both first runs have with as many slots, those that differ
+ * most in their measures first; files are read by the runs' paths. Returns how many, or a negative
+ * code. Free each with mc_diff_map_fini. */
+int mc_diff_maps(const struct mc_diff *d, struct mc_diff_map *out, size_t room);
+void mc_diff_map_fini(struct mc_diff_map *map);
+/* One HTML file that needs nothing else: the page of text with the series laid over each other and
+ * the maps' differences. */
+void mc_diff_html(const struct mc_diff *d, const struct mc_diff_condition *conditions,
+                  size_t condition_count, const struct mc_diff_map *maps, size_t map_count,
+                  struct mc_buf *out);
 /* A number with its unit, as people read it: "1.5 MiB", "230 us". */
 void mc_diff_number(struct mc_buf *out, double value, const char *unit);
 /* ts as "12.3 s" or "1:02:03". */

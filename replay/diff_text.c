@@ -102,11 +102,11 @@ void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
     else
         mc_buf_printf(out,
                       "This is no test: %zu and %zu runs, and it takes %u a side. What follows are "
-                      "effects from %g %% on,\nwith block-bootstrap intervals of the noise within "
-                      "the runs; how much runs differ by themselves is not\nknown. A verdict other "
-                      "than \"cannot tell\" needs intervals that are clear of each other.",
+                      "effects from %g %% on\n(times: from %g %% on), with block-bootstrap intervals of "
+                      "the noise within the runs; how much runs differ\nby themselves is not known. "
+                      "A verdict of worse or better needs intervals that are clear of each other.",
                       d->sides[0].run_count, d->sides[1].run_count, MC_DIFF_TEST_RUNS,
-                      d->min_effect_pct);
+                      d->min_effect_pct, fmax(d->min_effect_pct, MC_DIFF_TIME_PCT));
 }
 
 void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, struct mc_buf *out)

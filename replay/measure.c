@@ -60,6 +60,8 @@ add(struct maker *m, const char *stat, const char *unit, int direction, double v
     *made = (struct mc_measure){
         .key = key, .stat = stat, .direction = direction, .value = value};
     snprintf(made->unit, sizeof made->unit, "%s", unit);
+    made->is_time = strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 ||
+                    strncmp(text, "time in", 7) == 0;
     return made;
 }
 
@@ -149,13 +151,26 @@ static void sum_segments(const uint32_t *counts, size_t bin_count, uint64_t *sum
             sum[i] += counts[s * bin_count + i];
 }
 
-static void put_interval(struct maker *m, struct mc_measure *measure, double low, double high)
+/* A quantile's interval; is_still: nothing ever moved. One without width is none otherwise: the
+ * values are too few for the quantile to move when they are drawn anew. */
+static void put_interval(struct maker *m, struct mc_measure *measure, double low, double high,
+                         int is_still)
 {
-    if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS)
+    if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS ||
+        (low >= high && !is_still))
         return;
     measure->has_interval = 1;
     measure->interval = (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
                                              MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
+}
+
+/* A quantile that lies on a steep part of its distribution is another one in the next run, however
+ * alike the runs are: its interval reaches over the ranks beside it, a tenth of all about the
+ * median, half of what is above it at the tail. */
+static double rank_beside(double q, int side)
+{
+    double reach = fmin(0.05, (1 - q) / 2);
+    return q + (side ? reach : -reach);
 }
 
 /* p50 and p99 of a level. */
@@ -175,10 +190,16 @@ static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit,
         struct mc_measure *made = add(m, i ? "p99" : "p50", unit, direction, value, "%s", what);
         series_of(m, idx, i ? BIN_MAX : BIN_MEAN);
         keep_series(m, made);
-        if (v->min < v->max)
-            put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]));
-        else
-            put_interval(m, made, value, value);
+        if (v->min == v->max) {
+            put_interval(m, made, value, value, 1);
+            continue;
+        }
+        for (int side = 0; side < 2; side++) {
+            double beside = mc_histogram_quantile(sum, MC_SCAN_LEVELS, rank_beside(quantiles[i], side));
+            double *place = &places[2 * i + side];
+            *place = side ? fmax(*place, beside) : fmin(*place, beside);
+        }
+        put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]), 0);
     }
 }
 
@@ -367,9 +388,14 @@ static void add_quantiles(struct maker *m, const char *what, const char *unit, i
         series_of(m, m->source->value_idx + fields[m->source->kind == MC_KIND_HISTOGRAM][i],
                   BIN_MEAN);
         keep_series(m, made);
-        if (i < 3)
-            put_interval(m, made, mc_bucket_value(places[2 * i]),
-                         mc_bucket_value(places[2 * i + 1]));
+        if (i == 3)
+            continue;
+        for (int side = 0; side < 2; side++) {
+            double beside = mc_histogram_quantile(sum, MC_BUCKET_COUNT, rank_beside(quantiles[i], side));
+            double *place = &places[2 * i + side];
+            *place = side ? fmax(*place, beside) : fmin(*place, beside);
+        }
+        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]), 0);
     }
 }
 
@@ -460,9 +486,10 @@ static void add_connections(struct maker *m)
 static void add_process(struct maker *m)
 {
     static const uint32_t bytes[] = {MC_FIELD(PROCESS, RSS), MC_FIELD(PROCESS, PSS),
-                                     MC_FIELD(PROCESS, ANON), MC_FIELD(PROCESS, CGROUP_USED)};
+                                     MC_FIELD(PROCESS, ANON)};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
         add_level(m, bytes[i], "bytes", 1);
+    add_level(m, MC_FIELD(PROCESS, CGROUP_USED), "bytes", 0); /* of its neighbours too */
     add_level(m, MC_FIELD(PROCESS, FDS), "", 1);
     add_level(m, MC_FIELD(PROCESS, THREADS), "", 1);
     add_rate(m, MC_FIELD(PROCESS, MAJOR_FAULTS), "/s", 1, 1);

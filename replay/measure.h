@@ -29,6 +29,7 @@ struct mc_measure {
     const char *stat; /* static; "mean", "p99", … */
     char unit[16];    /* "bytes", "ns", "/s", "%", "/h", "" */
     int direction;    /* 1: more is worse; -1: less is worse; 0: neither */
+    int is_time;      /* depends on the machine's speed of the day */
     double value;     /* NAN: not known */
     double whole;     /* what 100 % of a difference is; 0: side A's value */
     int has_interval; /* also 1 for a series that never moves: low = high */

@@ -11,6 +11,8 @@
 #include "tracer/error.h"
 #include "tracer/text.h"
 
+#define MAPS_MAX 8
+
 /* One side: its runs, and how they are asked for. */
 struct side {
     struct mc_run_measures *runs; /* owned, each too */
@@ -282,12 +284,25 @@ static void add_conditions(const struct comparison *c, struct mc_buf *out)
     }
 }
 
+static void add_html(const struct comparison *c, struct mc_diff *d, struct mc_buf *out)
+{
+    struct mc_diff_map maps[MAPS_MAX];
+    int count = mc_diff_maps(d, maps, MAPS_MAX);
+    if (count < 0)
+        mc_diff_note(d, "slot maps could not be read: %s", mc_strerror(count));
+    mc_diff_html(d, c->conditions, c->condition_count, maps, count < 0 ? 0 : (size_t)count, out);
+    while (count > 0)
+        mc_diff_map_fini(&maps[--count]);
+}
+
 static int report(struct comparison *c, struct mc_diff *d)
 {
     struct mc_buf out = {0};
     int fails = mc_diff_conditions_check(d, c->conditions, c->condition_count);
     if (strcmp(c->settings->format, "json") == 0) {
         mc_diff_json(d, c->conditions, c->condition_count, &out);
+    } else if (strcmp(c->settings->format, "html") == 0) {
+        add_html(c, d, &out);
     } else {
         mc_diff_text(d, (int)c->settings->all, &out);
         add_conditions(c, &out);
