@@ -20,6 +20,7 @@ enum option_type {
     OPTION_CHOICE, /* text, one of `value_name`, which is split at '|' */
     OPTION_CLOCK,  /* "us" or "ns": 1 for ns */
     OPTION_HOSTS,  /* a name; may come again */
+    OPTION_SPLIT,  /* no value: what follows belongs to the other side */
 };
 
 struct option {
@@ -99,6 +100,36 @@ static const struct option options[] = {
      "where it goes; -: stdout"},
     {"--limit", OPTION_COUNT, AT(limit), "N", NULL, 0, INT64_MAX, MC_FOR_QUERY,
      "print at most N rows; 0: all of them"},
+    {"--vs", OPTION_SPLIT, AT(split_at), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "what follows is side B, with as many runs as there are"},
+    {"--format", OPTION_CHOICE, AT(format), "text|json|html", "text", 0, 0, MC_FOR_DIFF,
+     "how the report is written"},
+    {"--output", OPTION_TEXT, AT(output), "FILE", NULL, 0, 0, MC_FOR_DIFF,
+     "write the report there"},
+    {"--from", OPTION_TIME, AT(from_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "compare from there on; since the run, or its --mark, began"},
+    {"--to", OPTION_TIME, AT(to_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "compare up to there"},
+    {"--from-a", OPTION_TIME, AT(from_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--from of side A only"},
+    {"--to-a", OPTION_TIME, AT(to_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--to of side A only"},
+    {"--from-b", OPTION_TIME, AT(from_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--from of side B only"},
+    {"--to-b", OPTION_TIME, AT(to_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--to of side B only"},
+    {"--mark", OPTION_TEXT, AT(mark), "LABEL", NULL, 0, 0, MC_FOR_DIFF,
+     "compare from the first mark of this label on, or its span when it has one"},
+    {"--align", OPTION_CHOICE, AT(align), "clock|first-request|requests|mark", "clock", 0, 0,
+     MC_FOR_DIFF, "what belongs together in time"},
+    {"--min-effect", OPTION_TEXT, AT(min_effect), "PCT", "5", 0, 0, MC_FOR_DIFF,
+     "call nothing different that differs by less"},
+    {"--fail-on", OPTION_TEXT, AT(fail_on), "LIST", NULL, 0, 0, MC_FOR_DIFF,
+     "exit 1 only when one of these holds: p99>5%,leak,worse"},
+    {"--exact", OPTION_FLAG, AT(exact), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "read every frame of long runs too"},
+    {"--all", OPTION_FLAG, AT(all), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "show what is the same too"},
     {"--ready-fd", OPTION_COUNT, AT(ready_fd), "FD", NULL, 0, 1 << 20, MC_FOR_SERVE, NULL},
 };
 #define OPTION_COUNT_ALL (sizeof(options) / sizeof(options[0]))
@@ -251,6 +282,9 @@ static int option_set(const struct option *o, char *value, struct mc_settings *s
     case OPTION_FLAG:
         *(int64_t *)place = 1;
         return 0;
+    case OPTION_SPLIT:
+        *(int64_t *)place = s->arg_count + 1;
+        return 0;
     case OPTION_TEXT:
         *(const char **)place = value;
         return value[0] != '\0' ? 0 : MC_EINVAL;
@@ -330,11 +364,12 @@ static int option_read(const struct mc_command *c, int argc, char **argv, int *a
         return MC_EINVAL;
     }
     char *value = text[name_bytes] == '=' ? text + name_bytes + 1 : NULL;
-    if (o->type == OPTION_FLAG && value != NULL) {
+    int takes_none = o->type == OPTION_FLAG || o->type == OPTION_SPLIT;
+    if (takes_none && value != NULL) {
         mc_say("%s: %s takes no value", c->name, o->name);
         return MC_EINVAL;
     }
-    if (o->type != OPTION_FLAG && value == NULL) {
+    if (!takes_none && value == NULL) {
         if (*at + 1 >= argc) {
             mc_say("%s: %s needs a value: %s", c->name, o->name, o->value_name);
             return MC_EINVAL;
@@ -372,6 +407,7 @@ static void arg_add(struct mc_settings *s, char *arg)
 int mc_settings_parse(const struct mc_command *c, int argc, char **argv, struct mc_settings *out)
 {
     *out = (struct mc_settings){.command = c, .given_count = argc, .given = argv};
+    out->from_ns = out->to_ns = out->from_a_ns = out->to_a_ns = out->from_b_ns = out->to_b_ns = -1;
     for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
         if ((options[i].commands & c->bit) != 0 && options[i].fallback != NULL)
             option_set(&options[i], (char *)(uintptr_t)options[i].fallback, out);

@@ -20,10 +20,11 @@ enum mc_command_bit {
     MC_FOR_LS = 64,
     MC_FOR_REPL = 128,
     MC_FOR_EXPORT = 512,
+    MC_FOR_DIFF = 1024,
 };
 
 #define MC_HOSTS_MAX 16
-#define MC_ARGS_MAX 32
+#define MC_ARGS_MAX 256 /* a shell that expands *.db */
 
 struct mc_settings {
     const struct mc_command *command;
@@ -35,7 +36,11 @@ struct mc_settings {
     int64_t max_connections, max_requests, streams, pid, limit, ready_fd;
     int64_t tls, event_clock_ns;
     int64_t run_id, from, to; /* ts; run_id 0: the newest */
-    char *args[MC_ARGS_MAX];  /* what is not an option */
+    const char *mark, *align, *min_effect, *fail_on;
+    int64_t from_ns, to_ns, from_a_ns, to_a_ns, from_b_ns, to_b_ns; /* -1: not said */
+    int64_t exact, all;
+    int64_t split_at; /* diff: 1 + how many arguments came before --vs; 0: no --vs */
+    char *args[MC_ARGS_MAX]; /* what is not an option */
     int arg_count;
     int given_count; /* all of it as it was given, for a child that reads the same */
     char **given;
