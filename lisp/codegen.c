@@ -2,7 +2,8 @@
  *
  * Each expression leaves its value in the accumulator. Variables of a frame have slots counted from
  * its first argument; what is pushed meanwhile lies above, so the depth is known at every point.
- * Variables that are assigned and captured live in boxes; closures copy what they capture.
+ * Variables that are assigned live in boxes: closures copy what they capture, and continuations
+ * copy the stack.
  */
 #include <stdlib.h>
 
@@ -197,7 +198,7 @@ static void store(struct fn *f, struct var *var)
 static void bind(struct fn *f, struct var *var, uint32_t slot)
 {
     var->slot = (int32_t)slot;
-    var->boxed = var->assigned && var->captured;
+    var->boxed = var->assigned;
     (void)f;
 }
 
@@ -385,7 +386,7 @@ static void gen_letrec(struct fn *f, struct node *n, uint32_t depth, int tail)
         if (!var || is_simple(n, i))
             continue;
         bind(f, var, depth);
-        var->boxed = var->captured;
+        var->boxed = var->captured || var->assigned;
         var->checked = 1;
         emit(f, SCM_OP_CONST, constant(f, SCM_UNDEFINED));
         push(f, depth++);
@@ -523,6 +524,15 @@ static int is_plain_prim(const struct scm_cell *g)
            ((struct scm_prim *)scm_ptr(scm_cell(g->a)->a))->special == SCM_SP_NONE;
 }
 
+/* A procedure of the prelude is not called as a tail call, but for those that must be: nothing can
+ * tell, and an error that it raises finds the place of this call. */
+static int keeps_frame(struct fn *f, const struct node *n)
+{
+    struct scm_cell *g = core_global(f, n);
+    return g && !f->c->vm->system_code && scm_is(g->a, SCM_T_CLOSURE) &&
+           !(g->flags & SCM_TAIL_CALLED);
+}
+
 static void gen_call(struct fn *f, struct node *n, uint32_t depth, int tail)
 {
     for (const struct loop *l = f->loops; l && n->a->kind == N_LOCAL; l = l->up) {
@@ -545,12 +555,20 @@ static void gen_call(struct fn *f, struct node *n, uint32_t depth, int tail)
         finish(f, tail);
         return;
     }
-    if (!tail) {
+    int must_return = tail && keeps_frame(f, n);
+    if (!tail || must_return) {
         emit(f, SCM_OP_FRAME, 0);
         depth += 3;
     }
     note_depth(f, depth);
     gen_args(f, n, depth);
+    if (must_return) {
+        note_line(f, n->pos);
+        emit(f, SCM_OP_CALL_GLOBAL, n->count);
+        word(f, constant(f, n->a->value));
+        emit(f, SCM_OP_RETURN, 0);
+        return;
+    }
     if (n->a->kind == N_GLOBAL) {
         note_line(f, n->pos);
         emit(f, tail ? SCM_OP_TAIL_CALL_GLOBAL : SCM_OP_CALL_GLOBAL, n->count);

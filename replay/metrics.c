@@ -1,7 +1,10 @@
 /* metrics.c: the table of families, and the text of heads, names and numbers. */
 #include "replay/metrics.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "tracer/error.h"
 
 const struct mc_metric mc_metrics[] = {
 #define F(kind, field) MC_KIND_##kind, MC_FIELD(kind, field)
@@ -180,22 +183,71 @@ void mc_metric_add_value(struct mc_buf *out, int64_t value, enum mc_metric_scale
                       (unsigned long long)(size % parts));
 }
 
+/* What tells a source apart from others of its kind. */
+static int by_label(const void *a, const void *b)
+{
+    const struct mc_source *x = *(const struct mc_source *const *)a;
+    const struct mc_source *y = *(const struct mc_source *const *)b;
+    int order = x->kind - y->kind;
+    if (order == 0 && label_of(x->kind))
+        order = strcmp(x->name, y->name);
+    if (order == 0)
+        order = x->source_idx < y->source_idx ? -1 : 1;
+    return order;
+}
+
+int mc_metric_twins(const struct mc_schema *schema, uint8_t **out)
+{
+    size_t count = schema->source_count;
+    const struct mc_source **sorted = malloc((count + 1) * sizeof *sorted);
+    uint8_t *twins = calloc(count + 1, 1);
+    if (!sorted || !twins) {
+        free(sorted);
+        free(twins);
+        return MC_ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &schema->sources[i];
+    qsort(sorted, count, sizeof *sorted, by_label);
+    for (size_t i = 1; i < count; i++) {
+        const struct mc_source *a = sorted[i - 1], *b = sorted[i];
+        twins[b->source_idx] =
+            a->kind == b->kind && (!label_of(a->kind) || strcmp(a->name, b->name) == 0);
+    }
+    free(sorted);
+    *out = twins;
+    return 0;
+}
+
+/* {pool="tcp_buffers",source_id="7",quantile="0.5"}: those that there are. */
+static void add_labels(struct mc_buf *out, const struct mc_source *source, int is_twin,
+                       const char *quantile)
+{
+    const char *label = label_of(source->kind);
+    char before = '{';
+    if (label) {
+        mc_buf_printf(out, "%c%s=", before, label);
+        mc_metric_add_label(out, source->name);
+        before = ',';
+    }
+    if (is_twin) {
+        mc_buf_printf(out, "%csource_id=\"%u\"", before, source->source_idx);
+        before = ',';
+    }
+    if (quantile) {
+        mc_buf_printf(out, "%cquantile=\"%s\"", before, quantile);
+        before = ',';
+    }
+    if (before == ',')
+        mc_buf_add_char(out, '}');
+}
+
 void mc_metric_add_name(struct mc_buf *out, const struct mc_metric *metric,
-                        const struct mc_source *source)
+                        const struct mc_source *source, int is_twin)
 {
     static const char *const suffixes[] = {"", "_total", "", "_count", "_sum"};
-    const char *label = label_of(metric->kind);
     mc_buf_printf(out, "memcam_%s%s", metric->name, suffixes[metric->type]);
-    if (!label && !metric->quantile)
-        return;
-    mc_buf_add_char(out, '{');
-    if (label) {
-        mc_buf_printf(out, "%s=", label);
-        mc_metric_add_label(out, source->name);
-    }
-    if (metric->quantile)
-        mc_buf_printf(out, "%squantile=\"%s\"", label ? "," : "", metric->quantile);
-    mc_buf_add_char(out, '}');
+    add_labels(out, source, is_twin, metric->quantile);
 }
 
 const char *mc_metric_capacity_name(int kind)
@@ -218,12 +270,11 @@ void mc_metric_add_capacity_head(struct mc_buf *out, int kind)
                        kind == MC_KIND_SLAB ? "" : "bytes");
 }
 
-void mc_metric_add_capacity(struct mc_buf *out, const struct mc_source *source)
+void mc_metric_add_capacity(struct mc_buf *out, const struct mc_source *source, int is_twin)
 {
-    mc_buf_printf(out, "memcam_%s{%s=", mc_metric_capacity_name(source->kind),
-                  label_of(source->kind));
-    mc_metric_add_label(out, source->name);
-    mc_buf_add_str(out, "} ");
+    mc_buf_printf(out, "memcam_%s", mc_metric_capacity_name(source->kind));
+    add_labels(out, source, is_twin, NULL);
+    mc_buf_add_char(out, ' ');
     mc_buf_add_u64(out, source->kind == MC_KIND_SLAB ? source->slot_count : source->capacity_bytes);
 }
 
@@ -238,11 +289,15 @@ void mc_metric_add_state(struct mc_buf *out, char letter, int64_t state)
                   letter == state);
 }
 
+void mc_metric_add_run_head(struct mc_buf *out)
+{
+    mc_metric_add_head(out, "run", "info", "");
+}
+
 void mc_metric_add_run(struct mc_buf *out, const struct mc_run_info *info)
 {
     const char *names[] = {"label", "host", "program", "build"};
     const char *texts[] = {info->label, info->host, info->program, info->build};
-    mc_metric_add_head(out, "run", "info", "");
     mc_buf_printf(out, "memcam_run_info{run_id=\"%lld\",pid=\"%lld\"", (long long)info->run_id,
                   (long long)info->pid);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

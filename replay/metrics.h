@@ -41,9 +41,12 @@ size_t mc_metric_family_end(size_t first);
 void mc_metric_add_head(struct mc_buf *out, const char *name, const char *type, const char *unit);
 /* The same for the family of an entry. */
 void mc_metric_add_family(struct mc_buf *out, const struct mc_metric *metric);
-/* A sample's name with its labels. */
+/* Which sources are twins: would have the name and labels of one before them. *out, by source_idx,
+ * is malloc'd. 0 or MC_ENOMEM. */
+int mc_metric_twins(const struct mc_schema *schema, uint8_t **out);
+/* A sample's name with its labels; a twin gets its source_id as one more. */
 void mc_metric_add_name(struct mc_buf *out, const struct mc_metric *metric,
-                        const struct mc_source *source);
+                        const struct mc_source *source, int is_twin);
 /* A blank and the number. */
 void mc_metric_add_value(struct mc_buf *out, int64_t value, enum mc_metric_scale scale);
 /* A label's value with its quotes, escaped. */
@@ -54,7 +57,7 @@ void mc_metric_add_label(struct mc_buf *out, const char *text);
 const char *mc_metric_capacity_name(int kind);
 void mc_metric_add_capacity_head(struct mc_buf *out, int kind);
 /* A sample without its line end. */
-void mc_metric_add_capacity(struct mc_buf *out, const struct mc_source *source);
+void mc_metric_add_capacity(struct mc_buf *out, const struct mc_source *source, int is_twin);
 
 /* The process's state, a letter, as a state set: one sample each, the one that it is in has 1. */
 #define MC_METRIC_STATES "RSDTtZXIW"
@@ -62,7 +65,8 @@ void mc_metric_add_state_head(struct mc_buf *out);
 /* The sample of one letter of MC_METRIC_STATES, without its line end. */
 void mc_metric_add_state(struct mc_buf *out, char letter, int64_t state);
 
-/* The info family of a run: head and sample, without its line end. */
+/* The info family of a run: its head, and its sample without its line end. */
+void mc_metric_add_run_head(struct mc_buf *out);
 void mc_metric_add_run(struct mc_buf *out, const struct mc_run_info *info);
 
 #endif

@@ -130,19 +130,40 @@ static int headers_make(scm_value list, scm_value body, struct mc_http_request *
     return count;
 }
 
-static void answer_plain(struct mc_http_request *req, scm_value response)
+/* Take a response apart, behind its tag: `count` elements and what follows them. 0 for one that the
+ * program has changed: a response is a list like any other. The first is a number. */
+static int response_parts(scm_value response, scm_value *parts, int count, scm_value *rest)
 {
     scm_value at = scm_cdr(response);
-    int status = (int)scm_integer_get(scm_car(at));
-    at = scm_cdr(at);
+    for (int i = 0; i < count; i++) {
+        if (!scm_is_pair(at))
+            return 0;
+        parts[i] = scm_car(at);
+        at = scm_cdr(at);
+    }
+    *rest = at;
+    return scm_is_integer(parts[0]) && scm_integer_get(parts[0]) >= 0 &&
+           scm_integer_get(parts[0]) <= INT32_MAX;
+}
+
+static void answer_changed(struct mc_http_request *req)
+{
+    mc_http_respond_error(req, 500, "internal error", "the response was changed after respond");
+}
+
+static void answer_plain(struct mc_http_request *req, scm_value response)
+{
+    scm_value parts[2], list; /* status, body; headers */
     struct mc_http_header headers[APP_HEADERS_MAX + 1];
     const void *bytes;
     size_t count;
-    int header_count = headers_make(scm_cdr(at), scm_car(at), req, headers);
-    if (header_count < 0 || !body_bytes(scm_car(at), &bytes, &count)) {
-        mc_http_respond_error(req, 500, "internal error", "the response was changed after respond");
+    int header_count =
+        response_parts(response, parts, 2, &list) ? headers_make(list, parts[1], req, headers) : -1;
+    if (header_count < 0 || !body_bytes(parts[1], &bytes, &count)) {
+        answer_changed(req);
         return;
     }
+    int status = (int)scm_integer_get(parts[0]);
     if (status == 204 || status == 205 || status == 304)
         count = 0;
     mc_http_respond(req, status, headers, (size_t)header_count, bytes, count);
@@ -185,18 +206,20 @@ static void on_later(uv_timer_t *timer)
 
 static void answer_later(struct mc_app *app, struct mc_http_request *req, scm_value response)
 {
+    scm_value ms, later;
+    if (!response_parts(response, &ms, 1, &later)) {
+        answer_changed(req);
+        return;
+    }
     struct later *l = calloc(1, sizeof(*l));
     if (l == NULL) {
         mc_http_respond_error(req, 503, "out of memory", "no room for an answer that waits");
         return;
     }
-    scm_value at = scm_cdr(response);
-    *l = (struct later){.app = app, .req = req};
-    l->response = scm_ref(app->vm, scm_cdr(at));
-    l->timer.data = l;
+    *l = (struct later){.app = app, .req = req, .response = scm_ref(app->vm, later)};
     uv_timer_init(app->opts.loop, &l->timer);
     l->timer.data = l;
-    uv_timer_start(&l->timer, on_later, (uint64_t)scm_integer_get(scm_car(at)), 0);
+    uv_timer_start(&l->timer, on_later, (uint64_t)scm_integer_get(ms), 0);
     mc_http_on_gone(req, later_gone, l);
 }
 
@@ -284,23 +307,24 @@ static void on_stream_timer(uv_timer_t *timer)
 static void answer_stream(struct mc_app *app, struct mc_http_request *req, scm_value response)
 {
     static const struct mc_http_stream_ops ops = {.read = stream_read, .closed = stream_closed};
-    scm_value at = scm_cdr(response);
-    int status = (int)scm_integer_get(scm_car(at));
-    at = scm_cdr(at);
-    uint64_t interval_ms = (uint64_t)scm_integer_get(scm_car(at));
-    at = scm_cdr(at);
+    scm_value parts[3], list; /* status, interval, procedure; headers */
     struct mc_http_header headers[APP_HEADERS_MAX + 1];
-    int header_count = headers_make(scm_cdr(at), SCM_TRUE, req, headers);
+    int header_count =
+        response_parts(response, parts, 3, &list) ? headers_make(list, SCM_TRUE, req, headers) : -1;
+    if (header_count < 0 || !scm_is_integer(parts[1])) {
+        answer_changed(req);
+        return;
+    }
+    int status = (int)scm_integer_get(parts[0]);
+    uint64_t interval_ms = (uint64_t)scm_integer_get(parts[1]);
     struct stream *s = calloc(1, sizeof(*s));
-    if (s == NULL || header_count < 0) {
-        free(s);
-        mc_http_respond_error(req, s == NULL ? 503 : 500, "internal error",
-                              "the stream could not begin");
+    if (s == NULL) {
+        mc_http_respond_error(req, 503, "out of memory", "no room for a stream");
         return;
     }
     s->app = app;
     s->req = req;
-    s->proc = scm_ref(app->vm, scm_car(at));
+    s->proc = scm_ref(app->vm, parts[2]);
     snprintf(s->method, sizeof(s->method), "%s", mc_http_method(req));
     snprintf(s->path, sizeof(s->path), "%s", mc_http_path(req));
     uv_timer_init(app->opts.loop, &s->timer);

@@ -33,21 +33,22 @@ static int is_symbol_named(scm_value v, const char *name)
     return bytes == strlen(name) && memcmp(text, name, bytes) == 0;
 }
 
-/* Whether a list is an object: each element a pair that begins with a name. A circular list is
- * found out by the hare; it then fails by its size. */
-static int is_object(scm_value list)
+/* What a list is written as; -1 for one that is circular (the hare meets it) or improper. */
+static int list_kind(scm_value list, const char **why)
 {
     scm_value hare = list;
-    for (int odd = 0; scm_is_pair(list); list = scm_cdr(list), odd = !odd) {
+    int is_object = list != SCM_NIL;
+    for (; scm_is_pair(list); list = scm_cdr(list)) {
         scm_value element = scm_car(list);
-        if (!scm_is_pair(element) || !is_name(scm_car(element)))
-            return 0;
-        for (int i = 0; i < 2; i++)
-            hare = scm_is_pair(hare) ? scm_cdr(hare) : SCM_NIL;
+        is_object &= scm_is_pair(element) && is_name(scm_car(element));
+        for (int i = 0; i < 2 && scm_is_pair(hare); i++)
+            hare = scm_cdr(hare);
+        *why = "is circular";
         if (scm_is_pair(hare) && hare == list)
-            return 1;
+            return -1;
     }
-    return list == SCM_NIL;
+    *why = "has a pair in it that begins with no name and is no list";
+    return list != SCM_NIL ? -1 : is_object ? AS_OBJECT : AS_LIST;
 }
 
 static void write_real(double x, struct mc_buf *out)
@@ -86,14 +87,11 @@ static int write_atom(scm_value v, struct mc_buf *out)
     return 1;
 }
 
-/* Step to the next element of the innermost container: *element, or close it (returns 0), or find
- * that it ends in something else than a list does (-1). */
+/* Step to the next element of the innermost container: *element, or close it (returns 0). */
 static int next_element(struct open_value *top, struct mc_buf *out, scm_value *element)
 {
     int is_at_end =
         top->kind == AS_VECTOR ? top->idx == scm_vector_length(top->at) : !scm_is_pair(top->at);
-    if (is_at_end && top->kind != AS_VECTOR && top->at != SCM_NIL)
-        return -1;
     if (is_at_end) {
         mc_buf_add_char(out, top->kind == AS_OBJECT ? '}' : ']');
         return 0;
@@ -134,21 +132,16 @@ int mc_json_write(scm_value value, struct mc_buf *out, const char **why, scm_val
                 *why = "is nested more than 100 deep";
                 return MC_ELIMIT;
             }
-            enum container kind = !is_list                       ? AS_VECTOR
-                                  : v != SCM_NIL && is_object(v) ? AS_OBJECT
-                                                                 : AS_LIST;
+            int kind = is_list ? list_kind(v, why) : AS_VECTOR;
+            if (kind < 0)
+                return MC_EINVAL;
             mc_buf_add_char(out, kind == AS_OBJECT ? '{' : '[');
-            stack[depth++] = (struct open_value){.kind = kind, .at = v};
+            stack[depth++] = (struct open_value){.kind = (enum container)kind, .at = v};
         }
-        int step = 0;
-        while (depth > 0 && (step = next_element(&stack[depth - 1], out, &v)) == 0)
+        while (depth > 0 && !next_element(&stack[depth - 1], out, &v))
             depth--;
-        if (step < 0) {
-            *why = "has a pair in it that begins with no name and is no list";
-            return MC_EINVAL;
-        }
         if (out->failed || out->count - start > MC_JSON_BYTES_MAX) {
-            *why = out->failed ? "does not fit into memory" : "is circular, or past 64 MiB";
+            *why = out->failed ? "does not fit into memory" : "is past 64 MiB of text";
             return MC_ELIMIT;
         }
     } while (depth > 0);

@@ -24,7 +24,7 @@ struct mc_command {
 
 extern const struct mc_command mc_command_serve, mc_command_record, mc_command_replay,
     mc_command_query, mc_command_runs, mc_command_check, mc_command_ls, mc_command_repl,
-    mc_command_app;
+    mc_command_app, mc_command_export, mc_command_diff;
 
 /* One line on stderr, "memcam: " before it, whatever bytes the arguments hold: control characters
  * come out escaped. An error says what, where, and what to do. */

@@ -23,6 +23,7 @@ static const struct route {
     {"GET", "/healthz", mc_api_health},
     {"GET", "/metrics", mc_api_metrics},
     {"GET", "/api/runs", mc_api_runs},
+    {"GET", "/api/diff", mc_api_diff},
     {"POST", "/api/query", mc_api_query},
     {"GET", "/api/runs/:run/stream", mc_api_stream},
     {"GET", "/api/runs/:run/state", mc_api_state},

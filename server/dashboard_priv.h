@@ -47,6 +47,7 @@ void mc_api_health(struct mc_dashboard *d, struct mc_http_request *r,
 void mc_api_metrics(struct mc_dashboard *d, struct mc_http_request *r,
                     const struct mc_asked_run *run);
 void mc_api_runs(struct mc_dashboard *d, struct mc_http_request *r, const struct mc_asked_run *run);
+void mc_api_diff(struct mc_dashboard *d, struct mc_http_request *r, const struct mc_asked_run *run);
 void mc_api_query(struct mc_dashboard *d, struct mc_http_request *r,
                   const struct mc_asked_run *run);
 void mc_api_stream(struct mc_dashboard *d, struct mc_http_request *r,

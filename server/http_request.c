@@ -194,18 +194,16 @@ void mc_request_trace(struct mc_http_request *r)
 /* Only methods that we know are interned: a peer that invents names fills no table. */
 static uint32_t method_id(const struct mc_http_server *s, const char *method)
 {
-#define X(name)                                                                                    \
-    if (strcmp(method, #name) == 0)                                                                \
-        return s->str.name;
-    X(GET)
-    X(POST)
-    X(HEAD)
-    X(PUT)
-    X(DELETE)
-    X(PATCH)
-    X(OPTIONS)
-#undef X
-        return MC_STRING_OTHER;
+    const struct {
+        const char *name;
+        uint32_t id;
+    } known[] = {{"GET", s->str.GET},        {"POST", s->str.POST},     {"HEAD", s->str.HEAD},
+                 {"PUT", s->str.PUT},        {"DELETE", s->str.DELETE}, {"PATCH", s->str.PATCH},
+                 {"OPTIONS", s->str.OPTIONS}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(method, known[i].name) == 0)
+            return known[i].id;
+    return MC_STRING_OTHER;
 }
 
 static int refuse(struct mc_http_request *r, int status, const char *detail)

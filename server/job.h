@@ -41,6 +41,8 @@ struct mc_job {
     int tries_left;     /* how often the worker may ask to be called again */
     int try_again;      /* set by the worker */
     size_t fresh_count; /* marks: those in `text` that the file may not have */
+    struct mc_trace_file *other_file; /* diff: side b's; borrowed, only its path is used */
+    int64_t other_run_id, other_from, other_to;
     char *text;         /* owned: the SQL, the series, a label, fresh marks */
     /* What is answered. */
     int status;

@@ -15,10 +15,12 @@ enum option_type {
     OPTION_COUNT,
     OPTION_SIZE,
     OPTION_TIME,
+    OPTION_MOMENT, /* of a run */
     OPTION_ADDRESS,
     OPTION_CHOICE, /* text, one of `value_name`, which is split at '|' */
     OPTION_CLOCK,  /* "us" or "ns": 1 for ns */
     OPTION_HOSTS,  /* a name; may come again */
+    OPTION_SPLIT,  /* no value: what follows belongs to the other side */
 };
 
 struct option {
@@ -84,8 +86,50 @@ static const struct option options[] = {
      "how the answer is printed"},
     {"--format", OPTION_CHOICE, AT(format), "table|json", "table", 0, 0, MC_FOR_RUNS | MC_FOR_LS,
      "how the answer is printed"},
+    {"--format", OPTION_CHOICE, AT(format), "csv|jsonl|openmetrics|perfetto", "jsonl", 0, 0,
+     MC_FOR_EXPORT, "what is written"},
+    {"--run", OPTION_COUNT, AT(run_id), "N", NULL, 1, INT64_MAX, MC_FOR_EXPORT,
+     "which run, as memcam runs numbers them; default: the newest"},
+    {"--from", OPTION_MOMENT, AT(from), "T", "begin", 0, 0, MC_FOR_EXPORT,
+     "from this time of the run on: 90s, 1m30s, or nanoseconds"},
+    {"--to", OPTION_MOMENT, AT(to), "T", "end", 0, 0, MC_FOR_EXPORT,
+     "up to this time, which is not in it any more"},
+    {"--table", OPTION_TEXT, AT(table), "TABLE", NULL, 0, 0, MC_FOR_EXPORT,
+     "csv: the table; jsonl: the tables, with commas between, else all"},
+    {"--output", OPTION_TEXT, AT(output), "FILE", "-", 0, 0, MC_FOR_EXPORT,
+     "where it goes; -: stdout"},
     {"--limit", OPTION_COUNT, AT(limit), "N", NULL, 0, INT64_MAX, MC_FOR_QUERY,
      "print at most N rows; 0: all of them"},
+    {"--vs", OPTION_SPLIT, AT(split_at), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "what follows is side B, with as many runs as there are"},
+    {"--format", OPTION_CHOICE, AT(format), "text|json|html", "text", 0, 0, MC_FOR_DIFF,
+     "how the report is written"},
+    {"--output", OPTION_TEXT, AT(output), "FILE", NULL, 0, 0, MC_FOR_DIFF,
+     "write the report there"},
+    {"--from", OPTION_TIME, AT(from_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "compare from there on; since the run, or its --mark, began"},
+    {"--to", OPTION_TIME, AT(to_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "compare up to there"},
+    {"--from-a", OPTION_TIME, AT(from_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--from of side A only"},
+    {"--to-a", OPTION_TIME, AT(to_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--to of side A only"},
+    {"--from-b", OPTION_TIME, AT(from_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--from of side B only"},
+    {"--to-b", OPTION_TIME, AT(to_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+     "--to of side B only"},
+    {"--mark", OPTION_TEXT, AT(mark), "LABEL", NULL, 0, 0, MC_FOR_DIFF,
+     "compare from the first mark of this label on, or its span when it has one"},
+    {"--align", OPTION_CHOICE, AT(align), "clock|first-request|requests|mark", "clock", 0, 0,
+     MC_FOR_DIFF, "what belongs together in time"},
+    {"--min-effect", OPTION_TEXT, AT(min_effect), "PCT", "5", 0, 0, MC_FOR_DIFF,
+     "call nothing different that differs by less"},
+    {"--fail-on", OPTION_TEXT, AT(fail_on), "LIST", NULL, 0, 0, MC_FOR_DIFF,
+     "exit 1 only when one of these holds: p99>5%,leak,worse"},
+    {"--exact", OPTION_FLAG, AT(exact), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "read every frame of long runs too"},
+    {"--all", OPTION_FLAG, AT(all), NULL, NULL, 0, 0, MC_FOR_DIFF,
+     "show what is the same too"},
     {"--ready-fd", OPTION_COUNT, AT(ready_fd), "FD", NULL, 0, 1 << 20, MC_FOR_SERVE, NULL},
 };
 #define OPTION_COUNT_ALL (sizeof(options) / sizeof(options[0]))
@@ -140,6 +184,36 @@ int mc_duration_parse(const char *text, int64_t *ns)
         return 0;
     }
     return parse_scaled(text, units, ns);
+}
+
+int mc_moment_parse(const char *text, int64_t *ts)
+{
+    if (strcmp(text, "begin") == 0 || strcmp(text, "end") == 0) {
+        *ts = text[0] == 'b' ? INT64_MIN : INT64_MAX;
+        return 0;
+    }
+    if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0') {
+        errno = 0;
+        *ts = strtoll(text, NULL, 10);
+        return errno == 0 ? 0 : MC_EINVAL;
+    }
+    int64_t sum = 0;
+    do {
+        char part[64];
+        size_t bytes = strspn(text, "0123456789.");
+        bytes += strcspn(text + bytes, "0123456789.");
+        int64_t ns;
+        if (bytes >= sizeof(part))
+            return MC_EINVAL;
+        memcpy(part, text, bytes);
+        part[bytes] = '\0';
+        if (strcmp(part, "forever") == 0 || mc_duration_parse(part, &ns) != 0 ||
+            __builtin_add_overflow(sum, ns, &sum))
+            return MC_EINVAL;
+        text += bytes;
+    } while (*text != '\0');
+    *ts = sum;
+    return 0;
 }
 
 int mc_address_parse(const char *text, char *out, size_t out_bytes)
@@ -208,6 +282,9 @@ static int option_set(const struct option *o, char *value, struct mc_settings *s
     case OPTION_FLAG:
         *(int64_t *)place = 1;
         return 0;
+    case OPTION_SPLIT:
+        *(int64_t *)place = s->arg_count + 1;
+        return 0;
     case OPTION_TEXT:
         *(const char **)place = value;
         return value[0] != '\0' ? 0 : MC_EINVAL;
@@ -219,6 +296,8 @@ static int option_set(const struct option *o, char *value, struct mc_settings *s
         return is_choice(value, o->value_name) ? 0 : MC_EINVAL;
     case OPTION_HOSTS:
         return host_add(place, value);
+    case OPTION_MOMENT:
+        return mc_moment_parse(value, place);
     case OPTION_ADDRESS:
         return mc_address_parse(value, place, sizeof(s->listen));
     case OPTION_COUNT:
@@ -249,6 +328,7 @@ static void complain(const struct mc_command *c, const struct option *o, const c
         [OPTION_COUNT] = "a whole number",
         [OPTION_SIZE] = "a size like 64M or 1GiB",
         [OPTION_TIME] = "a time with its unit, like 100ms or 24h",
+        [OPTION_MOMENT] = "a time of the run, like 90s, 1m30s, or nanoseconds",
         [OPTION_ADDRESS] = "IP:PORT, like 127.0.0.1:8080 or [::1]:0",
         [OPTION_HOSTS] = "a name, at most 16 times",
     };
@@ -284,11 +364,12 @@ static int option_read(const struct mc_command *c, int argc, char **argv, int *a
         return MC_EINVAL;
     }
     char *value = text[name_bytes] == '=' ? text + name_bytes + 1 : NULL;
-    if (o->type == OPTION_FLAG && value != NULL) {
+    int takes_none = o->type == OPTION_FLAG || o->type == OPTION_SPLIT;
+    if (takes_none && value != NULL) {
         mc_say("%s: %s takes no value", c->name, o->name);
         return MC_EINVAL;
     }
-    if (o->type != OPTION_FLAG && value == NULL) {
+    if (!takes_none && value == NULL) {
         if (*at + 1 >= argc) {
             mc_say("%s: %s needs a value: %s", c->name, o->name, o->value_name);
             return MC_EINVAL;
@@ -326,6 +407,7 @@ static void arg_add(struct mc_settings *s, char *arg)
 int mc_settings_parse(const struct mc_command *c, int argc, char **argv, struct mc_settings *out)
 {
     *out = (struct mc_settings){.command = c, .given_count = argc, .given = argv};
+    out->from_ns = out->to_ns = out->from_a_ns = out->to_a_ns = out->from_b_ns = out->to_b_ns = -1;
     for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
         if ((options[i].commands & c->bit) != 0 && options[i].fallback != NULL)
             option_set(&options[i], (char *)(uintptr_t)options[i].fallback, out);

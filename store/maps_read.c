@@ -59,7 +59,7 @@ static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint3
 int mc_maps_part_parse(struct mc_maps_part *out, const struct mc_schema *schema, uint32_t map_count,
                        uint32_t frame_count, const struct mc_buf *raw)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0};
+    struct mc_span s = mc_span_of(raw);
     struct mc_maps_part p = {.count = map_count};
     /* A map's head takes at least 11 bytes, so the part's length bounds the count. */
     if (mc_take_varint(&s) != map_count || s.failed || (uint64_t)map_count * 11 > raw->count)
@@ -348,13 +348,14 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
     for (int k = 0; k < MC_CLASS_COUNT; k++)
         at[k] = starts[k];
     for (size_t i = first; i < end; i++) {
-        int best = -1;
+        size_t *best = NULL;
         for (int k = 0; k < MC_CLASS_COUNT; k++) {
             if (at[k] < starts[k + 1] &&
-                (best < 0 || copy[at[k] - first].slot_idx < copy[at[best] - first].slot_idx))
-                best = k;
+                (!best || copy[at[k] - first].slot_idx < copy[*best - first].slot_idx))
+                best = &at[k];
         }
-        all[i] = copy[at[best]++ - first];
+        if (best)
+            all[i] = copy[(*best)++ - first];
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* scan.c: events, gaps and envelopes over a span of a run. */
+/* scan.c: events, gaps, envelopes and single numbers over a span of a run. */
 #include <stdlib.h>
 
 #include "store/reader_priv.h"
@@ -273,5 +273,76 @@ int mc_reader_envelope(struct mc_reader *r, int64_t run_id, int64_t from, int64_
         if (rc < 0 && !mc_row_is_damage(rc))
             return rc;
         at = ref.last_ts;
+    }
+}
+
+/* ---- single numbers ------------------------------------------------------------------------- */
+
+/* The wanted numbers of a row, value-major, with room behind them for a frame's; free with free().
+ * NULL and *rc when it can't be. */
+static int64_t *row_values(struct mc_row *row, const uint32_t *value_idx, uint32_t value_count,
+                           int *rc)
+{
+    struct mc_chunk *c = &row->chunk;
+    uint32_t frames = c->info.frame_count;
+    size_t cell_count = ((size_t)value_count + 1) * frames;
+    int64_t *values = malloc((cell_count + value_count) * sizeof *values);
+    *rc = values ? 0 : MC_ENOMEM;
+    for (uint32_t v = 0; *rc == 0 && v < value_count; v++) {
+        int64_t *to = values + (size_t)v * frames;
+        if (value_idx[v] < c->info.value_count) {
+            *rc = decode_value(c, value_idx[v], to, values + (size_t)value_count * frames);
+            continue;
+        }
+        for (uint32_t f = 0; f < frames; f++)
+            to[f] = MC_VALUE_NONE;
+    }
+    if (*rc == 0)
+        return values;
+    free(values);
+    return NULL;
+}
+
+static int tell_values(const struct mc_row *row, int64_t from, int64_t to, int64_t *values,
+                       uint32_t value_count, mc_values_fn fn, void *arg)
+{
+    uint32_t frames = row->chunk.info.frame_count;
+    int64_t *of_frame = values + ((size_t)value_count + 1) * frames;
+    int rc = 0;
+    for (uint32_t f = 0; rc == 0 && f < frames; f++) {
+        int64_t ts = row->chunk.ts[f];
+        if (ts < from || ts >= to)
+            continue;
+        for (uint32_t v = 0; v < value_count; v++)
+            of_frame[v] = values[(size_t)v * frames + f];
+        rc = fn(arg, ts, of_frame);
+    }
+    return rc;
+}
+
+int mc_reader_values(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                     const uint32_t *value_idx, uint32_t value_count, mc_values_fn fn, void *arg)
+{
+    struct mc_run_schema *schema;
+    int rc = mc_reader_run_schema(r, run_id, &schema);
+    if (rc < 0)
+        return rc;
+    struct mc_row_walk walk;
+    mc_row_walk_init(&walk, r, run_id, from, to);
+    for (;;) {
+        struct mc_row *row;
+        rc = mc_row_walk_next(&walk, &row);
+        if (rc)
+            return rc == MC_END ? 0 : rc;
+        int64_t *values = row_values(row, value_idx, value_count, &rc);
+        int told = values ? tell_values(row, from, to, values, value_count, fn, arg) : 0;
+        free(values);
+        mc_row_close(row);
+        if (told)
+            return told;
+        if (rc < 0 && !mc_row_is_damage(rc))
+            return rc;
+        /* A tail that is sealed meanwhile comes again as the start of its chunk. */
+        from = walk.last_ts < INT64_MAX ? walk.last_ts + 1 : INT64_MAX;
     }
 }

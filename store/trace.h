@@ -123,6 +123,31 @@ int mc_reader_envelope(struct mc_reader *r, int64_t run_id, int64_t from, int64_
                        const uint32_t *value_idx, uint32_t value_count, uint32_t bucket_count,
                        int64_t *min, int64_t *max);
 
+/* What the file holds of a span of frames, about a minute each: for each value its min, max, mean
+ * and last, MC_VALUE_NONE in min where it was never there. values NULL: no summary of this span can
+ * be used (it is not sealed yet, or reaches past [from, to)); its frames are to be read. */
+struct mc_span_value {
+    int64_t min, max, mean, last;
+};
+struct mc_span_summary {
+    int64_t first_ts, last_ts;
+    uint32_t frame_count, value_count;
+    const struct mc_span_value *values;
+};
+/* Call `fn` for each span that touches [from, to), in order; damaged ones are passed over. A
+ * non-zero return stops and is returned. `fn` may read with the same reader. */
+typedef int (*mc_summary_fn)(void *arg, const struct mc_span_summary *span);
+int mc_reader_summaries(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                        mc_summary_fn fn, void *arg);
+
+/* Call `fn` for each frame with from <= ts < to, in order, with some of its numbers: value_idx are
+ * indices into frame.values, rising or not; MC_VALUE_NONE where the frame does not know the source.
+ * Decodes nothing else, one chunk at a time; damaged chunks are passed over. A non-zero return
+ * stops and is returned. `fn` must not call the reader. */
+typedef int (*mc_values_fn)(void *arg, int64_t ts, const int64_t *values);
+int mc_reader_values(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
+                     const uint32_t *value_idx, uint32_t value_count, mc_values_fn fn, void *arg);
+
 /* The schema of a run as of ts (INT64_MAX: all of it). Borrowed until the next call on `r`. */
 int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const struct mc_schema **out);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`memcam serve`: routes, errors, what it refuses, and that nothing is left behind."""
 import os
+import re
 import signal
 import socket
 import time
@@ -40,6 +41,22 @@ APP = """
 (route 'GET "/headers" (lambda (req) (respond 200 "x" '((x-one . "1") ("X-Two" . 2)))))
 (route 'GET "/split" (lambda (req) (respond 200 "x" '((x-bad . "a\\r\\nx-evil: 1")))))
 (route 'GET "/bytes" (lambda (req) (respond 200 (bytevector 0 255 10 128))))
+(define changed (list (respond 200 "x") (respond-after 10 (respond 200 "x"))
+                      (respond-stream 200 10 (lambda (i) #f))))
+(route 'GET "/changed/:which/:how"
+  (lambda (req)
+    (let ((r (list-ref changed (string->number (request-param req "which"))))
+          (how (request-param req "how")))
+      (cond ((string=? how "car") (set-car! (cdr r) "boo"))
+            ((string=? how "cdr") (set-cdr! r 5))
+            (else (set-cdr! (cdr r) 5)))
+      r)))
+(route 'GET "/ring"
+  (lambda (req) (let ((l (list 1 2 3))) (set-cdr! (cdr (cdr l)) l) (respond-json 200 l))))
+(route 'GET "/full" (lambda (req) (let loop ((l '())) (loop (cons 1 l)))))
+(route 'GET "/strings" (lambda (req) (let loop ((s "0123456789")) (loop (string-append s s)))))
+(route 'GET "/deep" (lambda (req) (let loop ((n 0)) (+ 1 (loop n)))))
+(route 'GET "/endless" (lambda (req) (respond-stream 200 0 (lambda (i) (make-string 50000 #\\z)))))
 """
 
 
@@ -108,6 +125,42 @@ def test_errors_go_on():
           "the log has file:line: " + log)
     check("about to fail" in log, "log: " + log)
     check(s.child.poll() is None, "still serves")
+
+
+def test_programs_that_go_wrong():
+    s = mc.Serve(APP)
+    for which in "012":
+        for how in ("car", "cdr", "cddr"):
+            answer = get(s.app + "/changed/%s/%s" % (which, how))
+            equal(answer.status, 500, "a response changed: %s %s" % (which, how))
+    ring = get(s.app + "/ring")
+    check(ring.status == 500 and "circular" in ring.json()["detail"], ring.body)
+    for route in ("/full", "/strings", "/deep"):
+        answer = get(s.app + route)
+        equal((answer.status, answer.headers["retry-after"]), (503, "1"), route)
+        equal(get(s.app + "/hello").status, 200, "goes on after " + route)
+
+
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
+def test_a_peer_that_does_not_read():
+    s = mc.Serve(APP)
+    get(s.app + "/hello")
+    before = rss_kb(s.app_pid)
+    host, port = s.app[7:].split(":")
+    held = []
+    for _ in range(4):
+        c = socket.create_connection((host, int(port)))
+        c.sendall(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        held.append(c)
+    time.sleep(2)
+    grown = rss_kb(s.app_pid) - before
+    check(grown < 20000 * mc.SLOW, "4 streams that nobody reads cost %d KB" % grown)
+    equal(get(s.app + "/hello").status, 200, "others are served")
+    equal(s.stop(), 0, "exit status")
 
 
 def test_later_and_streams():
