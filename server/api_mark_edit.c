@@ -59,8 +59,7 @@ static int apply(struct mc_job *job, struct edit *e)
     int code = e->live ? 0 : mc_reader_span(job->reader, job->run_id, &first, &last);
     if (code)
         return code == MC_END ? MC_ENORUN : code;
-    if (e->remove ||
-        (e->mark.ts >= first && e->mark.ts <= last && e->mark.dur_ns <= last - e->mark.ts))
+    if (e->mark.ts >= first && e->mark.ts <= last && e->mark.dur_ns <= last - e->mark.ts)
         return 0;
     snprintf(job->detail, sizeof job->detail, "the mark would be outside of the run");
     return MC_EINVAL;

@@ -87,7 +87,9 @@ export function createInspectorView(state, actions) {
     const out = [el('h3', {}, pool), el('dl', { class: 'facts' }, ...rows.map(([k, v]) => el('div', { class: 'fact' }, el('dt', {}, k), el('dd', {}, v))))];
     if (map && map.slotCount > 4096) out.push(el('p', {}, link('Enlarge the map', () => actions.enlarge(pool))));
     if (slot !== undefined) {
-      out.push(el('h4', {}, `Slot ${slot}`), el('p', { 'data-field': 'slot-text' }, slotText(state, pool, slot)));
+      const facts = actions.slotFacts(pool, slot, () => state.changed('pick'));
+      out.push(el('h4', {}, `Slot ${slot}`), el('p', { 'data-field': 'slot-text' }, slotText(state, pool, slot, facts)));
+      if (facts?.conn) out.push(el('p', {}, link(`Connection ${facts.conn}`, () => actions.pickConn(facts.conn), 'Show the connection that holds it')));
       out.push(el('h4', {}, 'History'));
       if (state.pickRows === null) {
         out.push(el('p', { class: 'dim' }, state.pickNote || 'asking…'));
@@ -139,10 +141,10 @@ export function createInspectorView(state, actions) {
   }
 
   function drawMarks() {
-    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false })), ...state.gaps.map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true }))].sort((a, b) => a.ts - b.ts);
+    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false, mark: /** @type {import('./state.js').Mark | null} */ (m) })), ...state.gaps.map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true, mark: null }))].sort((a, b) => a.ts - b.ts);
     const out = [el('p', {}, link('Set a mark here (M)', actions.mark))];
     if (all.length === 0) out.push(el('p', { class: 'empty' }, 'No marks and no gaps in this run.'));
-    else out.push(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...['at', 'what', 'lasts', 'by'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, ...all.map((row) => el('tr', {}, el('td', {}, link(clock(row.ts), () => actions.seek(row.ts))), el('td', {}, `${row.gap ? '░ ' : '▲ '}${row.text}`), el('td', {}, row.dur > 0 ? duration(row.dur) : ''), el('td', {}, row.by))))));
+    else out.push(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...['at', 'what', 'lasts', 'by', 'change'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, ...all.map((row) => el('tr', {}, el('td', {}, link(clock(row.ts), () => actions.seek(row.ts))), el('td', {}, `${row.gap ? '░ ' : '▲ '}${row.text}`), el('td', {}, row.dur > 0 ? duration(row.dur) : ''), el('td', {}, row.by), el('td', {}, row.mark ? link('edit', () => actions.editMark(row.mark), `Change or remove the mark “${row.text}”`) : ''))))));
     return out;
   }
 

@@ -56,6 +56,7 @@ export function observe(doc, history) {
     heapUsed += heap.used_bytes ?? 0;
     heapCapacity += heap.capacity_bytes ?? 0;
   }
+  if (heapCapacity > 0) history.set('heap_bytes', heapUsed);
   if (heapCapacity > 0) history.set('heap', (heapUsed / heapCapacity) * 100);
   for (const [name, arena] of entries(doc.arenas)) history.set(`arena:${name}`, arena.used_bytes);
   observeAllTraffic(doc, history);
