@@ -125,6 +125,10 @@ demo: deps ## an app under load with an incident in it, recorded, with the dashb
 	@$(MAKE) --no-print-directory all
 	@python3 tests/demo.py --build $(BUILD)
 
+pictures: deps ## the README's pictures, from a real recording, into web/pictures
+	@$(MAKE) --no-print-directory all
+	@MEMCAM_BUILD=$(abspath $(BUILD)) node tests/pictures.mjs
+
 lint: ## floors, headers, exported symbols, format, cppcheck
 	@$(MAKE) --no-print-directory all WERROR=-Werror
 	@python3 tests/lint.py --build $(BUILD)
@@ -158,7 +162,7 @@ dist: ## a tarball of the committed tree
 clean: ## remove build/
 	rm -rf $(BUILD)
 
-.PHONY: all help tests-build deps test test-unit test-asan test-tsan test-fault test-crash fuzz bench \
+.PHONY: all help pictures tests-build deps test test-unit test-asan test-tsan test-fault test-crash fuzz bench \
 	demo lint format install uninstall dist clean
 FORCE:
 .SECONDARY:

@@ -72,6 +72,11 @@ export function postQuery(sql, limit, file) {
   return post('/api/query', file ? { sql, limit, file } : { sql, limit });
 }
 
+/** Two runs compared. @param {string} a @param {string} b */
+export function getDiff(a, b) {
+  return ask(`/api/diff?${new URLSearchParams({ a, b })}`);
+}
+
 /** A text as SQL has it. @param {string} text */
 export function sqlText(text) {
   return `'${text.replaceAll("'", "''").replaceAll('\0', '')}'`;

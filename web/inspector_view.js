@@ -5,11 +5,12 @@ import { byId, el, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration } from './format.js';
 import { ownValue } from './patch.js';
 import { letterName, slotText } from './pool_view.js';
+import { createDiffView } from './diff_view.js';
 import { createSqlView } from './sql_view.js';
 
 const EVENTS_SHOWN = 200;
 const REDRAW_MS = 400;
-export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'Selected'], ['events', 'Events'], ['marks', 'Marks'], ['sql', 'SQL']]);
+export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'Selected'], ['events', 'Events'], ['marks', 'Marks'], ['diff', 'Compare'], ['sql', 'SQL']]);
 
 /** @typedef {import('./state.js').State} State */
 
@@ -41,6 +42,7 @@ export function createInspectorView(state, actions) {
   const tabs = byId('tabs');
   const panel = byId('tab-panel');
   const sql = createSqlView(state, actions);
+  const diff = createDiffView(state, actions);
   /** @type {Record<string, HTMLElement>} */
   const buttons = {};
   for (const [id, text] of TABS) {
@@ -166,15 +168,16 @@ export function createInspectorView(state, actions) {
       const v = state.version;
       const key = {
         warnings: `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0}`,
-        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`,
+        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`, diff: `${v.run} ${v.runs}`,
       }[/** @type {'warnings'} */ (tab)];
       if (key === seenKey) return false;
       if (nowMs - drawnMs < REDRAW_MS && seenKey !== '') return true;
-      if (seenKey !== '' && tab !== 'sql' && panel.contains(document.activeElement) && document.activeElement !== panel && state.mode !== 'pause') return true;
+      if (seenKey !== '' && tab !== 'sql' && tab !== 'diff' && panel.contains(document.activeElement) && document.activeElement !== panel && state.mode !== 'pause') return true;
       if (seenKey !== '' && panel.matches(':hover') && tab === 'events' && state.mode !== 'pause') return true;
       drawnMs = nowMs;
       seenKey = key;
       if (tab === 'sql') sql.mount(panel);
+      else if (tab === 'diff') diff.mount(panel);
       else panel.replaceChildren(...(tab === 'warnings' ? drawWarnings(warnings) : tab === 'pick' ? drawPick() : tab === 'events' ? drawEvents() : drawMarks()));
       return false;
     },

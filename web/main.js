@@ -48,6 +48,7 @@ let warnedFor = -1;
 
 const actions = {
   openRun: (/** @type {string} */ run) => player.openRun(run),
+  openRunAt: (/** @type {string} */ run, /** @type {number} */ ts) => player.openRun(run, { ts }),
   filter: (/** @type {string} */ text) => state.setPlace({ filter: text }),
   showWarnings: () => actions.tab('warnings'),
   tab: (/** @type {string} */ tab) => state.setPlace({ tab }),

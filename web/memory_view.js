@@ -77,7 +77,8 @@ function createHeap(name, state) {
       setNumber(peak.value, heap.peak_bytes, bytes);
       setNumber(collections.value, heap.gc_count, countExact);
       gauge.set(heap.used_bytes, heap.peak_bytes, heap.capacity_bytes);
-      spark.draw(state.history, state.ts, heap.capacity_bytes || undefined);
+      // Against the capacity a small heap would be a flat line.
+      spark.draw(state.history, state.ts, Math.max(heap.threshold_bytes ?? 0, heap.used_bytes) || undefined);
       const key = `${state.version.events} ${state.runKey}`;
       if (key !== seen) this.drawPauses(name);
       seen = key;

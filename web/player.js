@@ -244,9 +244,9 @@ export class Player {
     if (next !== null && state.mode === 'pause') await this.pauseAt(next);
   }
 
-  /** The run event alone, when the page begins paused. */
+  /** The run event alone, when the page begins paused: as of the run's end, when all its sources are known. */
   askRunEvent() {
-    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: 0, events: 0 }), (name, data) => {
+    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: this.state.endTs, events: 0 }), (name, data) => {
       if (name !== 'run') return;
       close();
       this.state.setRun(data);
