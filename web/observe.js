@@ -122,11 +122,14 @@ const OVERVIEW_FIELDS = {
  * The overview's series to ask for.
  * @param {any[]} sources of the run event
  * @param {'timeline' | 'charts'} purpose
- * @returns {string[]} "kind/source/field"
+ * @returns {string[]} "kind/source/field", a star for every source of the run
  */
 export function overviewSeries(sources, purpose) {
   const fields = OVERVIEW_FIELDS[purpose];
   const out = [];
+  if (purpose === 'timeline') { // over the whole run: also sources that this moment does not know
+    return Object.entries(fields).flatMap(([kind, names]) => names.map((field) => `${kind}/*/${field}`));
+  }
   for (const source of sources) {
     if (source.name.includes(',') || out.length >= 80) continue;
     for (const field of ownValue(fields, source.kind) ?? []) out.push(`${source.kind}/${source.name}/${field}`);
