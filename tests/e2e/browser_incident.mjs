@@ -190,7 +190,7 @@ async function compared(page, run, runs) {
   await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 5), 'two runs are compared', 20);
   const diff = await page.evaluate(([a, b]) => fetch(`/api/diff?a=${a}&b=${b}`).then((r) => r.json()), [run.run, other.run]);
   check((await page.evaluate(() => document.querySelector('#diff-list [data-measure]').dataset.measure)) === `${diff.measures[0].measure} ${diff.measures[0].stat}`, 'ranked as the API ranks');
-  const row = diff.measures.findIndex((/** @type {any} */ m) => m.measure.startsWith('slab/') && m.at?.a !== null && m.at?.b !== null);
+  const row = diff.measures.findIndex((/** @type {any} */ m) => m.measure.startsWith('slab/') && typeof m.at?.a === 'number' && typeof m.at?.b === 'number');
   if (row >= 0 && row < 60) {
     const { at } = diff.measures[row];
     const item = page.locator('#diff-list [data-measure]').nth(row);
