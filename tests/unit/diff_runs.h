@@ -29,9 +29,9 @@ struct sim_options {
     int64_t interval_ns;  /* 0: 100 ms */
     const char *prefix;   /* before the sources' names; NULL: none */
     const char *build;
-    const char *exit;     /* NULL: "exit 0"; "": unfinished */
-    int mark_at;          /* a mark "here" at this frame; 0: none */
-    int quiet_frames;     /* without requests at the begin */
+    const char *exit; /* NULL: "exit 0"; "": unfinished */
+    int mark_at;      /* a mark "here" at this frame; 0: none */
+    int quiet_frames; /* without requests at the begin */
 };
 
 enum { SIM_CELLS = 20000 };

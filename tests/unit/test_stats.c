@@ -34,7 +34,8 @@ static void simulate(double *x, size_t count, double phi, double mean)
     }
 }
 
-/* ---- by hand ------------------------------------------------------------------------------------ */
+/* ---- by hand ------------------------------------------------------------------------------------
+ */
 
 static void quantiles(void)
 {
@@ -82,7 +83,8 @@ static void permutation(void)
     CHECK(near(mc_permutation_p(a, 3, c, 3, 1), 1));
     CHECK(near(mc_permutation_least_p(5, 5), 2.0 / 252));
     CHECK(near(mc_permutation_least_p(5, 6), 1.0 / 462));
-    double d[] = {1, 2, 3, 4, 10}, e[] = {5, 6, 7, 8, 9}; /* 35 against 20: by counting, 24 of 252 */
+    double d[] = {1, 2, 3, 4, 10},
+           e[] = {5, 6, 7, 8, 9}; /* 35 against 20: by counting, 24 of 252 */
     double p = mc_permutation_p(d, 5, e, 5, 1);
     CHECK(p > 0.05 && p < 0.2);
     double big[40], other[40];
@@ -154,7 +156,8 @@ static void block_lengths(void)
     CHECK_INT(mc_block_length(still, 50), 1);
 }
 
-/* ---- simulated ----------------------------------------------------------------------------------- */
+/* ---- simulated
+ * ----------------------------------------------------------------------------------- */
 
 enum { RUNS = 5, SAMPLES = 120, MEASURES = 10 };
 
