@@ -110,6 +110,10 @@ test-fault: ## allocations and I/O that fail
 	@$(MAKE) --no-print-directory tests-build
 	@python3 tests/run.py --build $(BUILD) --only fault
 
+test-crash: deps ## kill -9 at 1,000 random moments, 20,000 bit flips (MEMCAM_CRASHES, MEMCAM_FLIPS)
+	@$(MAKE) --no-print-directory $(BUILD)/unit/test_store_crash
+	MEMCAM_CRASHES=$${MEMCAM_CRASHES:-1000} MEMCAM_FLIPS=$${MEMCAM_FLIPS:-20000} $(BUILD)/unit/test_store_crash
+
 fuzz: deps ## libFuzzer, 10 minutes a target (FUZZ_SECONDS)
 	@sh tests/fuzz/run.sh $(BUILD) $${FUZZ_SECONDS:-600}
 
@@ -120,6 +124,10 @@ bench: deps ## what is measured, beside its peers, in one run
 demo: deps ## an app under load with an incident in it, recorded, with the dashboard
 	@$(MAKE) --no-print-directory all
 	@python3 tests/demo.py --build $(BUILD)
+
+pictures: deps ## the README's pictures, from a real recording, into web/pictures
+	@$(MAKE) --no-print-directory all
+	@MEMCAM_BUILD=$(abspath $(BUILD)) node tests/pictures.mjs
 
 lint: ## floors, headers, exported symbols, format, cppcheck
 	@$(MAKE) --no-print-directory all WERROR=-Werror
@@ -154,8 +162,8 @@ dist: ## a tarball of the committed tree
 clean: ## remove build/
 	rm -rf $(BUILD)
 
-.PHONY: all help tests-build deps test test-unit test-asan test-tsan test-fault fuzz bench demo lint \
-	format install uninstall dist clean
+.PHONY: all help pictures tests-build deps test test-unit test-asan test-tsan test-fault test-crash fuzz bench \
+	demo lint format install uninstall dist clean
 FORCE:
 .SECONDARY:
 

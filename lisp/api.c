@@ -28,15 +28,16 @@ int scm_error_set(struct scm_error *err, int code, const char *kind, const char 
 
 static scm_value make_prim(struct scm_vm *vm, const struct scm_prim_def *def, void *arg)
 {
-    struct scm_prim *prim = calloc(1, sizeof *prim);
+    struct scm_prim *prim = calloc(1, sizeof *prim); /* owned by the cell */
     char *name = strdup(def->name);
     struct scm_cell *cell = prim && name ? scm_alloc(vm, SCM_T_PRIM) : NULL;
-    if (!cell) {
+    if (!prim || !name || !cell) {
         free(prim);
         free(name);
         return SCM_FALSE;
     }
-    *prim = (struct scm_prim){def->fn, arg, name, def->min_args, def->max_args, def->special};
+    *prim = (struct scm_prim){def->fn, arg, NULL, def->min_args, def->max_args, def->special};
+    prim->name = name;
     cell->a = (scm_value)(uintptr_t)prim;
     return scm_from_cell(cell);
 }
@@ -110,6 +111,10 @@ static int boot(struct scm_vm *vm)
         fprintf(stderr, "scheme prelude: %s: %s\n", err.where, err.message);
         return code;
     }
+    static const char *const tail_called[] = {
+        "call/cc", "call-with-current-continuation", "call-with-values", "eval", "force", "%leave"};
+    for (size_t i = 0; i < sizeof tail_called / sizeof *tail_called; i++)
+        scm_cell(scm_core(vm, tail_called[i]))->flags |= SCM_TAIL_CALLED;
     return scm_library_init(vm);
 }
 
@@ -211,7 +216,7 @@ int scm_run_text(struct scm_vm *vm, struct scm_env *env, const char *name, const
         code = scm_read(&reader, &form, NULL);
         if (code || form == SCM_EOF)
             break;
-        code = scm_compile(vm, env, form, &closure, err);
+        code = scm_compile(vm, env, form, reader.datum_pos, &closure, err);
         if (!code)
             code = scm_run_call(vm, closure, 0, NULL, &result, err);
     }

@@ -524,6 +524,15 @@ static int is_plain_prim(const struct scm_cell *g)
            ((struct scm_prim *)scm_ptr(scm_cell(g->a)->a))->special == SCM_SP_NONE;
 }
 
+/* A procedure of the prelude is not called as a tail call, but for those that must be: nothing can
+ * tell, and an error that it raises finds the place of this call. */
+static int keeps_frame(struct fn *f, const struct node *n)
+{
+    struct scm_cell *g = core_global(f, n);
+    return g && !f->c->vm->system_code && scm_is(g->a, SCM_T_CLOSURE) &&
+           !(g->flags & SCM_TAIL_CALLED);
+}
+
 static void gen_call(struct fn *f, struct node *n, uint32_t depth, int tail)
 {
     for (const struct loop *l = f->loops; l && n->a->kind == N_LOCAL; l = l->up) {
@@ -546,12 +555,20 @@ static void gen_call(struct fn *f, struct node *n, uint32_t depth, int tail)
         finish(f, tail);
         return;
     }
-    if (!tail) {
+    int must_return = tail && keeps_frame(f, n);
+    if (!tail || must_return) {
         emit(f, SCM_OP_FRAME, 0);
         depth += 3;
     }
     note_depth(f, depth);
     gen_args(f, n, depth);
+    if (must_return) {
+        note_line(f, n->pos);
+        emit(f, SCM_OP_CALL_GLOBAL, n->count);
+        word(f, constant(f, n->a->value));
+        emit(f, SCM_OP_RETURN, 0);
+        return;
+    }
     if (n->a->kind == N_GLOBAL) {
         note_line(f, n->pos);
         emit(f, tail ? SCM_OP_TAIL_CALL_GLOBAL : SCM_OP_CALL_GLOBAL, n->count);

@@ -5,12 +5,12 @@
  */
 #include "lisp/compile_priv.h"
 
-static struct lambda *whole_form(struct compiler *c, scm_value form)
+static struct lambda *whole_form(struct compiler *c, scm_value form, scm_pos pos)
 {
     struct scope *scope = scm_env_scope(c, c->env);
     struct lambda *lambda = scm_ast(c, sizeof *lambda), *outer = scope->lambda;
     lambda->name = SCM_FALSE;
-    lambda->pos = scm_pos_of(form);
+    lambda->pos = scm_pos_of(form) ? scm_pos_of(form) : pos;
     scope->lambda = lambda;
     lambda->body = scm_expand_toplevel(c, form, scope, lambda->pos);
     scope->lambda = outer;
@@ -18,13 +18,14 @@ static struct lambda *whole_form(struct compiler *c, scm_value form)
     return lambda;
 }
 
-int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_value *closure,
-                struct scm_error *err)
+int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_pos pos,
+                scm_value *closure, struct scm_error *err)
 {
     struct compiler c = {.vm = vm,
                          .env = env,
                          .err = err,
                          .stack_top = __builtin_frame_address(0),
+                         .pos = pos,
                          .top_form = form};
     struct scm_arena_mark mark = scm_arena_mark(vm);
     uint32_t root_count = vm->root_count;
@@ -35,7 +36,7 @@ int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_valu
     }
     int gc_off = vm->gc_off++;
     if (setjmp(c.jump) == 0) {
-        scm_value code = scm_generate(&c, whole_form(&c, form));
+        scm_value code = scm_generate(&c, whole_form(&c, form, pos));
         struct scm_cell *cell = scm_alloc(vm, SCM_T_CLOSURE);
         if (!cell)
             scm_syntax(&c, form, "out of memory: all %u cells are in use", vm->cell_count);

@@ -20,7 +20,7 @@ scm_value scm_capture(struct scm_vm *vm, scm_value *frame, int escape_only)
     vm->acc = scm_from_cell(cell);
     struct scm_cont *k = scm_payload(vm, sizeof *k + count * sizeof *k->slots);
     if (!k)
-        scm_no_memory(vm, count * sizeof *k->slots);
+        return scm_no_memory(vm, count * sizeof *k->slots);
     k->slot_count = count;
     k->base_idx = (size_t)((escape_only ? frame : vm->run->base) - vm->stack);
     k->run_id = vm->run->id;

@@ -231,6 +231,7 @@ enum scm_outcome scm_execute(struct scm_vm *vm, int argc, int raising)
 {
     static const void *const labels[] = {
 #define X(id) &&op_##id,
+        /* cppcheck-suppress syntaxError ; labels as values */
         SCM_OPS(X)
 #undef X
     };
@@ -365,13 +366,14 @@ op_LOOP : {
     else
         memmove(to, from, moves * sizeof *to);
     sp = to + moves;
-    pc += 1 + SA;
+    pc++;
     if (SCM_UNLIKELY(--vm->fuel < 0)) {
         SYNC();
         failed = tick(vm);
         if (failed)
             goto stopped;
     }
+    pc += SA;
     NEXT();
 }
 
@@ -464,13 +466,17 @@ op_CALL_PRIM : {
     NEXT();
 }
 
+not_procedure:
+    scm_wrong(vm, "call", "a procedure", acc);
+    goto raise;
+
 call_other:
     SYNC();
     if (!scm_is_cell(acc))
         goto not_procedure;
     switch (scm_cell(acc)->type) {
     case SCM_T_PRIM:
-        break;
+        goto call_primitive;
     case SCM_T_CASE: {
         scm_value clause = choose_clause(acc, n);
         if (clause == SCM_FALSE) {
@@ -501,80 +507,79 @@ call_other:
         }
         vm->escape_k = k;
         vm->escape_values = v;
-        goto throw;
+        goto unwind;
     }
     default:
-    not_procedure:
-        scm_wrong(vm, "call", "a procedure", acc);
-        goto raise;
-    }
-    {
-        const struct scm_prim *prim = scm_ptr(scm_cell(acc)->a);
-        if (n < prim->min_args || (n > prim->max_args && prim->max_args >= 0)) {
-            wrong_args(vm, acc, prim->min_args, prim->max_args, n);
-            goto raise;
-        }
-        switch ((enum scm_special)prim->special) {
-        case SCM_SP_NONE:
-            acc = prim->fn(vm, n, sp - n, prim->arg);
-            if (SCM_UNLIKELY(vm->escape_k != SCM_FALSE))
-                goto throw;
-            if (SCM_UNLIKELY(acc == SCM_FAILED))
-                goto raise;
-            fp = sp - n;
-            goto leave;
-        case SCM_SP_APPLY: {
-            scm_value list = sp[-1];
-            acc = sp[-n];
-            memmove(sp - n, sp - n + 1, (size_t)(n - 2) * sizeof *sp);
-            vm->sp = sp - 2;
-            int more = scm_apply_spread(vm, list);
-            if (more < 0) {
-                sp = vm->sp;
-                goto raise;
-            }
-            sp = vm->sp;
-            n = n - 2 + more;
-            goto call;
-        }
-        case SCM_SP_APPLY_VALUES: {
-            scm_value v = sp[-1];
-            acc = sp[-2];
-            sp -= 2;
-            n = 1;
-            if (scm_is(v, SCM_T_VALUES)) {
-                n = (int)scm_count(v);
-                vm->sp = sp;
-                if (scm_stack_room(vm, (size_t)n + 64)) {
-                    scm_fail_kind(vm, "limit", "apply: too many values");
-                    goto raise;
-                }
-                memcpy(sp, scm_items(v), (size_t)n * sizeof *sp);
-                sp += n;
-            } else {
-                *sp++ = v;
-            }
-            goto call;
-        }
-        case SCM_SP_CALLCC:
-        case SCM_SP_CALLEC: {
-            scm_value f = sp[-1];
-            sp[-1] = scm_capture(vm, sp - 4, prim->special == SCM_SP_CALLEC);
-            acc = f;
-            goto call;
-        }
-        case SCM_SP_THROW:
-            vm->escape_k = sp[-2];
-            vm->escape_values = sp[-1];
-            goto throw;
-        case SCM_SP_ABORT:
-            vm->pending = sp[-1];
-            return SCM_ABORTED;
-        }
+        goto not_procedure;
     }
 
-    throw : switch (scm_reinstate(vm, vm->escape_k))
-    {
+call_primitive : {
+    const struct scm_prim *prim = scm_ptr(scm_cell(acc)->a);
+    if (n < prim->min_args || (n > prim->max_args && prim->max_args >= 0)) {
+        wrong_args(vm, acc, prim->min_args, prim->max_args, n);
+        goto raise;
+    }
+    switch ((enum scm_special)prim->special) {
+    case SCM_SP_NONE:
+        acc = prim->fn(vm, n, sp - n, prim->arg);
+        if (SCM_UNLIKELY(vm->escape_k != SCM_FALSE))
+            goto unwind;
+        if (SCM_UNLIKELY(acc == SCM_FAILED))
+            goto raise;
+        fp = sp - n;
+        goto leave;
+    case SCM_SP_APPLY: {
+        scm_value list = sp[-1];
+        acc = sp[-n];
+        memmove(sp - n, sp - n + 1, (size_t)(n - 2) * sizeof *sp);
+        vm->sp = sp - 2;
+        int more = scm_apply_spread(vm, list);
+        if (more < 0) {
+            sp = vm->sp;
+            goto raise;
+        }
+        sp = vm->sp;
+        n = n - 2 + more;
+        goto call;
+    }
+    case SCM_SP_APPLY_VALUES: {
+        scm_value v = sp[-1];
+        acc = sp[-2];
+        sp -= 2;
+        n = 1;
+        if (scm_is(v, SCM_T_VALUES)) {
+            n = (int)scm_count(v);
+            vm->sp = sp;
+            if (scm_stack_room(vm, (size_t)n + 64)) {
+                scm_fail_kind(vm, "limit", "apply: too many values");
+                goto raise;
+            }
+            memcpy(sp, scm_items(v), (size_t)n * sizeof *sp);
+            sp += n;
+        } else {
+            *sp++ = v;
+        }
+        goto call;
+    }
+    case SCM_SP_CALLCC:
+    case SCM_SP_CALLEC: {
+        scm_value f = sp[-1];
+        sp[-1] = scm_capture(vm, sp - 4, prim->special == SCM_SP_CALLEC);
+        acc = f;
+        goto call;
+    }
+    case SCM_SP_THROW:
+        vm->escape_k = sp[-2];
+        vm->escape_values = sp[-1];
+        goto unwind;
+    case SCM_SP_ABORT:
+        vm->pending = sp[-1];
+        return SCM_ABORTED;
+    }
+}
+
+unwind:
+    switch (scm_reinstate(vm, vm->escape_k)) {
     case 0:
         sp = vm->sp;
         fp = vm->fp;

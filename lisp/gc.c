@@ -223,6 +223,7 @@ static uint32_t sweep(struct scm_vm *vm)
         } else if (vm->letters[i] != SCM_T_FREE) {
             scm_cell_drop(vm, &vm->cells[i]);
             vm->letters[i] = SCM_T_FREE;
+            SCM_POISON(&vm->cells[i], sizeof *vm->cells);
             if (vm->slab)
                 mc_slot_set(vm->slab, i, SCM_T_FREE, 0, 0);
         }

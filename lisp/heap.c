@@ -84,6 +84,8 @@ void scm_heap_fini(struct scm_vm *vm)
                 scm_cell_drop(vm, &vm->cells[i]);
         }
     }
+    if (vm->cells)
+        SCM_UNPOISON(vm->cells, (size_t)vm->cell_count * sizeof *vm->cells);
     unmap_bytes(vm->cells, (size_t)vm->cell_count * sizeof *vm->cells);
     unmap_bytes(vm->marks, vm->cell_count);
     unmap_bytes(vm->mark_stack, (size_t)vm->cell_count * sizeof *vm->mark_stack);

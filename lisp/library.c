@@ -521,7 +521,7 @@ static void library_run(struct library *l, scm_value forms)
     struct scm_vm *vm = l->c->vm;
     for (; scm_is_pair(forms); forms = scm_cdr(forms)) {
         scm_value closure, out;
-        int code = scm_compile(vm, l->env, scm_car(forms), &closure, l->c->err);
+        int code = scm_compile(vm, l->env, scm_car(forms), scm_pos_car(forms), &closure, l->c->err);
         if (!code) {
             int gc_off = vm->gc_off;
             scm_push_root(vm, &l->exports);

@@ -18,14 +18,14 @@ static scm_value path(struct scm_vm *vm, const scm_value *argv, const char *name
     }
     return v;
 }
+
+/* Not laid out by clang-format, which does it anew each time. */
+/* clang-format off */
 #define PATHS(X)                                                                                   \
-    X(car)                                                                                         \
-    X(cdr)                                                                                         \
-    X(caar)                                                                                        \
-    X(cadr)                                                                                        \
-    X(cdar) X(cddr) X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr) X(cddar) X(cdddr)        \
-        X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar) X(cadddr) X(cdaaar)  \
-            X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar) X(cddddr)
+    X(car) X(cdr) X(caar) X(cadr) X(cdar) X(cddr)                                                  \
+    X(caaar) X(caadr) X(cadar) X(caddr) X(cdaar) X(cdadr) X(cddar) X(cdddr)                        \
+    X(caaaar) X(caaadr) X(caadar) X(caaddr) X(cadaar) X(cadadr) X(caddar) X(cadddr)                \
+    X(cdaaar) X(cdaadr) X(cdadar) X(cdaddr) X(cddaar) X(cddadr) X(cdddar) X(cddddr)
 #define X(name)                                                                                    \
     SCM_PRIM(p_##name)                                                                             \
     {                                                                                              \
@@ -33,6 +33,7 @@ static scm_value path(struct scm_vm *vm, const scm_value *argv, const char *name
     }
 PATHS(X)
 #undef X
+/* clang-format on */
 
 SCM_PRIM(p_set_car)
 {

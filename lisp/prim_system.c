@@ -145,7 +145,7 @@ SCM_PRIM(p_compile)
     scm_value closure;
     if (!scm_is(argv[1], SCM_T_ENV))
         return scm_wrong(vm, "eval", "an environment", argv[1]);
-    int code = scm_compile(vm, scm_ptr(scm_cell(argv[1])->a), argv[0], &closure, &err);
+    int code = scm_compile(vm, scm_ptr(scm_cell(argv[1])->a), argv[0], 0, &closure, &err);
     return code ? compile_failed(vm, &err) : closure;
 }
 /* (%environment list-of-import-sets) */
@@ -159,7 +159,7 @@ SCM_PRIM(p_environment)
     scm_env_put(vm, env, scm_symbol(vm, "import"), scm_special(SF_IMPORT));
     env->defined_count = 1;
     scm_value form = scm_cons(vm, scm_symbol(vm, "import"), argv[0]);
-    int code = scm_compile(vm, env, form, &closure, &err);
+    int code = scm_compile(vm, env, form, 0, &closure, &err);
     return code ? compile_failed(vm, &err) : env_cell(vm, env);
 }
 /* (%read-file path): the list of its data */

@@ -18,6 +18,23 @@
 #define SCM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SCM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* Free cells are poisoned under ASan. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SCM_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SCM_ASAN 1
+#endif
+#endif
+#ifdef SCM_ASAN
+#include <sanitizer/asan_interface.h>
+#define SCM_POISON(at, count_bytes) ASAN_POISON_MEMORY_REGION(at, count_bytes)
+#define SCM_UNPOISON(at, count_bytes) ASAN_UNPOISON_MEMORY_REGION(at, count_bytes)
+#else
+#define SCM_POISON(at, count_bytes) ((void)(at))
+#define SCM_UNPOISON(at, count_bytes) ((void)(at))
+#endif
+
 /* ---- values ------------------------------------------------------------------------------ */
 
 #define SCM_UNBOUND ((scm_value)0x2e)   /* a global without a value */
@@ -64,7 +81,9 @@ enum scm_type {
 #define SCM_T_FREE '.'
 
 /* Flags of a cell. */
-#define SCM_POSITIONED 1u  /* from the reader; a pair's aux is the file, c the positions */
+#define SCM_POSITIONED 1u /* from the reader; a pair's aux is the file, c the positions */
+#define SCM_TAIL_CALLED                                                                            \
+    4u /* a global of the core whose procedure must be called in tail position */
 #define SCM_ESCAPE_ONLY 2u /* a continuation that can only be left for, and holds no stack */
 
 struct scm_cell {
@@ -383,6 +402,7 @@ static inline struct scm_cell *scm_alloc(struct scm_vm *vm, uint8_t type)
     if (SCM_UNLIKELY(cell == vm->bump_end))
         return scm_alloc_slow(vm, type);
     vm->bump = cell + 1;
+    SCM_UNPOISON(cell, sizeof *cell);
     vm->used_count++;
     size_t idx = (size_t)(cell - vm->cells);
     vm->letters[idx] = type;
@@ -428,6 +448,7 @@ struct scm_reader {
     const char *text, *end, *at;
     uint32_t file, line, column;
     int fold_case;
+    uint64_t datum_pos; /* scm_pos of the last datum */
     struct scm_error *err;
 };
 void scm_reader_init(struct scm_reader *r, struct scm_vm *vm, const char *name, const char *text,
@@ -451,9 +472,10 @@ void scm_where(struct scm_vm *vm, scm_pos pos, char *buf, size_t buf_bytes);
 scm_value scm_core(struct scm_vm *vm, const char *name); /* the core's binding */
 
 /* compile.c */
-/* Compile one top-level form to a closure of no arguments. Definitions go to env. */
-int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_value *closure,
-                struct scm_error *err);
+/* Compile one top-level form to a closure of no arguments. Definitions go to env. `pos` is its
+ * place when the form is no pair that has one; 0 not known. */
+int scm_compile(struct scm_vm *vm, struct scm_env *env, scm_value form, scm_pos pos,
+                scm_value *closure, struct scm_error *err);
 
 /* vm.c */
 scm_value scm_make_error(struct scm_vm *vm, const char *kind, scm_value message,

@@ -4,6 +4,7 @@
  * in order give events in order; marks and gaps are read first and put between.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay/export_priv.h"
 #include "tracer/error.h"
@@ -90,6 +91,46 @@ static int tell_until(struct walk *w, int64_t ts)
     }
 }
 
+/* A damaged chunk whose head is whole is found only when it is read: the frame behind it brings the
+ * gap then. */
+static int tell_damage(struct walk *w, const struct mc_gap *gap)
+{
+    if (!w->visit->gap || strcmp(gap->reason, "damaged") != 0)
+        return 0;
+    for (size_t i = 0; i < w->gap_count; i++) {
+        if (w->gaps[i].ts == gap->ts && strcmp(w->gaps[i].reason, gap->reason) == 0)
+            return 0;
+    }
+    int rc = tell_until(w, gap->ts);
+    return rc ? rc : w->visit->gap(w->visit->arg, gap);
+}
+
+/* Nothing could be read from after_ts on, where the run has frames. */
+static int tell_damaged_end(struct walk *w, int64_t after_ts)
+{
+    struct mc_export *x = w->x;
+    struct mc_gap gap = {.ts = after_ts, .reason = "damaged"};
+    int64_t end_ts = x->to - 1 < x->last_ts ? x->to - 1 : x->last_ts;
+    if (after_ts == INT64_MIN)
+        gap.ts = x->begin_ts;
+    if (gap.ts >= end_ts)
+        return 0;
+    for (size_t i = 0; i < w->gap_count; i++) {
+        if (w->gaps[i].ts >= gap.ts && strcmp(w->gaps[i].reason, gap.reason) == 0)
+            return 0;
+    }
+    gap.dur_ns = end_ts - gap.ts;
+    return tell_damage(w, &gap);
+}
+
+static int on_event(void *arg, const struct mc_schema *schema, const struct mc_event *event)
+{
+    struct walk *w = arg;
+    mc_export_progress(w->x, event->ts, 0, 1);
+    int rc = tell_until(w, event->ts);
+    return rc ? rc : w->visit->event(w->visit->arg, schema, event);
+}
+
 static int tell_events(struct walk *w, const struct mc_frame *frame)
 {
     struct mc_export *x = w->x;
@@ -109,7 +150,11 @@ static int tell_events(struct walk *w, const struct mc_frame *frame)
 static int tell_frame(struct walk *w, const struct mc_frame *frame)
 {
     struct mc_export *x = w->x;
-    int rc = w->visit->event ? tell_events(w, frame) : 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < frame->gap_count; i++)
+        rc = tell_damage(w, &frame->gaps[i]);
+    if (rc == 0 && w->visit->event)
+        rc = tell_events(w, frame);
     if (rc || frame->ts >= x->to)
         return rc;
     rc = tell_until(w, frame->ts);
@@ -130,15 +175,17 @@ static int walk_frames(struct walk *w)
     rc = mc_cursor_seek(cursor, x->from, &frame);
     if (rc == 0 && frame->ts < x->from)
         rc = mc_cursor_next(cursor, &frame);
+    int64_t newest_ts = INT64_MIN;
     /* The frame behind the span is looked at too: it can have events from before its end. */
     while (rc == 0 && frame->ts <= x->last_ts) {
+        newest_ts = frame->ts;
         rc = tell_frame(w, frame);
-        if (rc || frame->ts >= x->to)
+        if (rc || newest_ts >= x->to)
             break;
         rc = mc_cursor_next(cursor, &frame);
     }
     mc_cursor_close(cursor);
-    return rc == MC_END ? 0 : rc;
+    return rc == MC_END ? tell_damaged_end(w, newest_ts) : rc;
 }
 
 int mc_export_walk(struct mc_export *x, const struct mc_export_visit *visit)
@@ -150,8 +197,10 @@ int mc_export_walk(struct mc_export *x, const struct mc_export_visit *visit)
         rc = mc_reader_gaps(x->reader, x->info.run_id, from, to, &w.gaps, &w.gap_count);
     if (rc == 0 && visit->mark)
         rc = mc_reader_marks(x->reader, x->info.run_id, from, to, &w.marks, &w.mark_count);
-    if (rc == 0 && (visit->event || visit->frame) && x->last_ts != INT64_MIN)
+    if (rc == 0 && visit->frame && x->last_ts != INT64_MIN)
         rc = walk_frames(&w);
+    else if (rc == 0 && visit->event && x->last_ts != INT64_MIN)
+        rc = mc_reader_events(x->reader, x->info.run_id, x->from, x->to, 0, on_event, &w);
     if (rc == 0)
         rc = tell_until(&w, INT64_MAX);
     free(w.gaps);
@@ -218,7 +267,7 @@ int mc_export(struct mc_reader *r, const struct mc_export_options *opts)
         .last_ts = INT64_MIN,
         .percent = -1,
     };
-    if (opts->from > opts->to)
+    if (opts->from >= opts->to)
         return MC_EINVAL;
     int rc = find_run(r, opts->run_id, &x.info);
     if (rc)
@@ -228,6 +277,8 @@ int mc_export(struct mc_reader *r, const struct mc_export_options *opts)
         rc = export_format(&x);
     if (rc == 0)
         rc = hand_on(&x);
+    if (rc == 0)
+        mc_export_progress(&x, x.to, 0, 1);
     mc_buf_fini(&x.out);
     mc_run_info_fini(&x.info);
     return rc;

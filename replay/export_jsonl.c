@@ -12,7 +12,7 @@ static int add_row(struct mc_export *x, const struct mc_export_row *row)
 {
     struct mc_buf *out = &x->out;
     mc_buf_add_str(out, "{\"table\":\"");
-    mc_buf_add_str(out, mc_export_table_name(row->table));
+    mc_buf_add_str(out, mc_export_table_name((int)row->table));
     mc_buf_add_char(out, '"');
     for (unsigned i = 0; i < row->cell_count; i++) {
         const struct mc_export_cell *cell = &row->cells[i];

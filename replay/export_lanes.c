@@ -73,8 +73,7 @@ struct mc_lane *mc_lanes_take(struct mc_lanes *l, uint64_t conn_id, int64_t begi
         return NULL;
     struct mc_lane *lane = &l->lanes[idx];
     l->table[place_of(l, conn_id)] = idx + 1;
-    *lane = (struct mc_lane){
-        .conn_id = conn_id, .begin_ts = begin_ts, .end_ts = begin_ts, .next_free = NONE};
+    *lane = (struct mc_lane){.conn_id = conn_id, .end_ts = begin_ts, .next_free = NONE};
     return lane;
 }
 

@@ -15,9 +15,7 @@
 
 struct mc_lane {
     uint64_t conn_id; /* who has it; 0 no one */
-    int64_t begin_ts; /* of the connection */
-    int64_t end_ts;   /* of the newest slice; INT64_MIN before the first */
-    uint32_t owner, peer, port;
+    int64_t end_ts;   /* of the newest slice, or the connection's begin; INT64_MIN before */
     uint32_t next_free;
 };
 
@@ -31,7 +29,8 @@ struct mc_lanes {
 int mc_lanes_init(struct mc_lanes *l);
 void mc_lanes_fini(struct mc_lanes *l);
 
-/* The lane of a connection, or NULL. Lanes are valid until the next call that takes one. */
+/* The lane of a connection, or NULL, as for connection 0. Lanes are valid until the next call that
+ * takes one. */
 struct mc_lane *mc_lanes_find(struct mc_lanes *l, uint64_t conn_id);
 /* Give a connection that has none a lane on which nothing ends after begin_ts. NULL: no lane is
  * left, or no memory. conn_id is not 0. */

@@ -6,8 +6,8 @@
  *
  *   pid 1  the program: counters ("C", told when they change); thread 1 marks and gaps, thread 2
  *          overflows, one thread for each heap with its collections ("X")
- *   pid 2  connections: a thread is a lane (export_lanes.h), which holds a connection ("X", from
- *          accept to close) and within it its requests ("X") and errors ("i")
+ *   pid 2  connections: a thread is a lane (export_lanes.h), which holds a connection ("B" at its
+ *          accept, "E" at its close) and within it its requests ("X") and errors ("i")
  *   pid 3  requests that overlap another one of their connection, or reach out of it
  */
 #include <inttypes.h>
@@ -202,42 +202,54 @@ static int add_counters(struct perfetto *p, const struct mc_schema *schema, int6
 
 /* ---- connections and requests --------------------------------------------------------------- */
 
+/* Give a connection a lane, and begin its slice: accept is NULL where it came before the span, or
+ * before the recording. *out is NULL when no lane is left. */
+static int begin_connection(struct perfetto *p, const struct mc_schema *schema, uint64_t conn_id,
+                            int64_t begin_ts, const struct mc_event *accept, struct mc_lane **out)
+{
+    struct mc_lane *lane = conn_id ? mc_lanes_take(&p->connections, conn_id, begin_ts) : NULL;
+    *out = lane;
+    if (!lane)
+        return 0;
+    uint32_t tid = name_lane(p, PID_CONNECTIONS, (uint32_t)(lane - p->connections.lanes));
+    struct mc_buf *json = begin(p, 'B', PID_CONNECTIONS, tid, begin_ts, "connection");
+    mc_buf_printf(json, ",\"args\":{\"conn_id\":%" PRIu64, conn_id);
+    if (accept) {
+        char peer[300];
+        mc_export_event_detail(schema, accept, peer, sizeof peer);
+        add_string(json, ",\"peer\":", peer);
+        add_string(json, ",\"owner\":", mc_schema_string(schema, accept->owner));
+    }
+    return end_args(p);
+}
+
+/* End a connection's slice at its close, or at end_ts where close is NULL. */
 static int end_connection(struct perfetto *p, struct mc_lane *lane, const struct mc_schema *schema,
                           int64_t end_ts, const struct mc_event *close)
 {
     uint32_t idx = (uint32_t)(lane - p->connections.lanes);
-    const char *owner = lane->owner ? mc_schema_string(schema, lane->owner) : "";
-    /* A request can reach a little behind its connection's close. */
-    lane->end_ts = end_ts > lane->end_ts ? end_ts : lane->end_ts;
-    struct mc_buf *out = begin_slice(p, PID_CONNECTIONS, name_lane(p, PID_CONNECTIONS, idx),
-                                     lane->begin_ts, lane->end_ts, "connection");
-    mc_buf_printf(out, "\"conn_id\":%" PRIu64, lane->conn_id);
-    if (lane->peer) {
-        char peer[300];
-        snprintf(peer, sizeof peer, lane->port ? "%s:%u" : "%s",
-                 mc_schema_string(schema, lane->peer), lane->port);
-        add_string(out, ",\"peer\":", peer);
-    }
-    add_string(out, ",\"owner\":", owner);
-    if (close) {
-        add_string(out, ",\"reason\":", mc_schema_string(schema, close->detail));
+    if (lane->end_ts < end_ts)
+        lane->end_ts = end_ts;
+    struct mc_buf *out = begin(p, 'E', PID_CONNECTIONS, idx + 1, lane->end_ts, "connection");
+    add_string(out, ",\"args\":{\"reason\":",
+               close ? mc_schema_string(schema, close->detail) : "not closed");
+    if (close)
         mc_buf_printf(out, ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64, close->bytes_in,
                       close->bytes_out);
-    } else {
-        mc_buf_add_str(out, ",\"reason\":\"still open\"");
-    }
     mc_lanes_give(&p->connections, lane);
     return end_args(p);
 }
 
 /* Where a slice of a connection goes: its lane when it fits behind what is on that, else one of
  * those that are shared. */
-static int place_slice(struct perfetto *p, uint64_t conn_id, int64_t *begin_ts, int64_t end_ts,
-                       int *pid, uint32_t *tid)
+static int place_slice(struct perfetto *p, const struct mc_schema *schema, const struct mc_event *e,
+                       int64_t *begin_ts, int *pid, uint32_t *tid)
 {
-    struct mc_lane *lane = conn_id ? mc_lanes_find(&p->connections, conn_id) : NULL;
-    if (!lane && conn_id) /* accepted before the span, or before the recording */
-        lane = mc_lanes_take(&p->connections, conn_id, *begin_ts);
+    int64_t end_ts = e->ts;
+    struct mc_lane *lane = mc_lanes_find(&p->connections, e->conn_id);
+    int rc = lane ? 0 : begin_connection(p, schema, e->conn_id, *begin_ts, NULL, &lane);
+    if (rc)
+        return rc;
     if (lane && lane->end_ts <= *begin_ts) {
         lane->end_ts = end_ts;
         *pid = PID_CONNECTIONS;
@@ -265,7 +277,7 @@ static int add_request(struct perfetto *p, const struct mc_schema *schema, const
     int64_t begin_ts = begin_of(e);
     int pid;
     uint32_t tid;
-    int rc = place_slice(p, e->conn_id, &begin_ts, e->ts, &pid, &tid);
+    int rc = place_slice(p, schema, e, &begin_ts, &pid, &tid);
     if (rc)
         return rc;
     char name[600];
@@ -286,7 +298,7 @@ static int add_handshake(struct perfetto *p, const struct mc_schema *schema,
     int64_t begin_ts = begin_of(e);
     int pid;
     uint32_t tid;
-    int rc = place_slice(p, e->conn_id, &begin_ts, e->ts, &pid, &tid);
+    int rc = place_slice(p, schema, e, &begin_ts, &pid, &tid);
     if (rc)
         return rc;
     struct mc_buf *out = begin_slice(p, pid, tid, begin_ts, e->ts, "tls");
@@ -297,23 +309,17 @@ static int add_handshake(struct perfetto *p, const struct mc_schema *schema,
 
 static int add_accept(struct perfetto *p, const struct mc_schema *schema, const struct mc_event *e)
 {
-    struct mc_lane *lane = e->conn_id ? mc_lanes_find(&p->connections, e->conn_id) : NULL;
+    struct mc_lane *lane = mc_lanes_find(&p->connections, e->conn_id);
     /* The same number again: the first one's close was lost. */
     int rc = lane ? end_connection(p, lane, schema, e->ts, NULL) : 0;
-    lane = e->conn_id && rc == 0 ? mc_lanes_take(&p->connections, e->conn_id, e->ts) : NULL;
-    if (lane) {
-        lane->owner = e->owner;
-        lane->peer = e->detail;
-        lane->port = e->port;
-    }
-    return rc;
+    return rc ? rc : begin_connection(p, schema, e->conn_id, e->ts, e, &lane);
 }
 
 /* An instant: overflows on their own thread, errors on their connection's lane where it has one. */
 static int add_instant(struct perfetto *p, const struct mc_schema *schema, const struct mc_event *e)
 {
     struct mc_lane *lane =
-        e->type == MC_EVENT_ERROR && e->conn_id ? mc_lanes_find(&p->connections, e->conn_id) : NULL;
+        e->type == MC_EVENT_ERROR ? mc_lanes_find(&p->connections, e->conn_id) : NULL;
     uint32_t tid = lane ? name_lane(p, PID_CONNECTIONS, (uint32_t)(lane - p->connections.lanes))
                         : TID_OVERFLOWS;
     struct mc_buf *out = begin(p, 'i', lane ? PID_CONNECTIONS : PID_PROGRAM, tid, e->ts,
@@ -372,7 +378,7 @@ static int on_event(void *arg, const struct mc_schema *schema, const struct mc_e
     case MC_EVENT_ERROR:
         return add_instant(p, schema, e);
     case MC_EVENT_CLOSE:
-        lane = e->conn_id ? mc_lanes_find(&p->connections, e->conn_id) : NULL;
+        lane = mc_lanes_find(&p->connections, e->conn_id);
         return lane ? end_connection(p, lane, schema, e->ts, e) : 0;
     case MC_EVENT_GC:
         return add_collection(p, schema, e);

@@ -8,9 +8,9 @@ struct mc_export {
     const struct mc_export_options *opts; /* borrowed */
     struct mc_reader *reader;             /* borrowed */
     struct mc_run_info info;              /* owned */
-    int64_t from, to; /* the span that is asked for; `to` not behind the newest frame's */
-    int64_t last_ts;  /* the newest frame when the export began; INT64_MIN: there is none */
-    int64_t begin_ts; /* where frames begin in the span */
+    int64_t from, to;  /* the span that is asked for; `to` not behind the newest frame's */
+    int64_t last_ts;   /* the newest frame when the export began; INT64_MIN: there is none */
+    int64_t begin_ts;  /* where frames begin in the span */
     struct mc_buf out; /* owned; what has not been written yet */
     int percent;       /* told last */
 };

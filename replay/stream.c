@@ -6,7 +6,8 @@
  *   run       what the document means: the run, its sources; when the stream begins, and when
  *             sources or state names came
  *   gap       {"ts","dur","reason","lost"}, one each
- *   mark      {"mark_id","ts","dur","label","author"}, one each
+ *   mark      {"mark_id","ts","dur","label","author"}, one each; live, the same mark_id again when
+ *             it was changed, and with "removed":true and dur -1 when it was removed
  *   events    {"ts":FRAME_TS,"events":[...],"more":N}; `more` when N of them are left out
  *   keyframe  the document, or
  *   delta     its JSON Merge Patch (RFC 7396) against the document before; always has "ts"
@@ -172,6 +173,8 @@ void mc_mark_json(const struct mc_mark *mark, struct mc_buf *out)
     mc_buf_add_json(out, mark->label, strnlen(mark->label, sizeof mark->label));
     mc_buf_add_str(out, ",\"author\":");
     mc_buf_add_json(out, mark->author, strnlen(mark->author, sizeof mark->author));
+    if (mark->dur_ns < 0)
+        mc_buf_add_str(out, ",\"removed\":true");
     mc_buf_add_char(out, '}');
 }
 

@@ -1,4 +1,4 @@
-/* api_marks.c: GET and POST /api/runs/{run}/marks. */
+/* api_marks.c: GET and POST /api/runs/{run}/marks. Changing one: api_mark_edit.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "server/dashboard_priv.h"
 #include "server/job.h"
 #include "server/json_read.h"
+#include "server/mark_check.h"
 #include "tracer/error.h"
 
-#define LABEL_BYTES_MAX 255
 #define AUTHOR "dashboard"
 
 /* ---- reading ----------------------------------------------------------------------------------
@@ -48,9 +48,13 @@ static int merge_fresh(const struct mc_job *job, struct mc_mark **marks, size_t 
         size_t same = 0;
         while (same < have && all[same].mark_id != fresh[i].mark_id)
             same++;
-        if (same == have && fresh[i].ts >= job->from && fresh[i].ts < job->to)
-            all[(*count)++] = fresh[i];
+        if (same < have) /* the file may still have it as it was */
+            all[same] = all[--have];
     }
+    *count = have;
+    for (size_t i = 0; i < fresh_count; i++)
+        if (fresh[i].dur_ns >= 0 && fresh[i].ts >= job->from && fresh[i].ts < job->to)
+            all[(*count)++] = fresh[i];
     qsort(all, *count, sizeof *all, by_ts);
     return 0;
 }
@@ -102,28 +106,6 @@ void mc_api_marks(struct mc_dashboard *d, struct mc_http_request *r, const struc
 
 /* ---- making -----------------------------------------------------------------------------------
  */
-
-/* Check what was posted against the run's span. NULL, or what is wrong. */
-static const char *wrong_mark(const struct mc_json_field *ts, const struct mc_json_field *dur,
-                              const struct mc_json_field *label, int64_t first_ts, int64_t last_ts)
-{
-    if (ts->type != MC_JSON_INTEGER)
-        return "ts: an integer is needed, ns since the run began";
-    if (ts->integer < first_ts || ts->integer > last_ts)
-        return "ts: it is outside of the run";
-    if (dur->type != MC_JSON_ABSENT && (dur->type != MC_JSON_INTEGER || dur->integer < 0))
-        return "dur: an integer of 0 or more is needed, in ns";
-    if (dur->integer > last_ts - ts->integer)
-        return "dur: the mark would end behind the run";
-    if (label->type != MC_JSON_STRING || label->text_bytes == 0)
-        return "label: a text is needed";
-    if (label->text_bytes > LABEL_BYTES_MAX)
-        return "label: at most 255 bytes";
-    for (size_t i = 0; i < label->text_bytes; i++)
-        if ((unsigned char)label->text[i] < 0x20 || label->text[i] == 0x7F)
-            return "label: no control characters";
-    return NULL;
-}
 
 static void answer_made(struct mc_http_request *r, int64_t mark_id)
 {
@@ -191,7 +173,7 @@ void mc_api_mark_add(struct mc_dashboard *d, struct mc_http_request *r,
     const struct mc_frame *newest = mc_hub_newest(d->hub);
     int live = run->is_live && d->writer && newest;
     const char *wrong =
-        wrong_mark(&fields[0], &fields[1], &fields[2], 0, live ? newest->ts : INT64_MAX);
+        mc_mark_wrong(&fields[0], &fields[1], &fields[2], live ? newest->ts : INT64_MAX);
     if (wrong) {
         mc_answer_error(r, 400, "bad mark", wrong);
         return;

@@ -34,6 +34,49 @@ static size_t names_series(const char *list, const struct series *s)
     return list[count] == 0 || list[count] == ',' ? count : 0;
 }
 
+/* The same for "kind" and the field behind a star, which stands for every source: of the run's
+ * whole length, so that a page need not know the sources that come later. */
+static size_t names_all(const char *list, const struct series *s)
+{
+    char item[128];
+    int bytes = snprintf(item, sizeof item, "%s/*/%s", mc_kind_name(s->source->kind),
+                         mc_kind_field_name(s->source->kind, s->field_idx));
+    if (bytes < 0 || strncmp(list, item, (size_t)bytes) != 0)
+        return 0;
+    return list[bytes] == 0 || list[bytes] == ',' ? (size_t)bytes : 0;
+}
+
+/* Append every series that a star at the head of the list stands for; its length, or 0. */
+static size_t choose_all(const char *list, const struct series *all, size_t count,
+                         struct series *chosen, size_t *chosen_count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t named = names_all(list, &all[i]);
+        if (!named)
+            continue;
+        bytes = named;
+        if (*chosen_count < count)
+            chosen[(*chosen_count)++] = all[i];
+    }
+    return bytes;
+}
+
+/* A star for a kind that the run has none of is no mistake: skip it. */
+static size_t skip_star(const char *list)
+{
+    size_t item = strcspn(list, ",");
+    for (int kind = 0; kind < MC_KIND_COUNT; kind++) {
+        for (uint32_t f = 0; f < mc_kind_field_count(kind); f++) {
+            char name[128];
+            snprintf(name, sizeof name, "%s/*/%s", mc_kind_name(kind), mc_kind_field_name(kind, f));
+            if (strlen(name) == item && strncmp(list, name, item) == 0)
+                return item;
+        }
+    }
+    return 0;
+}
+
 /* Keep of all[count] those that the list names, in its order. Returns how many, or a negative
  * code. */
 static int64_t choose(struct mc_job *job, const struct series *all, size_t count,
@@ -42,7 +85,14 @@ static int64_t choose(struct mc_job *job, const struct series *all, size_t count
     const char *list = job->text;
     size_t chosen_count = 0;
     while (*list) {
-        size_t best = 0, best_idx = 0;
+        size_t best = 0, best_idx = 0, star = choose_all(list, all, count, chosen, &chosen_count);
+        if (!star)
+            star = skip_star(list);
+        if (star) {
+            list += star;
+            list += *list == ',';
+            continue;
+        }
         for (size_t i = 0; i < count; i++) {
             size_t bytes = names_series(list, &all[i]);
             if (bytes > best) {
@@ -89,6 +139,11 @@ static int add_series(struct mc_job *job, const struct series *series, size_t co
         mc_buf_add_json(&job->body, source->name, strlen(source->name));
         mc_buf_printf(&job->body, ",\"field\":\"%s\"",
                       mc_kind_field_name(source->kind, series[i].field_idx));
+        if (source->kind == MC_KIND_SLAB)
+            mc_buf_printf(&job->body, ",\"capacity\":%u", source->slot_count);
+        else if (source->capacity_bytes)
+            mc_buf_printf(&job->body, ",\"capacity\":%llu",
+                          (unsigned long long)source->capacity_bytes);
         add_numbers(&job->body, "min", min + i * px, px);
         add_numbers(&job->body, "max", max + i * px, px);
         mc_buf_add_char(&job->body, '}');

@@ -91,8 +91,8 @@ static int options_read(const struct mc_settings *s, struct mc_export_options *o
     opts->format = (enum mc_export_format)format;
     opts->from = s->from;
     opts->to = s->to;
-    if (s->from > s->to) {
-        mc_say("export: --from is behind --to: give a span that begins before it ends");
+    if (s->from >= s->to) {
+        mc_say("export: --from is not before --to: give a span that begins before it ends");
         return MC_EINVAL;
     }
     int has_tables = format == MC_EXPORT_CSV || format == MC_EXPORT_JSONL;

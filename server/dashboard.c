@@ -31,6 +31,8 @@ static const struct route {
     {"GET", "/api/runs/:run/events", mc_api_events},
     {"GET", "/api/runs/:run/marks", mc_api_marks},
     {"POST", "/api/runs/:run/marks", mc_api_mark_add},
+    {"POST", "/api/runs/:run/marks/:mark", mc_api_mark_set},
+    {"POST", "/api/runs/:run/marks/:mark/delete", mc_api_mark_remove},
     {"GET", "/api/runs/:run/gaps", mc_api_gaps},
 };
 #define ROUTE_COUNT (sizeof routes / sizeof routes[0])

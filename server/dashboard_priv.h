@@ -62,6 +62,12 @@ void mc_api_marks(struct mc_dashboard *d, struct mc_http_request *r,
                   const struct mc_asked_run *run);
 void mc_api_mark_add(struct mc_dashboard *d, struct mc_http_request *r,
                      const struct mc_asked_run *run);
+/* POST /api/runs/{run}/marks/{mark}: {"label","ts","dur"}, each optional; and …/{mark}/delete: {}.
+ */
+void mc_api_mark_set(struct mc_dashboard *d, struct mc_http_request *r,
+                     const struct mc_asked_run *run);
+void mc_api_mark_remove(struct mc_dashboard *d, struct mc_http_request *r,
+                        const struct mc_asked_run *run);
 void mc_api_gaps(struct mc_dashboard *d, struct mc_http_request *r, const struct mc_asked_run *run);
 
 #endif

@@ -376,6 +376,20 @@ void mc_hub_mark(struct mc_hub *hub, const struct mc_mark *mark)
         hub->unsent_marks++;
 }
 
+void mc_hub_mark_edit(struct mc_hub *hub, const struct mc_mark *mark)
+{
+    for (size_t i = 0; i < hub->mark_count; i++) {
+        if (hub->marks[i].mark_id != mark->mark_id)
+            continue;
+        if (i >= hub->mark_count - hub->unsent_marks)
+            hub->unsent_marks--;
+        hub->mark_count--;
+        memmove(&hub->marks[i], &hub->marks[i + 1], (hub->mark_count - i) * sizeof hub->marks[0]);
+        break;
+    }
+    mc_hub_mark(hub, mark);
+}
+
 size_t mc_hub_marks(const struct mc_hub *hub, const struct mc_mark **marks)
 {
     *marks = hub->marks;

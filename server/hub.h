@@ -68,7 +68,11 @@ void mc_hub_frame(struct mc_hub *hub, const struct mc_frame *frame);
 void mc_hub_end(struct mc_hub *hub, int64_t end_ts, const char *exit);
 /* A mark of the live run: sent with the next tick. */
 void mc_hub_mark(struct mc_hub *hub, const struct mc_mark *mark);
-/* The newest marks, which the file may not have yet. */
+/* A mark of the live run is now another one, or gone (dur_ns below 0): also sent with the next
+ * tick.
+ */
+void mc_hub_mark_edit(struct mc_hub *hub, const struct mc_mark *mark);
+/* The newest marks, and those gone (dur_ns below 0), which the file may not have yet. */
 size_t mc_hub_marks(const struct mc_hub *hub, const struct mc_mark **marks);
 
 /* Watch the live run with that `events=`. `after` is the ts that the client has (Last-Event-ID), or

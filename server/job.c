@@ -107,6 +107,8 @@ static void job_closed(uv_handle_t *handle)
 static void job_finish(struct mc_job *job)
 {
     struct mc_dashboard *d = job->dashboard;
+    if (!job->code && job->then && !d->closing)
+        job->code = job->then(job);
     d->job_count--;
     d->query_count -= job->is_query ? 1 : 0;
     if (job->code && job->code != MC_ESQL && job->code != MC_EDENIED && job->code != MC_ENORUN &&

@@ -31,6 +31,7 @@ struct mc_job {
     struct mc_trace_file *file;     /* borrowed; the worker uses its path only */
     struct mc_reader *reader;       /* borrowed from the file, or opened by the worker */
     mc_job_fn run;
+    mc_job_fn then; /* on the loop, when `run` has succeeded, before the answer; or NULL */
     int is_query, accepts_zstd, squeezed, code;
     /* What is asked. */
     int64_t run_id, from, to, limit;

@@ -72,7 +72,7 @@ int mc_summary_read(struct mc_packer *p, const void *summary, size_t summary_byt
         return MC_ECORRUPT;
     struct mc_buf raw = {0};
     int rc = mc_unpack(p, s.at, (size_t)(s.end - s.at), raw_bytes, &raw);
-    struct mc_span r = {raw.bytes, raw.bytes + raw.count, 0};
+    struct mc_span r = mc_span_of(&raw);
     for (uint32_t v = 0; rc == 0 && v < value_count; v++) {
         int64_t min = mc_take_zigzag(&r);
         out[v] = (struct mc_value_summary){min, min, min, min};
@@ -151,7 +151,7 @@ static int read_gaps(struct mc_chunk *c, struct mc_span *s)
 
 static int read_frames(struct mc_chunk *c, const struct mc_buf *raw)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0};
+    struct mc_span s = mc_span_of(raw);
     struct mc_column column;
     int rc = mc_column_parse(&s, c->info.frame_count, &column);
     if (rc < 0)
@@ -291,7 +291,7 @@ int mc_chunk_maps(struct mc_chunk *c)
 
 static int read_buckets(struct mc_chunk *c, const struct mc_buf *raw)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0}, column[4];
+    struct mc_span s = mc_span_of(raw), column[4];
     uint64_t sizes[4], total = 0;
     for (int i = 0; i < 4; i++)
         sizes[i] = mc_take_varint(&s);

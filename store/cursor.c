@@ -317,11 +317,8 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
                       int backwards, const struct mc_frame **out)
 {
     struct mc_chunk *chunk = &c->row->chunk;
-    struct mc_run_schema *schema;
-    int rc = mc_reader_run_schema(c->reader, c->run_id, &schema);
-    if (rc < 0)
-        return rc;
-    mc_run_schema_view(schema, chunk->ts[frame_idx], &c->schema);
+    int rc = 0;
+    mc_run_schema_view(c->row->schema, chunk->ts[frame_idx], &c->schema);
     /* Frames are missing between the place of the maps and this one: tell changes against them. */
     int diff = hole && c->place.row_id && c->place.ts == c->ts &&
                (hole->reason[0] || chunk->info.flags & MC_HEAD_HOLE) && frame_idx == 0;

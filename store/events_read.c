@@ -216,7 +216,7 @@ static int read_events(struct event_reader *r, struct mc_event_slice *s, uint64_
 
 int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0};
+    struct mc_span s = mc_span_of(raw);
     struct event_reader r = {0};
     struct mc_event_slice slice = {0};
     uint64_t first = mc_take_varint(&s), frame_count = mc_take_varint(&s);

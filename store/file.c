@@ -208,12 +208,14 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     return 0;
 }
 
+static const char ddl[] = MC_TRACE_DDL;
+
 /* Whether the DDL holds this statement, exactly. */
 static int ddl_has(const char *sql)
 {
     size_t n = strlen(sql);
-    for (const char *at = strstr(MC_TRACE_DDL, sql); at; at = strstr(at + 1, sql)) {
-        if (at[n] == ';' && (at == (const char *)MC_TRACE_DDL || at[-1] == ';'))
+    for (const char *at = strstr(ddl, sql); at; at = strstr(at + 1, sql)) {
+        if (at[n] == ';' && (at == ddl || at[-1] == ';'))
             return 1;
     }
     return 0;
@@ -241,7 +243,7 @@ int mc_file_check_tables(sqlite3 *db)
     if (rc < 0)
         return rc;
     int want = 0;
-    for (const char *at = MC_TRACE_DDL; *at; at++)
+    for (const char *at = ddl; *at; at++)
         want += *at == ';';
     return known == want && !foreign ? 0 : MC_EFORMAT;
 }

@@ -172,13 +172,12 @@ static uint32_t count_used(const struct mc_map_state *m, uint32_t from, uint32_t
             used += m->used_in[from / MC_MAP_BLOCK];
             from += MC_MAP_BLOCK;
         } else {
-            used += (uint32_t)__builtin_popcountll(m->used[from / 64]);
+            used += mc_bits_count(m->used[from / 64]);
             from += 64;
         }
     }
     if (from < to)
-        used +=
-            (uint32_t)__builtin_popcountll(m->used[from / 64] & ((UINT64_C(1) << (to - from)) - 1));
+        used += mc_bits_count(m->used[from / 64] & ((UINT64_C(1) << (to - from)) - 1));
     return used;
 }
 

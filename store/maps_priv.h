@@ -11,4 +11,13 @@
 enum mc_change_class { MC_CLASS_ALLOCATED, MC_CLASS_FREED, MC_CLASS_CHANGED, MC_CLASS_COUNT };
 enum mc_change_rule { MC_RULE_ZERO, MC_RULE_SAME, MC_RULE_LISTED };
 
+/* How many bits are set. Without -mpopcnt the compiler's own is a call; this was 9 % of a scan. */
+static inline uint32_t mc_bits_count(uint64_t bits)
+{
+    bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+    bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+    bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(bits * UINT64_C(0x0101010101010101) >> 56);
+}
+
 #endif

@@ -59,7 +59,7 @@ static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint3
 int mc_maps_part_parse(struct mc_maps_part *out, const struct mc_schema *schema, uint32_t map_count,
                        uint32_t frame_count, const struct mc_buf *raw)
 {
-    struct mc_span s = {raw->bytes, raw->bytes + raw->count, 0};
+    struct mc_span s = mc_span_of(raw);
     struct mc_maps_part p = {.count = map_count};
     /* A map's head takes at least 11 bytes, so the part's length bounds the count. */
     if (mc_take_varint(&s) != map_count || s.failed || (uint64_t)map_count * 11 > raw->count)
@@ -156,7 +156,7 @@ static int domain_skip(const struct mc_map_state *m, int class, uint32_t *slot, 
             }
         }
         uint64_t word = domain_word(m, class, at / 64) >> at % 64;
-        uint32_t in = (uint32_t)__builtin_popcountll(word);
+        uint32_t in = mc_bits_count(word);
         if (in < gap) {
             gap -= in;
             at = (at / 64 + 1) * 64;
@@ -186,12 +186,37 @@ struct flip {
     uint64_t bits;
 };
 
+/* The same as take_bits for a map without owners: the states are checked and set, nothing else. */
+static int take_states(struct step *s, uint32_t word_idx, uint64_t bits, uint32_t count,
+                       struct mc_slot_change *to)
+{
+    uint8_t *states = s->m->map.states + (size_t)word_idx * 64;
+    const uint8_t *from = NULL;
+    if (s->class != MC_CLASS_FREED) {
+        from = mc_span_take(&s->reader->column[MC_MAP_STATES], count);
+        int good = from != NULL;
+        for (uint32_t i = 0; good && i < count; i++)
+            good = valid_state(from[i]) && from[i] != MC_STATE_FREE;
+        if (!good)
+            return MC_ECORRUPT;
+    }
+    for (; bits; bits &= bits - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(bits);
+        uint8_t state = from ? *from++ : MC_STATE_FREE;
+        if (to)
+            *to++ =
+                (struct mc_slot_change){s->map_idx, word_idx * 64 + at, states[at], state, 0, 0};
+        states[at] = state;
+    }
+    return 0;
+}
+
 /* The slots of a word that the class takes: from columns into the map, and into the changes. */
 static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits)
 {
     struct mc_map_state *m = s->m;
     struct mc_span *column = s->reader->column;
-    uint32_t count = (uint32_t)__builtin_popcountll(bits);
+    uint32_t count = mc_bits_count(bits);
     struct mc_slot_change *to = NULL;
     if (s->changes) {
         to = (void *)mc_buf_reserve(s->changes, count * sizeof *to);
@@ -206,6 +231,8 @@ static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits)
         *flip = (struct flip){word_idx, bits};
         s->flips->count += sizeof *flip;
     }
+    if (!m->map.owners && s->owner_rule != MC_RULE_LISTED && s->conn_rule != MC_RULE_LISTED)
+        return take_states(s, word_idx, bits, count, to);
     for (; bits; bits &= bits - 1) {
         uint32_t at = word_idx * 64 + (uint32_t)__builtin_ctzll(bits);
         struct mc_slot_change c = {s->map_idx, at, m->map.states[at], MC_STATE_FREE, 0, 0};
@@ -243,7 +270,7 @@ static int take_run(struct step *s, uint32_t *slot, uint64_t length)
         if (at >= n)
             return MC_ECORRUPT;
         uint64_t bits = domain_word(s->m, s->class, at / 64) >> at % 64 << at % 64;
-        uint64_t in = (uint64_t)__builtin_popcountll(bits);
+        uint64_t in = mc_bits_count(bits);
         uint32_t next = (at / 64 + 1) * 64;
         if (in > length) {
             uint64_t rest = bits;
@@ -288,7 +315,7 @@ static void apply_flips(struct mc_map_state *m, const struct mc_buf *flips)
 {
     const struct flip *f = (const void *)flips->bytes;
     for (size_t i = 0; i < flips->count / sizeof *f; i++) {
-        uint32_t count = (uint32_t)__builtin_popcountll(f[i].bits);
+        uint32_t count = mc_bits_count(f[i].bits);
         int was_used = (m->used[f[i].word_idx] & f[i].bits) != 0;
         m->used[f[i].word_idx] ^= f[i].bits;
         m->used_in[f[i].word_idx / (MC_MAP_BLOCK / 64)] += was_used ? 0 - count : count;
@@ -344,17 +371,30 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
     if (!copy)
         return MC_ENOMEM;
     memcpy(copy, all + first, (end - first) * sizeof *copy);
-    size_t at[MC_CLASS_COUNT];
-    for (int k = 0; k < MC_CLASS_COUNT; k++)
-        at[k] = starts[k];
-    for (size_t i = first; i < end; i++) {
-        int best = -1;
+    /* Of the list with the lowest slot, all up to the next list's lowest: runs are long. */
+    const struct mc_slot_change *at[MC_CLASS_COUNT], *ends[MC_CLASS_COUNT];
+    for (int k = 0; k < MC_CLASS_COUNT; k++) {
+        at[k] = copy + (starts[k] - first);
+        ends[k] = copy + (starts[k + 1] - first);
+    }
+    for (struct mc_slot_change *to = all + first; to < all + end;) {
+        int best = 0;
+        uint32_t low = UINT32_MAX, next = UINT32_MAX;
         for (int k = 0; k < MC_CLASS_COUNT; k++) {
-            if (at[k] < starts[k + 1] &&
-                (best < 0 || copy[at[k] - first].slot_idx < copy[at[best] - first].slot_idx))
+            uint32_t slot = at[k] < ends[k] ? at[k]->slot_idx : UINT32_MAX;
+            if (slot < low) {
+                next = low;
+                low = slot;
                 best = k;
+            } else if (slot < next) {
+                next = slot;
+            }
         }
-        all[i] = copy[at[best]++ - first];
+        const struct mc_slot_change *from = at[best], *stop = ends[best];
+        do
+            *to++ = *from++;
+        while (from < stop && from->slot_idx < next);
+        at[best] = from;
     }
     return 0;
 }

@@ -143,7 +143,7 @@ int mc_numbers_parse(struct mc_numbers *out, int kind, const struct mc_schema *s
 {
     struct mc_numbers n = {.kind = kind, .frame_count = frame_count, .raw = *raw};
     memset(raw, 0, sizeof *raw);
-    struct mc_span s = {n.raw.bytes, n.raw.bytes + n.raw.count, 0};
+    struct mc_span s = mc_span_of(&n.raw);
     uint64_t source_count = mc_take_varint(&s);
     n.field_count = mc_kind_field_count(kind);
     int rc = MC_ECORRUPT;

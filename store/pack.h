@@ -37,7 +37,7 @@ static inline int64_t mc_unzigzag(uint64_t z)
 
 static inline uint64_t mc_zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
 }
 
 static inline int64_t mc_take_zigzag(struct mc_span *s)
@@ -108,6 +108,15 @@ static inline void mc_put_text(struct mc_buf *b, const char *text)
     size_t length = text ? strlen(text) : 0;
     mc_put_varint(b, length);
     mc_buf_add(b, text, length);
+}
+
+/* The content of a buffer, to be read. */
+static inline struct mc_span mc_span_of(const struct mc_buf *b)
+{
+    static const uint8_t nothing[1];
+    struct mc_span s = {b->count ? b->bytes : nothing, NULL, 0};
+    s.end = s.at + b->count;
+    return s;
 }
 
 /* Begin to read `count` bytes of `s` as a span of their own; failed when it is shorter. */

@@ -84,7 +84,8 @@ int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_r
 /* A row that is being read. */
 struct mc_row {
     struct mc_row_ref ref;
-    struct mc_reader *reader; /* borrowed */
+    struct mc_reader *reader;           /* borrowed */
+    const struct mc_run_schema *schema; /* borrowed from the reader; as of opening or newer */
     struct mc_chunk chunk;
     struct mc_buf body;               /* tails: all parts */
     struct mc_value_summary *summary; /* owned; chunks, when asked for */

@@ -171,6 +171,7 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
     }
     row->ref = *ref;
     row->reader = r;
+    row->schema = schema;
     rc = read_row(r, ref, head, &row->body, with_summary ? &row->summary : NULL);
     if (rc == 0)
         rc = mc_chunk_open(&row->chunk, head, &schema->schema, r->packer,

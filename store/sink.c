@@ -476,6 +476,10 @@ static int put_marks(struct mc_sink *s, const struct mc_queued_mark *marks)
 {
     int rc = 0;
     for (const struct mc_queued_mark *m = marks; rc == 0 && m; m = m->next) {
+        if (m->what != MC_MARK_NEW) {
+            rc = mc_sink_edit_mark(s->db, s->run_id, m);
+            continue;
+        }
         const struct mc_bind binds[] = {MC_INT(m->mark_id), MC_INT(s->run_id), MC_INT(m->ts),
                                         MC_INT(m->dur_ns),  MC_TEXT(m->label), MC_TEXT(m->author)};
         rc = mc_sink_run(s->db,

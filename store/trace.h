@@ -50,6 +50,12 @@ int mc_writer_frame(struct mc_writer *w, const struct mc_frame *frame);
 int mc_writer_mark(struct mc_writer *w, int64_t ts, int64_t dur_ns, const char *label,
                    const char *author, int64_t *mark_id);
 
+/* Change, or remove, a mark of the run that is being recorded, with the next second. A mark that is
+ * not there is no error. MC_EINVAL, MC_ENOMEM. */
+int mc_writer_mark_set(struct mc_writer *w, int64_t mark_id, int64_t ts, int64_t dur_ns,
+                       const char *label);
+int mc_writer_mark_remove(struct mc_writer *w, int64_t mark_id);
+
 /* Have all frames so far in the file, durable, before this returns. Blocks. */
 int mc_writer_flush(struct mc_writer *w);
 
@@ -155,6 +161,10 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
  * (use mc_writer_mark there), MC_ENORUN, and what mc_writer_open can say. mark_id may be NULL. */
 int mc_trace_mark(const char *path, int64_t run_id, int64_t ts, int64_t dur_ns, const char *label,
                   const char *author, int64_t *mark_id);
+/* Change, or remove, a mark of such a run. As mc_trace_mark; MC_END when there is no such mark. */
+int mc_trace_mark_set(const char *path, int64_t run_id, int64_t mark_id, int64_t ts, int64_t dur_ns,
+                      const char *label);
+int mc_trace_mark_remove(const char *path, int64_t run_id, int64_t mark_id);
 
 /* ---- SQL ------------------------------------------------------------------------------------- */
 

@@ -341,6 +341,7 @@ int mc_writer_mark(struct mc_writer *w, int64_t ts, int64_t dur_ns, const char *
     if (!m)
         return MC_ENOMEM;
     m->next = NULL;
+    m->what = MC_MARK_NEW;
     m->ts = ts;
     m->dur_ns = dur_ns;
     m->label = (char *)(m + 1);

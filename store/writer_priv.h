@@ -42,8 +42,10 @@ enum mc_command {
     MC_COMMAND_STOP
 };
 
+enum mc_mark_what { MC_MARK_NEW, MC_MARK_SET, MC_MARK_REMOVE };
 struct mc_queued_mark {
     struct mc_queued_mark *next;
+    enum mc_mark_what what;
     int64_t mark_id, ts, dur_ns;
     char *label, *author; /* owned, behind it */
 };
@@ -122,6 +124,9 @@ int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *r
                    int64_t *last_ts);
 /* Count frames that never reached the sink. */
 void mc_sink_lost(struct mc_sink *s, const struct mc_gap *gap);
+
+/* mark_edit.c: change or remove a mark, as m->what says; inside the caller's transaction. */
+int mc_sink_edit_mark(sqlite3 *db, int64_t run_id, const struct mc_queued_mark *m);
 
 /* seal.c: chunks. */
 /* Insert a finished chunk and delete its tail rows; inside the caller's transaction. */

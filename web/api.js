@@ -57,9 +57,24 @@ export function postMark(run, mark) {
   return post(runUrl(run, 'marks'), mark);
 }
 
+/** @param {string} run @param {number} id @param {{ts?: number, dur?: number, label?: string}} change */
+export function postMarkChange(run, id, change) {
+  return post(runUrl(run, `marks/${id}`), change);
+}
+
+/** @param {string} run @param {number} id */
+export function postMarkRemoval(run, id) {
+  return post(runUrl(run, `marks/${id}/delete`), {});
+}
+
 /** @param {string} sql @param {number} limit @param {string} [file] */
 export function postQuery(sql, limit, file) {
   return post('/api/query', file ? { sql, limit, file } : { sql, limit });
+}
+
+/** Two runs compared. @param {string} a @param {string} b */
+export function getDiff(a, b) {
+  return ask(`/api/diff?${new URLSearchParams({ a, b })}`);
 }
 
 /** A text as SQL has it. @param {string} text */

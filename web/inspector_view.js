@@ -5,11 +5,12 @@ import { byId, el, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration } from './format.js';
 import { ownValue } from './patch.js';
 import { letterName, slotText } from './pool_view.js';
+import { createDiffView } from './diff_view.js';
 import { createSqlView } from './sql_view.js';
 
 const EVENTS_SHOWN = 200;
 const REDRAW_MS = 400;
-export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'Selected'], ['events', 'Events'], ['marks', 'Marks'], ['sql', 'SQL']]);
+export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'Selected'], ['events', 'Events'], ['marks', 'Marks'], ['diff', 'Compare'], ['sql', 'SQL']]);
 
 /** @typedef {import('./state.js').State} State */
 
@@ -41,6 +42,7 @@ export function createInspectorView(state, actions) {
   const tabs = byId('tabs');
   const panel = byId('tab-panel');
   const sql = createSqlView(state, actions);
+  const diff = createDiffView(state, actions);
   /** @type {Record<string, HTMLElement>} */
   const buttons = {};
   for (const [id, text] of TABS) {
@@ -87,7 +89,9 @@ export function createInspectorView(state, actions) {
     const out = [el('h3', {}, pool), el('dl', { class: 'facts' }, ...rows.map(([k, v]) => el('div', { class: 'fact' }, el('dt', {}, k), el('dd', {}, v))))];
     if (map && map.slotCount > 4096) out.push(el('p', {}, link('Enlarge the map', () => actions.enlarge(pool))));
     if (slot !== undefined) {
-      out.push(el('h4', {}, `Slot ${slot}`), el('p', { 'data-field': 'slot-text' }, slotText(state, pool, slot)));
+      const facts = actions.slotFacts(pool, slot, () => state.changed('pick'));
+      out.push(el('h4', {}, `Slot ${slot}`), el('p', { 'data-field': 'slot-text' }, slotText(state, pool, slot, facts)));
+      if (facts?.conn) out.push(el('p', {}, link(`Connection ${facts.conn}`, () => actions.pickConn(facts.conn), 'Show the connection that holds it')));
       out.push(el('h4', {}, 'History'));
       if (state.pickRows === null) {
         out.push(el('p', { class: 'dim' }, state.pickNote || 'asking…'));
@@ -139,10 +143,10 @@ export function createInspectorView(state, actions) {
   }
 
   function drawMarks() {
-    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false })), ...state.gaps.map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true }))].sort((a, b) => a.ts - b.ts);
+    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false, mark: /** @type {import('./state.js').Mark | null} */ (m) })), ...state.gaps.map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true, mark: null }))].sort((a, b) => a.ts - b.ts);
     const out = [el('p', {}, link('Set a mark here (M)', actions.mark))];
     if (all.length === 0) out.push(el('p', { class: 'empty' }, 'No marks and no gaps in this run.'));
-    else out.push(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...['at', 'what', 'lasts', 'by'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, ...all.map((row) => el('tr', {}, el('td', {}, link(clock(row.ts), () => actions.seek(row.ts))), el('td', {}, `${row.gap ? '░ ' : '▲ '}${row.text}`), el('td', {}, row.dur > 0 ? duration(row.dur) : ''), el('td', {}, row.by))))));
+    else out.push(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...['at', 'what', 'lasts', 'by', 'change'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, ...all.map((row) => el('tr', {}, el('td', {}, link(clock(row.ts), () => actions.seek(row.ts))), el('td', {}, `${row.gap ? '░ ' : '▲ '}${row.text}`), el('td', {}, row.dur > 0 ? duration(row.dur) : ''), el('td', {}, row.by), el('td', {}, row.mark ? link('edit', () => actions.editMark(row.mark), `Change or remove the mark “${row.text}”`) : ''))))));
     return out;
   }
 
@@ -164,15 +168,16 @@ export function createInspectorView(state, actions) {
       const v = state.version;
       const key = {
         warnings: `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0}`,
-        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`,
+        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`, diff: `${v.run} ${v.runs}`,
       }[/** @type {'warnings'} */ (tab)];
       if (key === seenKey) return false;
       if (nowMs - drawnMs < REDRAW_MS && seenKey !== '') return true;
-      if (seenKey !== '' && tab !== 'sql' && panel.contains(document.activeElement) && document.activeElement !== panel && state.mode !== 'pause') return true;
+      if (seenKey !== '' && tab !== 'sql' && tab !== 'diff' && panel.contains(document.activeElement) && document.activeElement !== panel && state.mode !== 'pause') return true;
       if (seenKey !== '' && panel.matches(':hover') && tab === 'events' && state.mode !== 'pause') return true;
       drawnMs = nowMs;
       seenKey = key;
       if (tab === 'sql') sql.mount(panel);
+      else if (tab === 'diff') diff.mount(panel);
       else panel.replaceChildren(...(tab === 'warnings' ? drawWarnings(warnings) : tab === 'pick' ? drawPick() : tab === 'events' ? drawEvents() : drawMarks()));
       return false;
     },

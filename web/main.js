@@ -13,6 +13,7 @@ import { createMemoryView } from './memory_view.js';
 import { createPoolView } from './pool_view.js';
 import { Player } from './player.js';
 import { saveImage } from './save_view.js';
+import { SlotFactsCache } from './slot_facts.js';
 import { State } from './state.js';
 import { statusOf } from './status.js';
 import { reducedMotion, watchTheme } from './theme.js';
@@ -27,7 +28,8 @@ import { findWarnings } from './warnings.js';
 import { createZoomView } from './zoom_view.js';
 
 const FADE_MS = 90;
-const NUMBERS_MS = 60;
+/** Nobody reads numbers that change sixty times a second: the slots do that. */
+const NUMBERS_MS = 160;
 const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 2000;
 const URL_EVERY_MS = 700;
@@ -37,6 +39,7 @@ const SCRIPT_KEPT = 4096;
 const state = new State();
 const tip = createTipView();
 const player = new Player(state, tip.say);
+const slotFacts = new SlotFactsCache();
 /** Milliseconds of script per drawn frame, newest over oldest; read by the bench. */
 const script = { ms: new Float32Array(SCRIPT_KEPT), count: 0 };
 /** @type {import('./warnings.js').Warning[]} */
@@ -45,11 +48,13 @@ let warnedFor = -1;
 
 const actions = {
   openRun: (/** @type {string} */ run) => player.openRun(run),
+  openRunAt: (/** @type {string} */ run, /** @type {number} */ ts) => player.openRun(run, { ts }),
   filter: (/** @type {string} */ text) => state.setPlace({ filter: text }),
   showWarnings: () => actions.tab('warnings'),
   tab: (/** @type {string} */ tab) => state.setPlace({ tab }),
   say: tip.say,
   tip: tip.show,
+  slotFacts: (/** @type {string} */ pool, /** @type {number} */ slot, /** @type {() => void} */ done) => slotFacts.get(state, pool, slot, done),
   seek: (/** @type {number} */ ts) => player.seek(ts),
   select: (/** @type {[number, number] | null} */ selected) => state.setPlace({ selected }),
   view: (/** @type {[number, number] | null} */ view) => {
@@ -61,7 +66,8 @@ const actions = {
   jump: (/** @type {1 | -1} */ direction) => player.jumpToMark(direction),
   live: () => player.goLive(),
   speed: (/** @type {number | 'max'} */ speed) => player.setSpeed(speed),
-  mark: openMarkDialog,
+  mark: () => openMarkDialog(),
+  editMark: openMarkDialog,
   pick: (/** @type {string} */ pool, /** @type {number | undefined} */ slot = undefined) => {
     state.setPick({ pool, slot });
     state.setPlace({ tab: 'pick' });
@@ -86,7 +92,7 @@ const views = {
   header: createHeaderView(actions),
   vitals: createVitalsView(),
   pools: createPoolView(state, actions),
-  memory: createMemoryView(state),
+  memory: createMemoryView(state, actions),
   traffic: createTrafficView(state, actions),
   connections: createConnectionsView(state, actions),
   charts: createChartView(state, actions),
@@ -98,8 +104,27 @@ const views = {
 
 let asked = false;
 let faded = 0;
-let drawnKey = '';
-let drawnMs = 0;
+/** The parts with numbers and lists: while time passes at most one of them is drawn per frame. */
+const parts = [
+  { draw: (/** @type {number} */ nowMs) => views.pools.draw(nowMs), key: '', ms: 0 },
+  { draw: () => views.vitals.draw(state), key: '', ms: 0 },
+  { draw: () => views.memory.draw(), key: '', ms: 0 },
+  { draw: () => views.traffic.draw(), key: '', ms: 0 },
+  { draw: () => views.connections.draw(), key: '', ms: 0 },
+];
+
+/** @param {number} nowMs @returns {boolean} whether some are yet to draw */
+function drawParts(nowMs) {
+  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${visible.version} ${Math.floor(nowMs / 1000)}`;
+  const due = parts.filter((part) => part.key !== key);
+  const now = state.mode === 'pause' ? due : due.filter((part) => part.key === '' || nowMs - part.ms >= NUMBERS_MS).sort((a, b) => a.ms - b.ms).slice(0, 1);
+  for (const part of now) {
+    part.key = key;
+    part.ms = nowMs;
+    part.draw(nowMs);
+  }
+  return due.length > now.length;
+}
 
 /** Draw once in the next animation frame, however often it is asked for. */
 function schedule() {
@@ -120,21 +145,7 @@ function draw(nowMs) {
   views.transport.draw();
   views.timeline.draw();
   let again = fade(nowMs);
-  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${visible.version} ${Math.floor(nowMs / 1000)}`;
-  if (key !== drawnKey) {
-    // Nobody reads numbers that change sixty times a second: the slots do that.
-    if (state.mode !== 'pause' && nowMs - drawnMs < NUMBERS_MS) {
-      again = true;
-    } else {
-      drawnKey = key;
-      drawnMs = nowMs;
-      views.pools.draw(nowMs);
-      views.vitals.draw(state);
-      views.memory.draw();
-      views.traffic.draw();
-      views.connections.draw();
-    }
-  }
+  again = drawParts(nowMs) || again;
   views.pools.paint();
   views.zoom.paint();
   again = views.charts.draw(nowMs) || again;
@@ -185,19 +196,34 @@ async function askConn(conn) {
   }
 }
 
-function openMarkDialog() {
+/** Make a mark here or over the selection; or change one. @param {import('./state.js').Mark} [mark] */
+function openMarkDialog(mark) {
   if (!state.doc) return;
   const dialog = byId('mark-dialog');
   const span = state.selected;
-  byId('mark-when').textContent = span ? `from ${clock(span[0])} to ${clock(span[1])}` : `at ${clock(state.ts)}`;
+  const ts = mark ? mark.ts : span ? span[0] : state.ts;
+  const dur = mark ? mark.dur : span ? span[1] - span[0] : 0;
+  byId('mark-title').textContent = mark ? 'Change the mark' : 'Set a mark';
+  byId('mark-save').textContent = mark ? 'Save' : 'Set mark';
+  byId('mark-when').textContent = dur > 0 ? `from ${clock(ts)} to ${clock(ts + dur)}` : `at ${clock(ts)}`;
+  byId('mark-here-label').hidden = !mark;
+  byId('mark-here-text').textContent = span ? `move it to the selection, ${clock(span[0])} to ${clock(span[1])}` : `move it to the moment shown, ${clock(state.ts)}`;
+  byId('mark-here').checked = false;
+  byId('mark-remove').hidden = !mark;
   const text = byId('mark-text');
-  text.value = '';
-  const ts = span ? span[0] : state.ts;
-  const dur = span ? span[1] - span[0] : 0;
+  text.value = mark ? mark.label : '';
+  const moved = span ? { ts: Math.round(span[0]), dur: Math.round(span[1] - span[0]) } : { ts: Math.round(state.ts), dur: 0 };
   byId('mark-form').onsubmit = () => {
-    if (text.value.trim()) player.mark(text.value.trim(), ts, dur);
+    const label = text.value.trim();
+    if (!label) return;
+    if (mark) player.changeMark(mark, { label, ...(byId('mark-here').checked ? moved : {}) });
+    else player.mark(label, ts, dur);
   };
   byId('mark-cancel').onclick = () => dialog.close();
+  byId('mark-remove').onclick = () => {
+    dialog.close();
+    if (mark) player.removeMark(mark);
+  };
   dialog.showModal();
   text.focus();
 }
@@ -227,7 +253,7 @@ const keyActions = {
   faster: () => playAt(nextSpeed(state.speed, 1, state.mode === 'play')),
   first: () => player.seek(state.entry?.first_ts ?? 0),
   live: () => (state.entry?.live ? player.goLive() : player.seek(state.endTs)),
-  mark: openMarkDialog,
+  mark: () => openMarkDialog(),
   zoomIn: () => zoomAt(0.5),
   zoomOut: () => zoomAt(2),
   whole: () => actions.view(null),
@@ -321,9 +347,8 @@ byId('help-button').addEventListener('click', keyActions.help);
 byId('save-button').addEventListener('click', () => saveImage(state));
 byId('owner-colours').addEventListener('change', () => {
   views.pools.byOwner(byId('owner-colours').checked);
-  drawnKey = '';
+  parts[0].key = '';
   schedule();
-  setTimeout(() => { drawnKey = ''; schedule(); }, 50);
 });
 fillHelp();
 state.subscribe(schedule);

@@ -1,6 +1,8 @@
 // @ts-check
 // memory_view.js: heaps with their collections, arenas as gauges, the process, the recorder's cost.
 
+import { createAgesView } from './ages_view.js';
+import { createArenaStrip } from './arena_strip_view.js';
 import { byId, el, fact, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration, isKnown, percent, rate, UNKNOWN } from './format.js';
 import { entries } from './observe.js';
@@ -75,7 +77,8 @@ function createHeap(name, state) {
       setNumber(peak.value, heap.peak_bytes, bytes);
       setNumber(collections.value, heap.gc_count, countExact);
       gauge.set(heap.used_bytes, heap.peak_bytes, heap.capacity_bytes);
-      spark.draw(state.history, state.ts, heap.capacity_bytes || undefined);
+      // Against the capacity a small heap would be a flat line.
+      spark.draw(state.history, state.ts, Math.max(heap.threshold_bytes ?? 0, heap.used_bytes) || undefined);
       const key = `${state.version.events} ${state.runKey}`;
       if (key !== seen) this.drawPauses(name);
       seen = key;
@@ -167,6 +170,7 @@ function createProcess(state) {
   const cpu = fact('CPU', 'cpu', 'user and system time over the last second; 100 % is one core');
   const cpuTime = fact('CPU time', 'cpu_total', 'user · system, since it began');
   const pressure = fact('memory pressure', 'pressure', 'share of the last second in which some task waited for memory');
+  const pressureFull = fact('pressure, all', 'pressure_full', 'time in which every task of the system or cgroup waited for memory, since it began');
   const cgroup = el('div', { class: 'arena', hidden: true });
   const cgroupBar = bar();
   const cgroupText = el('span', { class: 'occupancy' });
@@ -174,7 +178,7 @@ function createProcess(state) {
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
   const spark = createSpark(canvas, { series: 'rss', colour: 'c5', height: 40 });
   parent.append(el('div', { class: 'card-head' }, el('h3', {}, 'Process'), word), el('div', { class: 'spark-box' }, canvas),
-    el('dl', { class: 'facts' }, ...facts.slice(0, 5).map((f) => f.row), cpu.row, cpuTime.row, ...facts.slice(5).map((f) => f.row), pressure.row), cgroup);
+    el('dl', { class: 'facts' }, ...facts.slice(0, 5).map((f) => f.row), cpu.row, cpuTime.row, ...facts.slice(5).map((f) => f.row), pressure.row, pressureFull.row), cgroup);
   return () => {
     const process = state.doc.process ?? {};
     const still = standsStill(state.doc);
@@ -185,6 +189,7 @@ function createProcess(state) {
     setNumber(cpu.value, used, (v) => (isKnown(v) ? `${v.toFixed(v < 10 ? 1 : 0)} %` : UNKNOWN));
     setText(cpuTime.value, `${duration(process.cpu_user_ns)} · ${duration(process.cpu_system_ns)}`);
     setNumber(pressure.value, process.pressure_some_us === undefined ? undefined : state.history.last('pressure'), (v) => (isKnown(v) ? `${v.toFixed(1)} %` : UNKNOWN));
+    setNumber(pressureFull.value, process.pressure_full_us === undefined ? undefined : process.pressure_full_us * 1000, duration);
     cgroup.hidden = process.cgroup_used_bytes === undefined;
     if (!cgroup.hidden) {
       const limit = process.cgroup_limit_bytes;
@@ -220,11 +225,14 @@ function createRecorder(state) {
   };
 }
 
-/** @param {State} state */
-export function createMemoryView(state) {
+/** @param {State} state @param {{pickConn: (id: number) => void, tip: (text: string | null, x?: number, y?: number) => void}} actions */
+export function createMemoryView(state, actions) {
   const arenas = byId('arenas');
   const list = el('div', { class: 'stack' });
   arenas.append(el('div', { class: 'card-head' }, el('h3', {}, 'Arenas')), list);
+  const strip = createArenaStrip(state, actions);
+  arenas.append(strip.root);
+  const cellAges = createAgesView(state);
   const drawProcess = createProcess(state);
   const drawRecorder = createRecorder(state);
   const heapCards = new Keyed(byId('heaps'), (name) => createHeap(name, state));
@@ -234,7 +242,9 @@ export function createMemoryView(state) {
       if (!state.doc) return;
       for (const card of heapCards.sync(Object.keys(state.doc.heaps ?? {}))) card.draw();
       const names = entries(state.doc.arenas).map(([name]) => name);
-      arenas.hidden = names.length === 0;
+      strip.draw();
+      cellAges.draw();
+      arenas.hidden = names.length === 0 && state.arenas.length === 0;
       for (const row of arenaRows.sync(names)) row.draw();
       drawProcess();
       drawRecorder();

@@ -56,6 +56,7 @@ export function observe(doc, history) {
     heapUsed += heap.used_bytes ?? 0;
     heapCapacity += heap.capacity_bytes ?? 0;
   }
+  if (heapCapacity > 0) history.set('heap_bytes', heapUsed);
   if (heapCapacity > 0) history.set('heap', (heapUsed / heapCapacity) * 100);
   for (const [name, arena] of entries(doc.arenas)) history.set(`arena:${name}`, arena.used_bytes);
   observeAllTraffic(doc, history);
@@ -121,11 +122,14 @@ const OVERVIEW_FIELDS = {
  * The overview's series to ask for.
  * @param {any[]} sources of the run event
  * @param {'timeline' | 'charts'} purpose
- * @returns {string[]} "kind/source/field"
+ * @returns {string[]} "kind/source/field", a star for every source of the run
  */
 export function overviewSeries(sources, purpose) {
   const fields = OVERVIEW_FIELDS[purpose];
   const out = [];
+  if (purpose === 'timeline') { // over the whole run: also sources that this moment does not know
+    return Object.entries(fields).flatMap(([kind, names]) => names.map((field) => `${kind}/*/${field}`));
+  }
   for (const source of sources) {
     if (source.name.includes(',') || out.length >= 80) continue;
     for (const field of ownValue(fields, source.kind) ?? []) out.push(`${source.kind}/${source.name}/${field}`);

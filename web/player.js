@@ -2,9 +2,9 @@
 // player.js: what play, pause, seek, step and live do: which stream is open, what is asked for.
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
-import { ApiError, getOfRun, getRuns, postMark, postQuery, runUrl } from './api.js';
+import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, postQuery, runUrl } from './api.js';
 import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { HISTORY_SPAN_NS } from './state.js';
+import { HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
@@ -119,6 +119,7 @@ export class Player {
     this.turn += 1;
     const turn = this.turn;
     this.close();
+    state.aim = null;
     state.setPlace({ mode, link: 'connecting', ended: null });
     state.lastFrameMs = performance.now();
     this.close = openStream(runUrl(run, 'stream', query), (name, data) => this.take(name, data), {
@@ -165,7 +166,7 @@ export class Player {
       case 'keyframe': state.keyframe(data, state.frames > 0 && state.mode !== 'live'); break;
       case 'delta': state.delta(data); break;
       case 'events': state.takeEvents(data); break;
-      case 'mark': state.addMark(data); break;
+      case 'mark': if (data.removed) state.removeMark(data.mark_id); else state.addMark(data); break;
       case 'gap': state.addGap(data); break;
       case 'end': this.ended(data.ts, data.exit); break;
       default:
@@ -209,6 +210,7 @@ export class Player {
     this.turn += 1;
     this.followLive = false;
     const aim = Math.max(0, Math.round(ts));
+    state.aim = aim;
     state.setPlace({ mode: 'pause', link: state.doc ? 'open' : 'connecting', ended: null });
     if (!state.run) this.askRunEvent();
     if (this.asking) {
@@ -242,9 +244,9 @@ export class Player {
     if (next !== null && state.mode === 'pause') await this.pauseAt(next);
   }
 
-  /** The run event alone, when the page begins paused. */
+  /** The run event alone, when the page begins paused: as of the run's end, when all its sources are known. */
   askRunEvent() {
-    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: 0, events: 0 }), (name, data) => {
+    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: this.state.endTs, events: 0 }), (name, data) => {
       if (name !== 'run') return;
       close();
       this.state.setRun(data);
@@ -326,6 +328,28 @@ export class Player {
     }
   }
 
+  /** @param {import('./state.js').Mark} mark @param {{label?: string, ts?: number, dur?: number}} change */
+  async changeMark(mark, change) {
+    const { state } = this;
+    try {
+      await postMarkChange(/** @type {string} */ (state.runKey), mark.mark_id, change);
+      state.addMark({ ...mark, ...change });
+    } catch (error) {
+      this.say(`The mark was not changed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** @param {import('./state.js').Mark} mark */
+  async removeMark(mark) {
+    const { state } = this;
+    try {
+      await postMarkRemoval(/** @type {string} */ (state.runKey), mark.mark_id);
+      state.removeMark(mark.mark_id);
+    } catch (error) {
+      this.say(`The mark was not removed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   fillContextSoon() {
     clearTimeout(this.contextTimer);
     this.contextTimer = setTimeout(() => this.fillContext(), 120);
@@ -349,14 +373,26 @@ export class Player {
       this.newestEvents(run, to),
       getOfRun(run, 'marks', {}),
       getOfRun(run, 'gaps', {}),
+      this.heatBefore(to),
       state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
     ]);
     if (run !== state.runKey) return;
-    const [overview, events, marks, gaps, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    const [overview, events, marks, gaps, heat, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
     if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
-    if (events && state.events.length === 0) state.takeEvents({ events: events.events });
+    if (events && state.events.length === 0) state.takeEvents({ events: events.events }, !heat);
+    if (heat) state.seedHeat(heat);
     for (const mark of marks?.marks ?? []) state.addMark(mark);
     for (const gap of gaps?.gaps ?? []) state.addGap(gap);
+  }
+
+  /** How many responses took how long in the two minutes before: [second, row, how many]. @param {number} to @returns {Promise<number[][]>} */
+  async heatBefore(to) {
+    const { entry } = this.state;
+    let cases = '';
+    for (let row = HEAT_ROWS - 1; row > 0; row -= 1) cases += ` WHEN dur >= ${Math.round(heatEdge(row))} THEN ${row}`;
+    const from = Math.max(0, Math.round(to - HEAT_SECONDS * 1e9));
+    const sql = `SELECT ts / 1000000000, CASE${cases} ELSE 0 END AS row, count(*) FROM event WHERE run_id = ${Number(entry.run_id)} AND type = 'response' AND dur > 0 AND ts >= ${from} AND ts < ${Math.round(to)} GROUP BY 1, 2`;
+    return (await postQuery(sql, HEAT_ROWS * (HEAT_SECONDS + 1), entry.file)).rows;
   }
 
   /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */

@@ -2,7 +2,7 @@
 // pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
 
 import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
-import { bytes, count, countExact, percent, rate, UNKNOWN } from './format.js';
+import { bytes, clock, count, countExact, percent, rate, UNKNOWN } from './format.js';
 import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
 import { ownValue } from './patch.js';
@@ -18,9 +18,11 @@ const SMALL_MAP = { part: 0.13, least: 132 };
 const BIG_MAP = { part: 0.34, least: 300 };
 const MAX_CELL = 22;
 const RESORT_MS = 2000;
+/** a pointer that rests so long on a slot wants to know more of it */
+const HOVER_ASKS_MS = 120;
 
 /** @typedef {import('./state.js').State} State */
-/** @typedef {{pick: (pool: string, slot?: number) => void, tip: (text: string | null, x?: number, y?: number) => void}} PoolActions */
+/** @typedef {{pick: (pool: string, slot?: number) => void, slotFacts: (pool: string, slot: number, done: () => void) => import('./slot_facts.js').SlotFacts | null, tip: (text: string | null, x?: number, y?: number) => void}} PoolActions */
 
 /**
  * Pools in the order to show them: full ones first, then by tens of percent, then by name, so that
@@ -170,26 +172,52 @@ function createCard(name, state, actions) {
 
 /** @param {HTMLCanvasElement} canvas @param {SlotMapView} view @param {string} name @param {State} state @param {PoolActions} actions */
 function hover(canvas, view, name, state, actions) {
+  /** @type {{slot: number, x: number, y: number} | null} */
+  let at = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  function ask() {
+    if (!at) return;
+    const { slot, x, y } = at;
+    const facts = actions.slotFacts(name, slot, () => {
+      if (at?.slot === slot) ask();
+    });
+    if (facts) actions.tip(slotText(state, name, slot, facts), x, y);
+  }
   canvas.addEventListener('pointermove', (event) => {
     const slot = view.slotAt(event.clientX, event.clientY);
+    at = slot < 0 ? null : { slot, x: event.clientX, y: event.clientY };
+    clearTimeout(timer);
     actions.tip(slot < 0 ? null : slotText(state, name, slot), event.clientX, event.clientY);
+    if (slot >= 0) timer = setTimeout(ask, HOVER_ASKS_MS);
   });
-  canvas.addEventListener('pointerleave', () => actions.tip(null));
+  canvas.addEventListener('pointerleave', () => {
+    at = null;
+    clearTimeout(timer);
+    actions.tip(null);
+  });
   canvas.addEventListener('click', (event) => {
     const slot = view.slotAt(event.clientX, event.clientY);
     if (slot >= 0) actions.pick(name, slot);
   });
 }
 
-/** What is known of a slot, in a line. @param {State} state @param {string} name @param {number} slot */
-export function slotText(state, name, slot) {
+/**
+ * What is known of a slot, in a line.
+ * @param {State} state @param {string} name @param {number} slot @param {import('./slot_facts.js').SlotFacts | null} [facts] what the recording says of it
+ */
+export function slotText(state, name, slot, facts = null) {
   const map = state.maps.get(name);
   if (!map || slot >= map.slotCount) return UNKNOWN;
   const letter = String.fromCharCode(map.states[slot]);
   const out = [`slot ${slot}`, `${letterName(letter, state.source('slab', name))}${letter === '.' ? '' : ` (${letter})`}`];
   const owner = map.owners ? String.fromCharCode(map.owners[slot]) : '.';
   if (owner !== '.') out.push(`owner ${ownValue(state.doc.owners, owner) ?? owner}`);
-  if (!Number.isNaN(map.since[slot])) out.push(`since ${((state.ts - map.since[slot]) / 1e9).toFixed(1)} s`);
+  const since = Number.isNaN(map.since[slot]) ? facts?.since ?? NaN : map.since[slot];
+  if (since <= state.ts) out.push(`for ${((state.ts - since) / 1e9).toFixed(1)} s, since ${clock(since)}`);
+  else if (facts) out.push('no change recorded in the ten minutes before');
+  if (facts?.conn && letter !== '.') out.push(`held by connection ${facts.conn}${facts.peer ? ` (${facts.peer})` : ''}`);
+  if (facts?.request && letter !== '.') out.push(facts.request);
   return out.join(' · ');
 }
 

@@ -52,7 +52,7 @@ export class SlotMapView {
     this.canvas.style.height = `${(rows * cell) / ratio}px`;
     this.image = this.context.createImageData(cols * cell, rows * cell);
     this.words = new Uint32Array(this.image.data.buffer);
-    this.words.fill(this.table[FREE] ?? 0xff000000);
+    this.words.fill(gapColour());
     map.touch();
   }
 
@@ -63,6 +63,7 @@ export class SlotMapView {
     this.tableKey = key;
     this.table = paletteTable(this.byOwner ? OWNER_LETTERS : letters, theme.name);
     this.tiles.clear();
+    this.words.fill(gapColour());
     this.map?.touch();
   }
 
@@ -135,7 +136,7 @@ export class SlotMapView {
     const letter = key & 127;
     if (cell >= LETTER_CELL_PX && letter !== FREE) drawLetter(tile, cell, String.fromCharCode(letter), this.table[key]);
     if (cell >= GAP_CELL_PX) {
-      const gap = theme.name === 'dark' ? 0xff1d1814 : 0xffffffff;
+      const gap = gapColour();
       for (let i = 0; i < cell; i += 1) {
         tile[i * cell + cell - 1] = gap;
         tile[(cell - 1) * cell + i] = gap;
@@ -155,6 +156,11 @@ export class SlotMapView {
     const slot = row * this.cols + col;
     return this.map && slot < this.map.slotCount ? slot : -1;
   }
+}
+
+/** What shows between cells and behind the last one: the card. */
+function gapColour() {
+  return theme.name === 'dark' ? 0xff1d1814 : 0xffffffff;
 }
 
 /** @param {Uint32Array} tile @param {number} cell @param {string} letter @param {number} colour */

@@ -4,6 +4,7 @@
 import { visible } from './dom.js';
 import { colours } from './theme.js';
 
+const MIN_SPAN_NS = 10e9;
 const low = new Float64Array(4096);
 const high = new Float64Array(4096);
 
@@ -34,7 +35,8 @@ export function createSpark(canvas, options) {
       const parts = Math.min(low.length, canvas.width);
       const lows = low.subarray(0, parts);
       const highs = high.subarray(0, parts);
-      history.envelope(series, to - spanNs, to + 1, lows, highs);
+      // A run that is shorter than the span fills the width.
+      history.envelope(series, to - Math.min(spanNs, Math.max(MIN_SPAN_NS, to)), to + 1, lows, highs);
       let highest = top ?? 0;
       if (top === undefined) for (let i = 0; i < parts; i += 1) if (highs[i] > highest) highest = highs[i];
       paint(context, canvas, lows, highs, highest || 1, colours[colour]);

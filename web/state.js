@@ -17,7 +17,8 @@ const CONNS_KEPT = 2000;
 const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
 const MAX_SLOTS = 1 << 24;
-const HEAT_SECONDS = 120;
+const ARENAS_KEPT = 400;
+export const HEAT_SECONDS = 120;
 export const HEAT_ROWS = 24;
 
 /** @typedef {'live' | 'play' | 'pause'} Mode */
@@ -41,6 +42,8 @@ export class State {
     this.events = new Recent(EVENTS_KEPT);
     /** @type {Recent<any>} */
     this.gcs = new Recent(GCS_KEPT);
+    /** @type {Recent<any>} responses that say how much of an arena their request used */
+    this.arenas = new Recent(ARENAS_KEPT);
     this.conns = new Connections(CONNS_KEPT);
     /** responses by second and by power of √2 of their duration: heat[(second % N) * HEAT_ROWS + row] */
     this.heat = new Uint16Array(HEAT_SECONDS * HEAT_ROWS);
@@ -63,6 +66,8 @@ export class State {
     this.ended = null;
     /** no answer came to the last question about the runs, while nothing streams */
     this.away = false;
+    /** @type {number | null} the moment asked for, which may lie where nothing was recorded */
+    this.aim = null;
     this.endTs = 0;
     this.lastFrameMs = 0;
     this.frames = 0;
@@ -101,6 +106,13 @@ export class State {
 
   get ts() {
     return this.doc?.ts ?? 0;
+  }
+
+  /** The gap in which the moment asked for lies, when no frame shows it. */
+  get gapShown() {
+    const { aim } = this;
+    if (this.mode !== 'pause' || aim === null || !this.doc || aim - this.doc.ts < this.intervalNs * 2) return null;
+    return this.gaps.find((gap) => gap.ts <= aim && aim <= gap.ts + gap.dur) ?? null;
   }
 
   get isLiveRun() {
@@ -142,6 +154,7 @@ export class State {
   forgetEvents() {
     this.events.clear();
     this.gcs.clear();
+    this.arenas.clear();
     this.conns.clear();
     this.heat.fill(0);
     this.heatTo = -1;
@@ -210,13 +223,15 @@ export class State {
     }
   }
 
-  /** @param {{events: any[], more?: number}} batch */
-  takeEvents(batch) {
+  /** @param {{events: any[], more?: number}} batch @param {boolean} heat whether they are to be counted in the heat map */
+  takeEvents(batch, heat = true) {
     for (const event of batch.events) {
       this.events.push(event);
       if (event.type === 'gc') this.gcs.push(event);
       else this.conns.take(event);
-      if (event.type === 'response' && event.dur > 0) this.takeHeat(event);
+      if (event.type !== 'response') continue;
+      if (event.arena_bytes > 0) this.arenas.push(event);
+      if (heat && event.dur > 0) this.takeHeat(event);
     }
     this.eventsUnshown = batch.more ?? 0;
     this.changed('events');
@@ -224,7 +239,11 @@ export class State {
 
   /** @param {any} event */
   takeHeat(event) {
-    const second = Math.floor(event.ts / 1e9);
+    this.addHeat(Math.floor(event.ts / 1e9), heatRow(event.dur), 1);
+  }
+
+  /** @param {number} second @param {number} row @param {number} hits */
+  addHeat(second, row, hits) {
     if (second > this.heatTo) {
       const from = Math.max(this.heatTo + 1, second - HEAT_SECONDS + 1);
       for (let s = from; s <= second; s += 1) {
@@ -235,15 +254,29 @@ export class State {
     } else if (second <= this.heatTo - HEAT_SECONDS || second < 0) {
       return;
     }
-    const cell = (second % HEAT_SECONDS) * HEAT_ROWS + heatRow(event.dur);
-    if (this.heat[cell] < 65535) this.heat[cell] += 1;
+    const cell = (second % HEAT_SECONDS) * HEAT_ROWS + row;
+    this.heat[cell] = Math.min(65535, this.heat[cell] + hits);
+  }
+
+  /** What the recording says of the time before: [second, row, responses]. @param {number[][]} rows */
+  seedHeat(rows) {
+    for (const [second, row, hits] of rows) if (row >= 0 && row < HEAT_ROWS) this.addHeat(second, row, hits);
+    this.changed('events');
   }
 
   /** @param {Mark} mark */
   addMark(mark) {
-    if (this.marks.length >= MARKS_KEPT || this.marks.some((m) => m.mark_id === mark.mark_id)) return;
+    const old = this.marks.findIndex((m) => m.mark_id === mark.mark_id);
+    if (old >= 0) this.marks.splice(old, 1);
+    if (this.marks.length >= MARKS_KEPT) return;
     this.marks.push(mark);
     this.marks.sort((a, b) => a.ts - b.ts);
+    this.changed('marks');
+  }
+
+  /** @param {number} id */
+  removeMark(id) {
+    this.marks = this.marks.filter((m) => m.mark_id !== id);
     this.changed('marks');
   }
 
@@ -307,6 +340,11 @@ export class State {
     this.pickNote = note;
     this.changed('pick');
   }
+}
+
+/** The duration at which a row of the heat map begins. @param {number} row */
+export function heatEdge(row) {
+  return 1e4 * 2 ** (row / 2);
 }
 
 /** Which row of the heat map a duration belongs to: 10 µs and less is 0, twice that two rows up. @param {number} durNs */

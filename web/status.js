@@ -1,13 +1,13 @@
 // @ts-check
 // status.js: the one word for what the page shows now, and the sentence behind it.
 
-import { duration } from './format.js';
+import { clock, duration } from './format.js';
 
 export const STALE_AFTER_MS = 1000;
 
 /**
  * @typedef {object} Status
- * @property {'loading' | 'empty' | 'lost' | 'ended' | 'stalled' | 'stale' | 'live' | 'playing' | 'paused'} id
+ * @property {'loading' | 'empty' | 'lost' | 'ended' | 'stalled' | 'gap' | 'stale' | 'live' | 'playing' | 'paused'} id
  * @property {string} word
  * @property {string} text a sentence for the banner; empty where nothing is wrong
  */
@@ -38,6 +38,11 @@ export function statusOf(state, nowMs) {
   }
   if (state.mode === 'live' && late > STALE_AFTER_MS) {
     return { id: 'stale', word: 'stale', text: `No frame for ${duration(Math.floor(late / 1000) * 1e9)}: the recorder is late or the network is slow.` };
+  }
+  const gap = state.gapShown;
+  if (gap) {
+    const why = gap.reason === 'damaged' ? 'A part of the recording is damaged here' : `Nothing was recorded here (${gap.reason})`;
+    return { id: 'gap', word: gap.reason === 'damaged' ? 'damaged' : 'gap', text: `${why}, for ${duration(gap.dur)}. What you see is the last frame before it, at ${clock(state.ts)}.` };
   }
   if (standsStill(state.doc)) {
     const stalled = state.doc.process.stalled_ns;

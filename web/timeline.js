@@ -126,7 +126,7 @@ export function lanes(overview, capacity) {
     const low = new Float64Array(parts).fill(NaN);
     const high = new Float64Array(parts).fill(NaN);
     for (const s of slabs) {
-      const slots = capacity.get(s.source);
+      const slots = s.capacity ?? capacity.get(s.source);
       if (!slots) continue;
       for (let i = 0; i < parts; i += 1) {
         if (s.max[i] === null) continue;

@@ -21,6 +21,12 @@ const LANES = {
   RSS: { colour: 'c5', format: bytes },
 };
 
+/** The series of the page that go on where the overview ends. @type {Record<string, string[]>} */
+const TAILS = { 'req/s': ['req'], 'err/s': ['e4', 'e5'], 'pool %': ['worst'], heap: ['heap_bytes'], RSS: ['rss'] };
+const TAIL_PX = 2;
+const tailLow = new Float64Array(2048);
+const tailHigh = new Float64Array(2048);
+
 /** @typedef {import('./state.js').State} State */
 
 /**
@@ -169,10 +175,43 @@ export function createTimelineView(state, actions) {
       }
       context.fill();
     }
+    drawTail(lane, from, step, base, scale, now);
     context.restore();
     context.globalAlpha = 1;
     context.fillStyle = colours.line;
     context.fillRect(LABEL_PX, y + LANE_PX - 1, plot(), 1);
+  }
+
+  /**
+   * Live, the store is some seconds behind: what came since is in the page's own series.
+   * @param {import('./timeline.js').Lane} lane @param {number} from of the overview @param {number} step of its parts
+   * @param {number} base @param {number} scale @param {[number, number]} now
+   */
+  function drawTail(lane, from, step, base, scale, now) {
+    if (!state.isLiveRun || state.mode !== 'live') return;
+    let last = lane.high.length - 1;
+    while (last >= 0 && Number.isNaN(lane.high[last])) last -= 1;
+    const begin = from + (last + 1) * step;
+    const px = toX(state.ts, now, plot()) - toX(begin, now, plot());
+    const count = Math.min(tailLow.length, Math.ceil(px / TAIL_PX));
+    if (count < 1) return;
+    const lows = tailLow.subarray(0, count);
+    const highs = tailHigh.subarray(0, count);
+    const part = (state.ts - begin) / count;
+    for (const series of TAILS[lane.name]) {
+      state.history.envelope(series, begin, state.ts + 1, lows, highs);
+      let known = NaN;
+      for (let i = 0; i < count; i += 1) {
+        if (!Number.isNaN(highs[i])) known = highs[i];
+        if (Number.isNaN(known)) continue;
+        const x = LABEL_PX + toX(begin + i * part, now, plot());
+        const tall = Math.min(LANE_PX - 4, known * scale);
+        context.globalAlpha = 0.3;
+        context.fillRect(x, base - tall, TAIL_PX, tall);
+        context.globalAlpha = 1;
+        context.fillRect(x, base - tall, TAIL_PX, 1.5);
+      }
+    }
   }
 
   /** @param {[number, number]} now @param {number} height */
@@ -226,7 +265,7 @@ export function createTimelineView(state, actions) {
     draw() {
       if (width === 0) return;
       const now = span();
-      const key = `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view ? '' : Math.floor(state.endTs / 1e9)}`;
+      const key = `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view && state.mode !== 'live' ? '' : Math.floor(state.endTs / 5e8)}`;
       if (`${state.version.overview}` !== lanesKey) {
         lanesKey = `${state.version.overview}`;
         const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));

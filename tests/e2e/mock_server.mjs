@@ -151,7 +151,9 @@ function overview(run, query) {
   const from = Number(query.get('from') ?? 0);
   const to = Number(query.get('to') ?? run.info.end_ts);
   const px = Math.min(4000, Number(query.get('px') ?? 600));
-  const names = (query.get('series') ?? Object.keys(run.frames[0].row).join(',')).split(',').filter((n) => n in run.frames[0].row);
+  const names = (query.get('series') ?? Object.keys(run.frames[0].row).join(',')).split(',')
+    .flatMap((n) => (n.includes('/*/') ? Object.keys(run.frames[0].row).filter((o) => o.startsWith(n.split('*')[0]) && o.endsWith(n.split('*')[1])) : n))
+    .filter((n) => n in run.frames[0].row);
   const series = names.map((name) => ({ kind: name.slice(0, name.indexOf('/')), source: name.slice(name.indexOf('/') + 1, name.lastIndexOf('/')), field: name.slice(name.lastIndexOf('/') + 1), min: Array(px).fill(null), max: Array(px).fill(null) }));
   for (let i = Math.max(0, run.indexAt(from)); i < run.frames.length && run.frames[i].ts < to; i += 1) {
     const bin = Math.floor(((run.frames[i].ts - from) / (to - from)) * px);

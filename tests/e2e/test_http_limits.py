@@ -107,6 +107,7 @@ def test_arena_overflow():
 
 def test_timeouts():
     with Server("idle_ms=400") as server:
+        fds = server.fd_count()
         start = time.monotonic()
         check(server.raw(b"") == b"", "silence is closed")
         check(time.monotonic() - start < 3 * SLOW, "in time")
@@ -133,7 +134,7 @@ def test_timeouts():
             h.send(h2_headers(1, "/echo", "POST", end=False) + frame(DATA, 0, 1, b"abc"))
             head, body = h.answer(1)
             check(b"Request Timeout" in body, "half a body on h2 gets 408: %r" % body)
-        fds = server.fd_count()
+        check(wait_for(lambda: server.fd_count() <= fds), "what was asked before is closed")
         slow = slow_reader(server, "/big?bytes=60000000")
         check(wait_for(lambda: server.fd_count() > fds), "a slow reader is let in")
         check(wait_for(lambda: server.fd_count() <= fds), "who does not read an answer is closed")

@@ -38,7 +38,9 @@ def exported(nm_output):
 
 def make_install(dest):
     """Install what BUILD holds: the flags must be those that it was built with."""
-    command = ["make", "-C", ROOT, "install", "DESTDIR=" + dest, "PREFIX=/usr", "BUILD=" + BUILD]
+    # The path as the build had it: make knows the headers of an object under that name alone.
+    build = os.path.relpath(BUILD, ROOT)
+    command = ["make", "-C", ROOT, "install", "DESTDIR=" + dest, "PREFIX=/usr", "BUILD=" + build]
     if "asan" in BUILD:
         command += ["CFLAGS=-O1 -g -fno-omit-frame-pointer",
                     "SAN=-fsanitize=address,undefined -fno-sanitize-recover=undefined"]

@@ -437,6 +437,25 @@ def test_clients_come_and_go():
 
 # ---- marks ------------------------------------------------------------------------------------
 
+def edit_marks(url, ts, want, gone):
+    """Change `want`, which is the first mark, in all its members, and remove `gone`."""
+    one = "%s/%d" % (url, want["mark_id"])
+    want["label"] = "now <i>this</i>"
+    mc.equal(mc.post(one, {"label": want["label"]}).status, 200, "a label alone")
+    want["ts"], want["dur"] = ts + 1, 1
+    mc.equal(mc.post(one, {"ts": ts + 1, "dur": 1}).status, 200, "a time alone")
+    mc.check(want in mc.get(url).json()["marks"], "the list has it as it is now")
+    for body in ({}, {"label": ""}, {"label": "x" * 256}, {"label": "a\nb"}, {"label": 1}, {"ts": -1},
+                 {"ts": "1"}, {"ts": 10**18}, {"dur": -1}, {"dur": 10**18}, {"author": "me"}):
+        mc.equal(mc.post(one, body).status, 400, "status of %r" % body)
+    mc.equal(mc.post("%s/%d/delete" % (url, gone), {}).status, 200, "removed")
+    for path in ("%s/%d" % (url, gone), "%s/%d/delete" % (url, gone), url + "/999999", url + "/x",
+                 url + "/0", url + "/-1", url + "/1x", url + "/99999999999999999999999"):
+        mc.equal(mc.post(path, {} if path.endswith("delete") else {"label": "y"}).status, 404, path)
+    mc.equal(mc.get(one).status, 405, "GET of one mark")
+    mc.equal(mc.get(url).json()["marks"], [want], "what is left")
+
+
 def test_marks():
     process = record()
     stream = mc.Stream(stream_url(process))
@@ -457,10 +476,21 @@ def test_marks():
     mc.equal(mc.request("POST", url, b"\xff", {"content-type": "application/json"}).status, 400, "junk")
     mc.equal(mc.request("POST", url, "{}", {"content-type": "text/plain"}).status, 415, "text")
     mc.equal(mc.post(process.dash + "/api/runs/7/marks", {"ts": 1, "label": "x"}).status, 404, "run 7")
+    gone = mc.post(url, {"ts": ts, "label": "gone soon"}).json()["mark_id"]
+    stream.until("mark")
+    time.sleep(1.5)  # this one is in the file when it is changed
+    edit_marks(url, ts, want, gone)
+    mc.equal(stream.until("mark")[1], want, "the changed mark is sent again")
+    removed = stream.until("mark")[1]
+    mc.equal((removed["mark_id"], removed.get("removed")), (gone, True), "that it is gone is sent")
     time.sleep(2)
+    mc.equal(mc.get(url).json()["marks"], [want], "in the list when the file has it, too")
     process.stop()
     player = replay(process.store)
     mc.equal(mc.get(player.dash + "/api/runs/1/marks").json()["marks"], [want], "in the file")
+    gone = mc.post(player.dash + "/api/runs/1/marks", {"ts": ts, "label": "x"}).json()["mark_id"]
+    edit_marks(player.dash + "/api/runs/1/marks", ts, want, gone)
+    mc.equal(mc.get(player.dash + "/api/runs/1/marks").json()["marks"], [want], "and once more")
     events = take_all(mc.Stream(stream_url(player, "speed=max&coalesce=0")))
     mc.equal([json.loads(e[1]) for e in events if e[0] == "mark"], [want], "in the replay")
     later = mc.post(player.dash + "/api/runs/1/marks", {"ts": ts + 1, "label": "later"})

@@ -179,7 +179,11 @@ static inline int json_escape(struct json_parser *p, char *to, size_t *count)
 /* A string, behind its opening quote; NULL when it is bad. */
 static inline char *json_string(struct json_parser *p, size_t *out_count)
 {
-    char *to = malloc((size_t)(p->end - p->at) + 8);
+    const uint8_t *quote = p->at; /* room for what stands before it: no escape is shorter than what
+                                     it means */
+    while (quote < p->end && *quote != '"')
+        quote += *quote == '\\' && p->end - quote > 1 ? 2 : 1;
+    char *to = malloc((size_t)(quote - p->at) + 8);
     size_t count = 0;
     int good = to != NULL;
     while (good && p->at < p->end && *p->at != '"') {

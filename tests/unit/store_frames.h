@@ -140,7 +140,7 @@ static void gen_init(struct gen *g, const struct gen_options *opts)
     }
 }
 
-static void gen_fini(struct gen *g)
+static inline void gen_fini(struct gen *g)
 {
     for (uint32_t i = 0; i < g->schema.map_count; i++) {
         free(g->maps[i].states);
@@ -421,8 +421,7 @@ static const struct mc_frame *gen_next(struct gen *g)
 }
 
 /* What differs between two frames, or NULL. */
-__attribute__((unused)) static const char *frames_differ(const struct mc_frame *a,
-                                                         const struct mc_frame *b)
+static inline const char *frames_differ(const struct mc_frame *a, const struct mc_frame *b)
 {
     if (a->ts != b->ts)
         return "ts";
@@ -490,7 +489,7 @@ __attribute__((unused)) static const char *frames_differ(const struct mc_frame *
 }
 
 /* An info for tests; strings are static, not to be freed. */
-static struct mc_run_info gen_info(void)
+static inline struct mc_run_info gen_info(void)
 {
     /* Now, or the traces would be too old to be kept. */
     static char label[] = "test", host[] = "here", program[] = "prog", build[] = "1",

@@ -17,7 +17,7 @@ static void trace_name(const char *what)
              (int)getpid());
 }
 
-static void trace_remove(void)
+static inline void trace_remove(void)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
     for (int i = 0; i < 4; i++) {
@@ -31,8 +31,8 @@ static const struct gen_options trace_busy = {
     .seed = 1, .lisp_slots = 20000, .conn_slots = 400, .requests = 40, .extra_gauges = 20};
 
 /* A new trace of one run of `count` frames, flushed every `flush_every` (0: at the end). */
-static void trace_write(const struct gen_options *opts, int count, int chunk_frames,
-                        int flush_every, int end)
+static inline void trace_write(const struct gen_options *opts, int count, int chunk_frames,
+                               int flush_every, int end)
 {
     struct mc_writer_options wo = {.chunk_frames = chunk_frames};
     struct mc_writer *w;

@@ -101,6 +101,23 @@ static void families_stand_together(void)
     mc_schema_fini(&schema);
 }
 
+static void twins_are_told_apart(void)
+{
+    mc_schema_init(&schema);
+    add(MC_KIND_SLAB, "same", 400);
+    add(MC_KIND_ARENA, "same", 0);
+    add(MC_KIND_SLAB, "same", 8);
+    for (uint32_t i = 0; i < schema.value_count; i++)
+        values[i] = i + 1;
+    char *text = expose();
+    has(text, "memcam_slab_used{pool=\"same\"} 1");
+    has(text, "memcam_slab_used{pool=\"same\",source_id=\"2\"} 10");
+    has(text, "memcam_slab_capacity{pool=\"same\",source_id=\"2\"} 8");
+    has(text, "memcam_arena_used_bytes{arena=\"same\"} 6");
+    free(text);
+    mc_schema_fini(&schema);
+}
+
 static void nothing_live(void)
 {
     struct mc_buf out = {0};
@@ -114,6 +131,7 @@ int main(void)
 {
     RUN(a_frame_is_exposed);
     RUN(families_stand_together);
+    RUN(twins_are_told_apart);
     RUN(nothing_live);
     return CHECK_DONE();
 }

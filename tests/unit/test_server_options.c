@@ -15,6 +15,12 @@ static int64_t time_of(const char *text)
     return mc_duration_parse(text, &ns) == 0 ? ns : -1;
 }
 
+static int64_t moment_of(const char *text)
+{
+    int64_t ts;
+    return mc_moment_parse(text, &ts) == 0 ? ts : -1;
+}
+
 static const char *address_of(const char *text)
 {
     static char out[96];
@@ -48,6 +54,32 @@ static void test_times(void)
     const char *wrong[] = {"", "100", "ms", "-1s", "1 s", "1y", "1e30d", "1s2"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         CHECK_INT(time_of(wrong[i]), -1);
+}
+
+static void test_moments(void)
+{
+    CHECK_INT(moment_of("90s"), INT64_C(90000000000));
+    CHECK_INT(moment_of("1m30s"), INT64_C(90000000000));
+    CHECK_INT(moment_of("1h0m0.5s"), INT64_C(3600500000000));
+    CHECK_INT(moment_of("1500000000"), 1500000000);
+    CHECK_INT(moment_of("9007199254740993"), INT64_C(9007199254740993)); /* no double in between */
+    CHECK_INT(moment_of("0"), 0);
+    CHECK_INT(moment_of("begin"), INT64_MIN);
+    CHECK_INT(moment_of("end"), INT64_MAX);
+    const char *wrong[] = {"",
+                           "s",
+                           "-1",
+                           "1m30",
+                           "1.5",
+                           "1m 30s",
+                           "1x2s",
+                           "forever",
+                           "1e9s",
+                           "begin1",
+                           "99999999999999999999",
+                           "200000d200000d"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        CHECK_INT(moment_of(wrong[i]), -1);
 }
 
 static void test_addresses(void)
@@ -99,6 +131,7 @@ int main(void)
 {
     RUN(test_sizes);
     RUN(test_times);
+    RUN(test_moments);
     RUN(test_addresses);
     RUN(test_settings);
     return CHECK_DONE();

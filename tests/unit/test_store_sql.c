@@ -388,6 +388,17 @@ static void marks_and_envelopes(void)
     CHECK(id > 0);
     CHECK_INT(mc_trace_mark(trace_path, 9, 0, 0, "x", "me", NULL), MC_ENORUN);
     CHECK_INT(mc_trace_mark("/nowhere.db", 1, 0, 0, "x", "me", NULL), MC_ENOENT);
+    int64_t other = 0;
+    CHECK_INT(mc_trace_mark(trace_path, 1, 6000000000, 7, "gone soon", "me", &other), 0);
+    CHECK_INT(mc_trace_mark_remove(trace_path, 2, other), MC_END);
+    CHECK_INT(mc_trace_mark_remove(trace_path, 1, other), 0);
+    CHECK_INT(mc_trace_mark_remove(trace_path, 1, other), MC_END);
+    CHECK_INT(mc_trace_mark_set(trace_path, 1, other, 1, 0, "x"), MC_END);
+    CHECK_INT(mc_trace_mark_set(trace_path, 1, id, 1, 0, NULL), MC_EINVAL);
+    CHECK_INT(mc_trace_mark_set(trace_path, 1, id, 1, -1, "x"), MC_EINVAL);
+    CHECK_INT(mc_trace_mark_set("/nowhere.db", 1, id, 1, 0, "x"), MC_ENOENT);
+    CHECK_INT(mc_trace_mark_set(trace_path, 1, id, 4000000000, 0, "there"), 0);
+    CHECK_INT(mc_trace_mark_set(trace_path, 1, id, 5000000000, 7, "here"), 0);
     struct mc_reader *r;
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     struct mc_mark *marks;

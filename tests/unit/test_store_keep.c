@@ -1,0 +1,142 @@
+/* test_store_keep.c: what a trace may hold: its size, its age, its log under a reader that stays.
+ */
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "tests/unit/store_trace.h"
+
+static int64_t bytes_of(const char *suffix)
+{
+    char name[300];
+    struct stat st;
+    snprintf(name, sizeof name, "%s%s", trace_path, suffix);
+    return stat(name, &st) == 0 ? st.st_size : 0;
+}
+
+static void size_is_kept(void)
+{
+    const int64_t limit = 3 << 20;
+    struct mc_writer_options wo = {.chunk_frames = 60, .max_bytes = limit};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id, worst = 0;
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen_options opts = trace_busy;
+    opts.random_order = 1; /* large changes */
+    struct gen g;
+    gen_init(&g, &opts);
+    for (int i = 0; i < 6000; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 10 == 9) {
+            mc_writer_flush(w);
+            int64_t now = bytes_of("") + bytes_of("-wal");
+            worst = now > worst ? now : worst;
+        }
+    }
+    CHECK(mc_writer_trouble(w) == NULL);
+    CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    mc_writer_close(w);
+    printf("     at most %lld of %lld bytes\n", (long long)worst, (long long)limit);
+    CHECK(worst < limit + limit / 20);
+    CHECK(worst > limit / 2);
+    struct mc_reader *r;
+    int64_t first, last, findings = -1;
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_reader_span(r, run_id, &first, &last), 0);
+    CHECK_INT(last, g.ts);
+    CHECK(first > 60000000000); /* the oldest went */
+    mc_reader_close(r);
+    CHECK_INT(mc_trace_check(trace_path, NULL, NULL, &findings), 0);
+    CHECK_INT(findings, 0);
+    gen_fini(&g);
+}
+
+static void age_is_kept(void)
+{
+    struct mc_writer_options wo = {.chunk_frames = 20, .keep_ns = 3600000000000};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id, first = 0, last;
+    info.start_wall_ns -= 3600000000000 + 10000000000; /* its first 10 s are too old */
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen g;
+    gen_init(&g, &trace_busy);
+    for (int i = 0; i < 300; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 10 == 9)
+            mc_writer_flush(w);
+    }
+    for (int i = 0; i < 20; i++) { /* house is kept once a flush is through */
+        mc_writer_flush(w);
+        usleep(10000);
+    }
+    struct mc_reader *r;
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_reader_span(r, run_id, &first, &last), 0);
+    CHECK(first > 6000000000 && first < 14000000000);
+    mc_reader_close(r);
+    mc_writer_close(w);
+    gen_fini(&g);
+}
+
+/* A reader that holds a transaction open keeps the log from being reset; it must not grow without
+ * bound, and recording goes on when the reader is gone. */
+static void log_is_bounded_under_a_reader(void)
+{
+    struct mc_writer_options wo = {.chunk_frames = 60};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id, worst = 0;
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen_options opts = trace_busy;
+    opts.random_order = 1;
+    opts.lisp_slots = 262144;
+    struct gen g;
+    gen_init(&g, &opts);
+    mc_writer_frame(w, gen_next(&g));
+    mc_writer_flush(w);
+    sqlite3 *db;
+    CHECK_INT(sqlite3_open(trace_path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM tail", NULL, NULL, NULL), SQLITE_OK);
+    int troubled = 0;
+    for (int i = 0; i < 6000 && !troubled; i++) {
+        mc_writer_frame(w, gen_next(&g));
+        if (i % 10 == 9) {
+            mc_writer_flush(w);
+            int64_t now = bytes_of("-wal");
+            worst = now > worst ? now : worst;
+            troubled = mc_writer_trouble(w) != NULL;
+        }
+    }
+    printf("     the log came to %lld bytes\n", (long long)worst);
+    CHECK(troubled);
+    CHECK(worst < 64 << 20);
+    sqlite3_close(db);
+    for (int i = 0; i < 40; i++) {
+        mc_writer_frame(w, gen_next(&g));
+        if (i % 10 == 9)
+            mc_writer_flush(w);
+    }
+    CHECK(mc_writer_trouble(w) == NULL);
+    CHECK(bytes_of("-wal") < 16 << 20);
+    mc_writer_close(w);
+    gen_fini(&g);
+}
+
+int main(void)
+{
+    trace_name("keep");
+    RUN(size_is_kept);
+    RUN(age_is_kept);
+    RUN(log_is_bounded_under_a_reader);
+    trace_remove();
+    return CHECK_DONE();
+}

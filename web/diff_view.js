@@ -1,0 +1,160 @@
+// @ts-check
+// diff_view.js: the run shown (A) beside another (B): what differs, ranked; a click goes to the
+// moment and lays the measure of both over each other.
+
+import { getDiff, getOfRun } from './api.js';
+import { el, fitCanvas, setText } from './dom.js';
+import { bytes, clock, count, duration } from './format.js';
+import { colours } from './theme.js';
+import { growth } from './timeline.js';
+
+const SHOWN = 60;
+const OVERLAY_PX = 300;
+const OVERLAY_HEIGHT = 90;
+const SHAPES = { worse: '▲', better: '▼', same: '=', 'cannot tell': '?' };
+
+/** @typedef {import('./state.js').State} State */
+
+/** @param {unknown} value @param {string} unit */
+export function measureText(value, unit) {
+  if (typeof value !== 'number') return '–';
+  if (/^(bytes|B)\b/.test(unit)) return `${bytes(value)}${unit.replace(/^(bytes|B)/, '')}`;
+  if (unit === 'ns') return duration(value);
+  const rounded = Math.abs(value) >= 1000 ? count(Math.round(value)) : String(Number(value.toPrecision(4)));
+  return unit ? `${rounded} ${unit}` : rounded;
+}
+
+/** The series of the overview that a measure is of; empty when there is none. @param {string} measure */
+export function seriesOf(measure) {
+  const parts = measure.split('/');
+  return parts.length >= 3 ? [parts[0], parts.slice(1, -1).join('/'), parts[parts.length - 1]].join('/') : '';
+}
+
+/** @param {State} state @param {any} actions */
+export function createDiffView(state, actions) {
+  const other = /** @type {HTMLSelectElement} */ (el('select', { id: 'diff-b', 'aria-label': 'Compare with run' }));
+  const go = /** @type {HTMLButtonElement} */ (el('button', { type: 'button', id: 'diff-go', class: 'primary' }, 'Compare'));
+  const note = el('p', { id: 'diff-note', class: 'dim', role: 'status' });
+  const shown = el('p', { class: 'dim' });
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { role: 'img', 'aria-label': 'The chosen measure in both runs' }));
+  const overlay = el('div', { id: 'diff-overlay', hidden: true }, el('h4', {}, ''), canvas, el('p', { class: 'legend' }, el('span', {}, el('span', { class: 'swatch line inline bg-c1' }), ' A'), el('span', {}, el('span', { class: 'swatch line inline bg-c3' }), ' B')));
+  const list = el('div', { id: 'diff-list' });
+  const root = el('div', { class: 'sql' }, shown, el('div', { class: 'sql-bar' }, other, go), note, overlay, list);
+  let asked = 0;
+  go.addEventListener('click', compare);
+
+  function fillRuns() {
+    const rest = (state.runs ?? []).filter((/** @type {any} */ run) => run.run !== state.runKey);
+    const text = (/** @type {any} */ run) => `${run.run} · ${run.label || run.program || 'run'}${run.live ? ' · live' : ''}`;
+    const key = rest.map(text).join('|');
+    setText(shown, `A is the run shown, ${state.entry ? text(state.entry) : '–'}; B is`);
+    if (other.dataset.key === key) return;
+    const was = other.value;
+    other.dataset.key = key;
+    other.replaceChildren(...rest.map((/** @type {any} */ run) => el('option', { value: run.run }, text(run))));
+    if (rest.some((/** @type {any} */ run) => run.run === was)) other.value = was;
+    go.disabled = rest.length === 0;
+    if (rest.length === 0) setText(note, 'There is no other run here to compare with: “memcam replay A.db B.db” opens two files.');
+  }
+
+  async function compare() {
+    const a = state.runKey;
+    const b = other.value;
+    if (a === null || !b) return;
+    asked += 1;
+    const turn = asked;
+    setText(note, 'comparing…');
+    note.className = 'dim';
+    list.replaceChildren();
+    overlay.hidden = true;
+    try {
+      const diff = await getDiff(a, b);
+      if (turn !== asked) return;
+      const { worse, better, same, cannot_tell: unknown } = diff.counts;
+      setText(note, `${diff.verdict === 'different' ? 'They differ' : 'No difference found'}: ${worse} worse, ${better} better, ${same} same, ${unknown} cannot tell. ${diff.basis} ${diff.notes.join(' ')}`);
+      list.replaceChildren(...leaks(diff), table(diff, a, b));
+    } catch (error) {
+      if (turn !== asked) return;
+      note.className = 'error';
+      setText(note, `They could not be compared: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** @param {any} diff */
+  function leaks(diff) {
+    return diff.leaks.map((/** @type {any} */ leak) => el('p', { class: 'error' }, `Leak in ${leak.side ?? ''}: ${leak.text}`));
+  }
+
+  /** @param {any} diff @param {string} a @param {string} b */
+  function table(diff, a, b) {
+    const rows = diff.measures.slice(0, SHOWN).map((/** @type {any} */ m) => {
+      const name = el('button', { type: 'button', class: 'link' }, `${m.measure.split('/').slice(1).join(' ')} ${m.stat}`);
+      name.addEventListener('click', () => {
+        showOverlay(m, a, b);
+        if (m.at?.a !== null && m.at?.a !== undefined) actions.seek(m.at.a);
+      });
+      const inB = el('button', { type: 'button', class: 'link', title: 'Show run B at its moment' }, 'see it in B');
+      inB.addEventListener('click', () => actions.openRunAt(b, m.at?.b ?? 0));
+      const change = typeof m.pct === 'number' ? `, ${m.pct > 0 ? '+' : ''}${Number(m.pct.toPrecision(3))} %` : '';
+      return el('li', { class: m.verdict === 'worse' ? 'is-critical' : '', 'data-measure': `${m.measure} ${m.stat}`, 'data-verdict': m.verdict },
+        el('div', { class: 'card-head' }, el('span', { 'aria-hidden': 'true' }, SHAPES[/** @type {'same'} */ (m.verdict)] ?? ''), name, el('span', { class: 'occupancy', title: m.why ?? '' }, m.verdict)),
+        el('div', { class: 'card-head dim' }, `${measureText(m.a, m.unit)} → ${measureText(m.b, m.unit)}${change}`, inB));
+    });
+    return el('ul', { class: 'measures' }, ...rows);
+  }
+
+  /** @param {any} measure @param {string} a @param {string} b */
+  async function showOverlay(measure, a, b) {
+    const series = seriesOf(measure.measure);
+    overlay.hidden = true;
+    if (!series) return;
+    asked += 1;
+    const turn = asked;
+    const ends = [a, b].map((key) => Math.max(1, state.runs?.find((/** @type {any} */ run) => run.run === key)?.end_ts ?? 1));
+    const to = Math.max(...ends);
+    const both = await Promise.all([a, b].map((key) => getOfRun(key, 'overview', { from: 0, to, px: OVERLAY_PX, series }).catch(() => null)));
+    const found = both.map((o) => o?.series?.[0]?.max);
+    if (turn !== asked || !found.some(Boolean)) return;
+    const rate = /rate|per second|\/s/.test(`${measure.stat} ${measure.unit}`);
+    const lines = found.map((max) => (!max ? [] : rate ? [...growth([{ max }], to / OVERLAY_PX)] : max));
+    overlay.hidden = false;
+    setText(/** @type {Element} */ (overlay.firstElementChild), `${measure.measure} · 0 to ${clock(to)}`);
+    drawLines(lines);
+  }
+
+  /** @param {(number | null)[][]} lines of A and of B, a value per part */
+  function drawLines(lines) {
+    const width = Math.max(120, overlay.clientWidth);
+    fitCanvas(canvas, width, OVERLAY_HEIGHT);
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    const ratio = window.devicePixelRatio || 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, OVERLAY_HEIGHT);
+    const known = lines.flat().filter((v) => typeof v === 'number' && !Number.isNaN(v)).map(Number);
+    const top = Math.max(1e-9, ...known);
+    lines.forEach((line, k) => {
+      context.strokeStyle = colours[k === 0 ? 'c1' : 'c3'];
+      context.setLineDash(k === 0 ? [] : [4, 2]);
+      context.lineWidth = 1.5;
+      context.beginPath();
+      let open = false;
+      line.forEach((value, i) => {
+        if (value === null || Number.isNaN(value)) return;
+        const x = (i / OVERLAY_PX) * width;
+        const y = OVERLAY_HEIGHT - 2 - (value / top) * (OVERLAY_HEIGHT - 6);
+        if (open) context.lineTo(x, y);
+        else context.moveTo(x, y);
+        open = true;
+      });
+      context.stroke();
+    });
+  }
+
+  return {
+    /** @param {HTMLElement} panel */
+    mount(panel) {
+      fillRuns();
+      if (root.parentElement !== panel) panel.replaceChildren(root);
+    },
+  };
+}
