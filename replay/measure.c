@@ -29,12 +29,15 @@ struct maker {
     int failed;
 };
 
-/* ---- one measure -------------------------------------------------------------------------------- */
+/* ---- one measure --------------------------------------------------------------------------------
+ */
 
 /* A new measure "kind/source/what" with that value. NULL when memory is short. */
-__attribute__((format(printf, 6, 7))) static struct mc_measure *
-add(struct maker *m, const char *stat, const char *unit, int direction, double value,
-    const char *what, ...)
+__attribute__((format(printf, 6, 7))) static struct mc_measure *add(struct maker *m,
+                                                                    const char *stat,
+                                                                    const char *unit, int direction,
+                                                                    double value, const char *what,
+                                                                    ...)
 {
     struct mc_run_measures *o = m->out;
     if (o->measure_count == o->measure_room) {
@@ -57,11 +60,10 @@ add(struct maker *m, const char *stat, const char *unit, int direction, double v
         return NULL;
     }
     struct mc_measure *made = &o->measures[o->measure_count++];
-    *made = (struct mc_measure){
-        .key = key, .stat = stat, .direction = direction, .value = value};
+    *made = (struct mc_measure){.key = key, .stat = stat, .direction = direction, .value = value};
     snprintf(made->unit, sizeof made->unit, "%s", unit);
-    made->is_time = strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 ||
-                    strncmp(text, "time in", 7) == 0;
+    made->is_time =
+        strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 || strncmp(text, "time in", 7) == 0;
     return made;
 }
 
@@ -102,8 +104,9 @@ static void interval_from(struct maker *m, struct mc_measure *measure, const dou
     struct mc_interval made = {.low = measure->value, .high = measure->value};
     if (n >= 8 && least < most) {
         m->failed |= mc_bootstrap_interval(dense, n, statistic, SEED, &made) != 0;
-        double centre = statistic == MC_STATISTIC_MEAN ? mc_mean(dense, n)
-                                                       : mc_quantile(dense, n, statistic == MC_STATISTIC_P50 ? 0.5 : 0.99);
+        double centre = statistic == MC_STATISTIC_MEAN
+                            ? mc_mean(dense, n)
+                            : mc_quantile(dense, n, statistic == MC_STATISTIC_P50 ? 0.5 : 0.99);
         made.low += measure->value - centre;
         made.high += measure->value - centre;
         if (least >= 0 && made.low < 0)
@@ -121,7 +124,8 @@ static void finish(struct maker *m, struct mc_measure *measure, enum mc_statisti
     interval_from(m, measure, m->series, m->scan->bin_count, statistic);
 }
 
-/* ---- levels ------------------------------------------------------------------------------------- */
+/* ---- levels -------------------------------------------------------------------------------------
+ */
 
 enum bin_part { BIN_MEAN, BIN_MAX };
 
@@ -160,8 +164,9 @@ static void put_interval(struct maker *m, struct mc_measure *measure, double low
         (low >= high && !is_still))
         return;
     measure->has_interval = 1;
-    measure->interval = (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
-                                             MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
+    measure->interval =
+        (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
+                             MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
 }
 
 /* A quantile that lies on a steep part of its distribution is another one in the next run, however
@@ -195,7 +200,8 @@ static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit,
             continue;
         }
         for (int side = 0; side < 2; side++) {
-            double beside = mc_histogram_quantile(sum, MC_SCAN_LEVELS, rank_beside(quantiles[i], side));
+            double beside =
+                mc_histogram_quantile(sum, MC_SCAN_LEVELS, rank_beside(quantiles[i], side));
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
@@ -207,7 +213,8 @@ static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit,
 static void add_slope(struct maker *m, const char *unit, int direction, double mean,
                       const char *what)
 {
-    double x[SLOPE_POINTS], y[SLOPE_POINTS], hours = (double)(m->scan->to - m->scan->from) / HOUR_NS;
+    double x[SLOPE_POINTS], y[SLOPE_POINTS],
+        hours = (double)(m->scan->to - m->scan->from) / HOUR_NS;
     uint32_t bins = m->scan->bin_count, group = (bins + SLOPE_POINTS - 1) / SLOPE_POINTS;
     size_t n = 0;
     for (uint32_t at = 0; at < bins; at += group) {
@@ -279,7 +286,8 @@ static void add_level(struct maker *m, uint32_t field, const char *unit, int dir
     }
 }
 
-/* ---- rates -------------------------------------------------------------------------------------- */
+/* ---- rates --------------------------------------------------------------------------------------
+ */
 
 /* How much a value that counts up grew in the span. */
 static double growth(const struct maker *m, uint32_t value_idx)
@@ -362,17 +370,18 @@ static void add_ratio(struct maker *m, uint32_t field, uint32_t per_field, doubl
            MC_STATISTIC_MEAN);
 }
 
-/* ---- histograms --------------------------------------------------------------------------------- */
+/* ---- histograms ---------------------------------------------------------------------------------
+ */
 
 /* p50 to p99 and max of a route or a histogram. */
 static void add_quantiles(struct maker *m, const char *what, const char *unit, int direction)
 {
     static const char *const stats[] = {"p50", "p95", "p99", "max"};
     static const double quantiles[] = {0.50, 0.95, 0.99, 1};
-    static const uint32_t fields[2][4] = {{MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95),
-                                           MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
-                                          {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95),
-                                           MC_FIELD(HISTOGRAM, P99), MC_FIELD(HISTOGRAM, MAX)}};
+    static const uint32_t fields[2][4] = {
+        {MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95), MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
+        {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95), MC_FIELD(HISTOGRAM, P99),
+         MC_FIELD(HISTOGRAM, MAX)}};
     const uint32_t *counts = m->scan->buckets[m->source->source_idx];
     uint64_t sum[MC_BUCKET_COUNT];
     double places[6] = {0};
@@ -383,19 +392,21 @@ static void add_quantiles(struct maker *m, const char *what, const char *unit, i
         m->failed |= mc_bootstrap_histogram(counts, MC_SCAN_SEGMENTS, MC_BUCKET_COUNT, quantiles, 3,
                                             SEED, places) != 0;
     for (int i = 0; i < 4; i++) {
-        struct mc_measure *made = add(m, stats[i], unit, direction,
-                                      mc_bucket_quantile(sum, quantiles[i]), "%s", what);
+        struct mc_measure *made =
+            add(m, stats[i], unit, direction, mc_bucket_quantile(sum, quantiles[i]), "%s", what);
         series_of(m, m->source->value_idx + fields[m->source->kind == MC_KIND_HISTOGRAM][i],
                   BIN_MEAN);
         keep_series(m, made);
         if (i == 3)
             continue;
         for (int side = 0; side < 2; side++) {
-            double beside = mc_histogram_quantile(sum, MC_BUCKET_COUNT, rank_beside(quantiles[i], side));
+            double beside =
+                mc_histogram_quantile(sum, MC_BUCKET_COUNT, rank_beside(quantiles[i], side));
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
-        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]), 0);
+        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]),
+                     0);
     }
 }
 
@@ -408,7 +419,8 @@ static int unit_direction(const char *unit)
     return 0;
 }
 
-/* ---- collections and connections ---------------------------------------------------------------- */
+/* ---- collections and connections ----------------------------------------------------------------
+ */
 
 static void add_heap(struct maker *m)
 {
@@ -426,20 +438,22 @@ static void add_heap(struct maker *m)
         if (c->source_idx != heap->source_idx || c->ts < s->from || c->ts >= s->to)
             continue;
         m->collected[n++] = (double)c->dur_ns;
-        uint32_t bin = (uint32_t)((double)(c->ts - s->from) / (double)(s->to - s->from) * s->bin_count);
+        uint32_t bin =
+            (uint32_t)((double)(c->ts - s->from) / (double)(s->to - s->from) * s->bin_count);
         m->series[bin] = fmax((double)c->dur_ns, isnan(m->series[bin]) ? 0 : m->series[bin]);
     }
     static const double quantiles[] = {0.5, 0.99, 1};
     static const char *const stats[] = {"p50", "p99", "max"};
     for (int i = 0; i < 3; i++) {
-        double value = i < 2 ? mc_bucket_quantile(heap->pauses, quantiles[i])
-                             : (double)heap->dur_max_ns;
+        double value =
+            i < 2 ? mc_bucket_quantile(heap->pauses, quantiles[i]) : (double)heap->dur_max_ns;
         struct mc_measure *made = add(m, stats[i], "ns", 1, value, "pause");
         keep_series(m, made);
         if (i < 2)
             interval_from(m, made, m->collected, n, i ? MC_STATISTIC_P99 : MC_STATISTIC_P50);
     }
-    struct mc_measure *share = add(m, "mean", "%", 1, 100 * heap->dur_ns / (double)s->event_ns, "time in collections");
+    struct mc_measure *share =
+        add(m, "mean", "%", 1, 100 * heap->dur_ns / (double)s->event_ns, "time in collections");
     for (size_t i = 0; i < n; i++)
         m->collected[i] *= 100 * (double)heap->count / (double)s->event_ns;
     interval_from(m, share, m->collected, n, MC_STATISTIC_MEAN);
@@ -575,7 +589,8 @@ static void add_source(struct maker *m)
     }
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run ------------------------------------------------------------------------------------
+ */
 
 /* Requests of all routes: per bin, since `from`, in all, and when the first one was. */
 static void count_requests(struct maker *m)
@@ -717,7 +732,8 @@ void mc_run_measures_fini(struct mc_run_measures *m)
     memset(m, 0, sizeof *m);
 }
 
-/* ---- the first request --------------------------------------------------------------------------- */
+/* ---- the first request
+ * --------------------------------------------------------------------------- */
 
 static int64_t requests_of(const struct mc_frame *f)
 {
@@ -731,8 +747,7 @@ static int64_t requests_of(const struct mc_frame *f)
     return sum;
 }
 
-int mc_run_first_request(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
-                         int64_t *ts)
+int mc_run_first_request(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to, int64_t *ts)
 {
     struct mc_cursor *cursor;
     const struct mc_frame *f;

@@ -32,7 +32,8 @@ struct comparison {
     const char *reading; /* the file being read */
 };
 
-/* ---- the runs of a side --------------------------------------------------------------------------- */
+/* ---- the runs of a side
+ * --------------------------------------------------------------------------- */
 
 static void tell_progress(void *arg, int percent)
 {
@@ -203,7 +204,8 @@ static int add_argument(struct comparison *c, const char *text, struct side *sid
     return rc;
 }
 
-/* ---- settings --------------------------------------------------------------------------------------- */
+/* ---- settings
+ * --------------------------------------------------------------------------------------- */
 
 static int parse_settings(struct comparison *c)
 {
@@ -252,7 +254,8 @@ static int parse_settings(struct comparison *c)
     return 0;
 }
 
-/* ---- the report -------------------------------------------------------------------------------------- */
+/* ---- the report
+ * -------------------------------------------------------------------------------------- */
 
 static int write_report(const struct comparison *c, const struct mc_buf *text)
 {
