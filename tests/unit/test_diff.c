@@ -1,9 +1,9 @@
 /* test_diff.c: runs with a known change, written through the store, compared; and alike ones. */
 #include "replay/diff.h"
 
-#include "check.h"
-#include "diff_runs.h"
-#include "json.h"
+#include "tests/unit/check.h"
+#include "tests/unit/diff_runs.h"
+#include "tests/unit/json.h"
 
 static char folder[64];
 
