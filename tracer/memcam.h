@@ -183,7 +183,7 @@ struct mc_response {
     uint32_t route;               /* mc_string_id */
     uint16_t status;              /* 200, 503, … */
     uint64_t bytes_in, bytes_out; /* of the bodies */
-    uint64_t dur_ns;              /* from request to the response's end */
+    uint64_t dur_ns;              /* from request to the response's end; 0: not timed */
     uint32_t arena_high_water_bytes;
 };
 /* The response has been sent, or given up (status 0). */

@@ -70,7 +70,9 @@ static uint64_t bounded(uint64_t value)
 static uint64_t duration(const struct mc_sampler *s, uint64_t dur_ns)
 {
     dur_ns = bounded(dur_ns);
-    return s->is_event_clock_ns ? dur_ns : dur_ns / 1000 * 1000;
+    if (s->is_event_clock_ns)
+        return dur_ns;
+    return dur_ns && dur_ns < 1000 ? 1000 : dur_ns / 1000 * 1000; /* 0 stays "not timed" */
 }
 
 /* Fill in what an event of this type carries; all else stays 0. Returns 0 for a record that makes

@@ -89,8 +89,8 @@ static void count_response(const struct mc_traffic *t, struct mc_traffic_one *on
     one->server_errors += event->status >= 500;
     one->bytes_in = (int64_t)((uint64_t)one->bytes_in + event->bytes_in);
     one->bytes_out = (int64_t)((uint64_t)one->bytes_out + event->bytes_out);
-    /* One given up says nothing about the time that the route takes. */
-    if (event->status && event->ts >= t->window_from_ts)
+    /* One given up, or one that was not timed, says nothing about the time that the route takes. */
+    if (event->status && event->dur_ns && event->ts >= t->window_from_ts)
         mc_window_add(one->window, mc_bucket_of(event->dur_ns), 1);
 }
 

@@ -8,7 +8,8 @@
 
 static void send_response(struct mc_tracer *t, uint64_t conn_id, uint64_t number)
 {
-    struct mc_response r = {.status = 200, .bytes_in = number, .bytes_out = number * 3};
+    struct mc_response r = {
+        .status = 200, .bytes_in = number, .bytes_out = number * 3, .dur_ns = 700};
     mc_event_response(t, conn_id, (uint32_t)number, &r);
 }
 
