@@ -254,10 +254,11 @@ static void make_row(struct mc_diff *d, const struct pair *p, struct mc_diff_row
 /* The tested rows' verdicts, once all p are known. */
 static int judge_tested(struct mc_diff *d)
 {
-    double *p = malloc(2 * (d->row_count + 1) * sizeof *p), *adjusted = p + d->row_count;
+    double *p = malloc(2 * (d->row_count + 1) * sizeof *p);
     size_t n = 0, at = 0;
     if (!p)
         return MC_ENOMEM;
+    double *adjusted = p + d->row_count;
     for (size_t i = 0; i < d->row_count; i++)
         if (d->rows[i].is_tested)
             p[n++] = d->rows[i].p;

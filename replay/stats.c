@@ -453,9 +453,10 @@ int mc_theil_sen(const double *x, const double *y, size_t count, struct mc_slope
     if (count < 3 || count > MC_THEIL_SEN_MAX)
         return MC_EINVAL;
     size_t pairs = count * (count - 1) / 2, n = 0;
-    double *slopes = malloc((pairs + count) * sizeof *slopes), *rest = slopes + pairs;
+    double *slopes = malloc((pairs + count) * sizeof *slopes);
     if (!slopes)
         return MC_ENOMEM;
+    double *rest = slopes + pairs;
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++)
             if (x[j] > x[i])

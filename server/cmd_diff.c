@@ -140,7 +140,8 @@ static int measure_file(struct comparison *c, const char *path, const char *whic
     char why[512] = "";
     int rc = mc_reader_open(path, &r, why, sizeof why);
     if (rc) {
-        mc_say("diff: %s", why[0] ? why : mc_strerror(rc));
+        mc_say("diff: %s%s%s", why[0] ? why : path, why[0] ? "" : ": ",
+               why[0] ? "" : mc_strerror(rc));
         c->status = MC_EXIT_FAILED;
         return rc;
     }

@@ -228,7 +228,7 @@ static int sim_run(const char *path, const struct sim_options *o)
         rc = mc_writer_frame(w, &f);
         if (rc == 0 && o->mark_at && i == o->mark_at)
             rc = mc_writer_mark(w, f.ts, 0, "here", "", &mark_id);
-        if (rc == 0 && i % 20000 == 19999)
+        if (rc == 0 && i % 2000 == 1999)
             rc = mc_writer_flush(w);
     }
     if (rc == 0 && !(o->exit && !o->exit[0]))

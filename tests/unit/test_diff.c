@@ -1,9 +1,9 @@
 /* test_diff.c: runs with a known change, written through the store, compared; and alike ones. */
 #include "replay/diff.h"
 
-#include "check.h"
-#include "diff_runs.h"
-#include "json.h"
+#include "tests/unit/check.h"
+#include "tests/unit/diff_runs.h"
+#include "tests/unit/json.h"
 
 static char folder[64];
 
@@ -176,6 +176,7 @@ static void slower_route(void)
     CHECK(p50->low < p50->delta && p50->delta < p50->high && p50->low > 0);
     CHECK(p50->at_a != INT64_MIN && p50->at_b != INT64_MIN);
     CHECK_INT(row(&c.diff, "route/GET /a/latency", "p50")->verdict == MC_VERDICT_WORSE, 0);
+    mc_diff_fini(&c.diff);
     compare_aligned(&c, MC_ALIGN_REQUESTS);
     CHECK_INT(c.rc, 0);
     fini(&c);

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "tests/unit/check.h"
 #include "tracer/frame.h"
 
 static int near(double got, double want)
