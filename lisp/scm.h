@@ -61,6 +61,9 @@ int scm_define_prim(struct scm_vm *vm, const char *library, const char *name, sc
 scm_value scm_fail(struct scm_vm *vm, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The place of the call that runs now, for a primitive that notes it: "app.scm:12:7", or "". */
+void scm_here(struct scm_vm *vm, char *buf, size_t buf_bytes);
+
 /* Run one request's evaluation in an arena of its own: temporaries (argument vectors, string
  * building, printing) go there and are dropped at end; its high-water mark comes back. Nest never.
  */

@@ -55,6 +55,11 @@ void scm_locate(struct scm_vm *vm, char *buf, size_t buf_bytes)
     }
 }
 
+void scm_here(struct scm_vm *vm, char *buf, size_t buf_bytes)
+{
+    scm_locate(vm, buf, buf_bytes);
+}
+
 /* ---- conditions ----------------------------------------------------------------------------- */
 
 /* A condition with the machine's place. Arguments are protected; gives SCM_FALSE when not even

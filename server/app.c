@@ -49,6 +49,11 @@ int mc_app_load(struct mc_app *app, const char *path, struct scm_error *err)
     return rc;
 }
 
+struct scm_vm *mc_app_vm(const struct mc_app *app)
+{
+    return app->vm;
+}
+
 int mc_app_exit_status(const struct mc_app *app)
 {
     return scm_exit_status(app->vm);
@@ -350,19 +355,26 @@ static void answer(struct mc_app *app, struct mc_http_request *req, scm_value re
     case APP_STREAM:
         answer_stream(app, req, response);
         break;
-    case APP_NO_ANSWER: {
-        struct mc_buf shown = {0};
-        struct scm_error err = {.kind = "error"};
-        scm_print(app->vm, response, 0, &shown);
-        mc_buf_add_char(&shown, '\0');
-        snprintf(err.message, sizeof(err.message),
-                 "the handler gave %.200s, not a response: end it with (respond status body)",
-                 shown.failed ? "something" : (const char *)shown.bytes);
-        mc_buf_fini(&shown);
-        answer_error(app, req, &err);
+    case APP_NO_ANSWER:
+        answer_changed(req);
         break;
     }
-    }
+}
+
+/* The handler gave something else: an error of the route, whose place is all that is known. */
+static void answer_nothing(struct mc_app *app, struct mc_http_request *req,
+                           const struct mc_route *route, scm_value given)
+{
+    struct mc_buf shown = {0};
+    struct scm_error err = {.kind = "error"};
+    scm_print(app->vm, given, 0, &shown);
+    mc_buf_add_char(&shown, '\0');
+    snprintf(err.message, sizeof(err.message),
+             "the handler gave %.200s, not a response: end it with (respond status body)",
+             shown.failed ? "something" : (const char *)shown.bytes);
+    memcpy(err.where, route->where, sizeof(route->where));
+    mc_buf_fini(&shown);
+    answer_error(app, req, &err);
 }
 
 void mc_app_handle(struct mc_http_request *http, void *arg)
@@ -397,6 +409,8 @@ void mc_app_handle(struct mc_http_request *http, void *arg)
     scm_foreign_clear(value);
     if (rc != 0)
         answer_error(app, http, &err);
+    else if (mc_app_answer_kind(response) == APP_NO_ANSWER)
+        answer_nothing(app, http, match.route, response);
     else
         answer(app, http, response);
     scm_pop_root(vm, 2);

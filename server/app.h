@@ -30,6 +30,9 @@ int mc_app_load(struct mc_app *app, const char *path, struct scm_error *err);
 /* The status that the script's (exit …) asked for, when loading failed with kind "exit". */
 int mc_app_exit_status(const struct mc_app *app);
 
+/* The VM with (memcam http) in it; borrowed. */
+struct scm_vm *mc_app_vm(const struct mc_app *app);
+
 /* The handler for struct mc_http_options; arg is the app. */
 void mc_app_handle(struct mc_http_request *req, void *arg);
 

@@ -376,6 +376,7 @@ static scm_value prim_route(struct scm_vm *vm, int argc, const scm_value *argv, 
     if (route->handler != 0)
         scm_unref(vm, route->handler - 1);
     route->handler = scm_ref(vm, argv[2]) + 1; /* 0: none yet */
+    scm_here(vm, route->where, sizeof(route->where));
     route->trace_id = mc_string_id(app->opts.tracer, pattern);
     return SCM_VOID;
 }

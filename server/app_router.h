@@ -20,6 +20,7 @@ struct mc_route {
     uint32_t param_count;
     uint32_t handler;  /* the caller's */
     uint32_t trace_id; /* the caller's: the name of the route in the trace */
+    char where[320];   /* the caller's: where the route was made, "app.scm:12:7" */
 };
 
 struct mc_route_match {

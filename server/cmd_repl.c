@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lisp/scm.h"
+#include "server/app.h"
 #include "server/command.h"
 #include "tracer/buf.h"
 #include "tracer/error.h"
@@ -123,11 +124,13 @@ static int talk(struct scm_vm *vm)
 
 static int run(const struct mc_settings *s)
 {
-    struct scm_vm *vm = scm_vm_new(&(struct scm_options){0});
-    if (vm == NULL) {
+    /* An app without a server, so that an app's script can be tried. */
+    struct mc_app *app = mc_app_new(&(struct mc_app_options){.name = "repl"});
+    if (app == NULL) {
         mc_say("repl: out of memory");
         return MC_EXIT_FAILED;
     }
+    struct scm_vm *vm = mc_app_vm(app);
     int status = MC_EXIT_DONE;
     struct scm_error err;
     if (s->arg_count == 0) {
@@ -138,7 +141,7 @@ static int run(const struct mc_settings *s)
         if (strcmp(err.kind, "exit") != 0)
             say_error(&err);
     }
-    scm_vm_free(vm);
+    mc_app_free(app);
     int printed = mc_stdout_finish();
     return status != MC_EXIT_DONE ? status : printed;
 }

@@ -39,7 +39,7 @@ void mc_say(const char *format, ...)
 void mc_say_failure(const char *where, int code, const char *why)
 {
     if (why[0] == '\0')
-        why = mc_strerror(code);
+        why = code == MC_ECORRUPT ? "damaged; memcam check tells where" : mc_strerror(code);
     if (strstr(why, where) != NULL)
         mc_say("%s", why);
     else

@@ -196,7 +196,8 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
     char why[512] = "";
     int rc = mc_reader_open(path, &c.reader, why, sizeof why);
     if (rc == MC_ECORRUPT) {
-        find(&c, "%s", why);
+        find(&c, "%s",
+             why[0] ? why : "the file is damaged at its beginning; nothing of it can be read");
         *finding_count = c.finding_count;
         return 0;
     }

@@ -189,6 +189,30 @@ def test_repl():
     one_line(failed[2], "car")
 
 
+def test_repl_knows_the_library_of_apps():
+    app = mc.write("tried.scm", "(import (scheme base) (memcam http))\n"
+                   "(route 'GET \"/x\" (lambda (req) (respond 200 \"x\")))\n")
+    equal(mc.run("repl", app)[0], 0, "an app's script")
+    piped = mc.run("repl", input=b"(import (memcam http))\n(json-write '((a . 1)))\n(request-path 5)\n")
+    check('{\\"a\\":1}' in piped[1], piped[1])
+    one_line(piped[2], "request-path")
+
+
+def test_a_file_cut_short():
+    store = mc.write("cut.db", "")
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/v1.db"), "rb") as f:
+        whole = f.read()
+    with open(store, "wb") as f:
+        f.write(whole[:len(whole) // 2 // 4096 * 4096])
+    for command in (("runs", store), ("query", store, "SELECT * FROM pool_sample")):
+        status, _, err = mc.run(*command)
+        equal(status, 3, " ".join(command))
+        one_line(err, "cut.db: ")
+    status, out, _ = mc.run("check", store)
+    equal(status, 1, "check")
+    check(all(line.strip() for line in out.splitlines()), "no empty finding: " + out)
+
+
 def test_repl_exit():
     for code, want in (("(exit 4)", 4), ("(exit)", 0), ("(exit #t)", 0)):
         script = mc.write("exit.scm", "(import (scheme base) (scheme process-context)) " + code)

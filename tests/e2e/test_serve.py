@@ -121,6 +121,8 @@ def test_errors_go_on():
           "an endless loop is stopped: %d" % loops.status)
     equal(get(s.app + "/hello").status, 200, "goes on")
     log = s.err()
+    check(any(":%d:1: the handler gave" % (1 + APP[:APP.index('"/nothing"')].count("\n")) in line
+              for line in log.splitlines()), "a wrong answer is told with its route's place:\n" + log)
     check(any("app.scm:" in line and "/fails" in line and "GET" in line for line in log.splitlines()),
           "the log has file:line: " + log)
     check("about to fail" in log, "log: " + log)
