@@ -52,10 +52,10 @@ def test_incident():
 
 def test_interrupt():
     d = demo()
-    d.line(r"Ctrl-C ends the demo\.")
+    d.line(r"Ctrl-C ends the demo\.", seconds=60 * mc.SLOW)
     time.sleep(1)
     d.send(signal.SIGINT)
-    equal(d.wait(), 0, d.err())
+    equal(d.wait(60 * mc.SLOW), 0, d.err())
     check(re.search(r"Replay it: \S+memcam replay \S+demo\.db", d.out()), d.out())
     equal(left_behind(), [], "processes left behind")
 

@@ -33,7 +33,8 @@ def run(*command, **kw):
 
 def exported(nm_output):
     return [line.split()[-1] for line in nm_output.splitlines()
-            if len(line.split()) == 3 and line.split()[1] in "TDBRVW"]
+            if len(line.split()) == 3 and line.split()[1] in "TDBRVW"
+            and not line.split()[2].startswith("__odr_asan")]  # ASan's marks of globals
 
 
 def make_install(dest):
@@ -66,6 +67,13 @@ def check_files(usr):
     for line in needed.splitlines():
         if "NEEDED" in line and "asan" not in BUILD:
             check("libc.so" in line or "libpthread" in line, "libmemcam needs" + line)
+
+
+def check_uninstall(dest):
+    """Nothing but folders is left."""
+    run("make", "-C", ROOT, "uninstall", "DESTDIR=" + dest, "PREFIX=/usr")
+    left = [name for _, _, names in os.walk(dest) for name in names]
+    check(not left, "left behind by uninstall: %s" % left)
 
 
 def pkg_config(dest, *what):
@@ -149,6 +157,7 @@ def main():
         check_program(work + "/img_shared", work, usr + "/lib")
         check_program(work + "/img_static", work, "")
         check_record(work + "/img_static", work, usr + "/bin/memcam")
+        check_uninstall(dest)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
