@@ -52,7 +52,8 @@ void mc_diff_note(struct mc_diff *d, const char *format, ...)
     va_end(args);
 }
 
-/* ---- pairing ------------------------------------------------------------------------------------ */
+/* ---- pairing ------------------------------------------------------------------------------------
+ */
 
 /* A measure of some run of some side, in a list that is sorted by key and statistic. */
 struct place {
@@ -99,7 +100,8 @@ static int list_places(const struct mc_diff_side *sides, struct place **out, siz
     return 0;
 }
 
-/* ---- one measure -------------------------------------------------------------------------------- */
+/* ---- one measure --------------------------------------------------------------------------------
+ */
 
 /* The numbers of one measure: values of each side, one per run. */
 struct pair {
@@ -128,8 +130,8 @@ static void add_to_pair(struct pair *p, const struct place *at)
     if (m->has_interval) {
         p->low[s] = fmin(p->low[s], m->interval.low);
         p->high[s] = fmax(p->high[s], m->interval.high);
-        p->is_short[s] |= m->interval.low < m->interval.high &&
-                          m->interval.effective < EFFECTIVE_LEAST;
+        p->is_short[s] |=
+            m->interval.low < m->interval.high && m->interval.effective < EFFECTIVE_LEAST;
     }
     if (m->whole > p->whole)
         p->whole = m->whole;
@@ -237,22 +239,26 @@ static void make_row(struct mc_diff *d, const struct pair *p, struct mc_diff_row
     double whole = p->whole > 0 ? p->whole : fabs(row->a);
     struct pair with_whole = *p;
     with_whole.whole = whole;
-    row->pct = row->delta == 0 ? 0 : whole > 0 ? 100 * row->delta / whole : copysign(INFINITY, row->delta);
+    row->pct = row->delta == 0 ? 0
+               : whole > 0     ? 100 * row->delta / whole
+                               : copysign(INFINITY, row->delta);
     if (p->counts[0] >= MC_DIFF_TEST_RUNS && p->counts[1] >= MC_DIFF_TEST_RUNS)
         test_row(row, p, d->min_effect_pct);
     else
         judge_untested(row, &with_whole, d->min_effect_pct);
 }
 
-/* ---- all measures ------------------------------------------------------------------------------- */
+/* ---- all measures -------------------------------------------------------------------------------
+ */
 
 /* The tested rows' verdicts, once all p are known. */
 static int judge_tested(struct mc_diff *d)
 {
-    double *p = malloc(2 * (d->row_count + 1) * sizeof *p), *adjusted = p + d->row_count;
+    double *p = malloc(2 * (d->row_count + 1) * sizeof *p);
     size_t n = 0, at = 0;
     if (!p)
         return MC_ENOMEM;
+    double *adjusted = p + d->row_count;
     for (size_t i = 0; i < d->row_count; i++)
         if (d->rows[i].is_tested)
             p[n++] = d->rows[i].p;
@@ -262,15 +268,16 @@ static int judge_tested(struct mc_diff *d)
         if (!row->is_tested)
             continue;
         row->adjusted_p = adjusted[at++];
-        double whole = row->delta != 0 && isfinite(row->pct) ? 100 * row->delta / row->pct
-                                                             : fabs(row->a);
+        double whole =
+            row->delta != 0 && isfinite(row->pct) ? 100 * row->delta / row->pct : fabs(row->a);
         if (row->adjusted_p <= MC_DIFF_RATE && is_large(row, d->min_effect_pct))
             judge_clear(row);
         else if (row->adjusted_p <= MC_DIFF_RATE || lies_within(row, whole, d->min_effect_pct))
             row->verdict = MC_VERDICT_SAME;
         else
-            row->why = row->p <= MC_DIFF_RATE ? "the test can't tell it from chance among so many measures"
-                                              : "the test can't tell it from chance";
+            row->why = row->p <= MC_DIFF_RATE
+                           ? "the test can't tell it from chance among so many measures"
+                           : "the test can't tell it from chance";
     }
     free(p);
     return rc;
@@ -325,7 +332,8 @@ static int by_rank(const void *a, const void *b)
     return same_measure(x->like, y->like);
 }
 
-/* ---- when ---------------------------------------------------------------------------------------- */
+/* ---- when
+ * ---------------------------------------------------------------------------------------- */
 
 /* The bin of a run at a place of the shared span. */
 static uint32_t bin_at_part(const struct mc_diff *d, size_t side, double part)
@@ -388,7 +396,8 @@ static void find_moment(const struct mc_diff *d, struct mc_diff_row *row)
     }
 }
 
-/* ---- leaks --------------------------------------------------------------------------------------- */
+/* ---- leaks
+ * --------------------------------------------------------------------------------------- */
 
 static struct mc_diff_leak *known_leak(struct mc_diff *d, size_t side, const char *source)
 {
@@ -424,7 +433,8 @@ static int collect_leaks(struct mc_diff *d)
     return 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------ */
 
 int mc_diff_make(const struct mc_diff_side *a, const struct mc_diff_side *b,
                  const struct mc_diff_options *opts, struct mc_diff *out)
@@ -432,8 +442,8 @@ int mc_diff_make(const struct mc_diff_side *a, const struct mc_diff_side *b,
     struct mc_diff d = {.sides = {*a, *b},
                         .align = opts->align,
                         .min_effect_pct = opts->min_effect_pct,
-                        .is_test = a->run_count >= MC_DIFF_TEST_RUNS &&
-                                   b->run_count >= MC_DIFF_TEST_RUNS};
+                        .is_test =
+                            a->run_count >= MC_DIFF_TEST_RUNS && b->run_count >= MC_DIFF_TEST_RUNS};
     int rc = make_rows(&d);
     if (rc == 0 && !d.row_count)
         rc = MC_EINVAL;

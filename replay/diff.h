@@ -39,11 +39,11 @@ struct mc_diff_row {
     int is_tested;
     double p, adjusted_p;
     enum mc_verdict verdict;
-    int changed;               /* clearly different, also where neither way is worse */
-    const char *why;           /* static: what keeps it from a verdict; "" */
+    int changed;                      /* clearly different, also where neither way is worse */
+    const char *why;                  /* static: what keeps it from a verdict; "" */
     const float *a_series, *b_series; /* borrowed; of the sides' first runs; may be NULL */
-    int64_t at_a, at_b;        /* ts of the largest difference; INT64_MIN: no moment */
-    int64_t since_a, since_b;  /* from when on it differs; INT64_MIN: not known */
+    int64_t at_a, at_b;               /* ts of the largest difference; INT64_MIN: no moment */
+    int64_t since_a, since_b;         /* from when on it differs; INT64_MIN: not known */
 };
 
 struct mc_diff_side {

@@ -68,7 +68,8 @@ int mc_diff_conditions(const char *text, struct mc_diff_condition *out, char *wh
     return MC_EINVAL;
 }
 
-/* A row that this condition is about: its statistic, or part of its key, or both ("latency p99"). */
+/* A row that this condition is about: its statistic, or part of its key, or both ("latency p99").
+ */
 static int is_about(const struct mc_diff_condition *c, const struct mc_diff_row *row)
 {
     if (!row->like->direction)

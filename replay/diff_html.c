@@ -74,7 +74,8 @@ static void take_text(struct mc_buf *out, struct mc_buf *part)
     part->count = 0;
 }
 
-/* ---- overlays -------------------------------------------------------------------------------------- */
+/* ---- overlays
+ * -------------------------------------------------------------------------------------- */
 
 struct axes {
     double most, least, seconds;
@@ -101,7 +102,8 @@ static void add_line(struct mc_buf *out, const struct axes *axes, const char *cl
             pen = 0; /* a gap stays a gap */
             continue;
         }
-        double y = HEIGHT - 8 - ((double)series[i] - axes->least) / (axes->most - axes->least) * (HEIGHT - 24);
+        double y = HEIGHT - 8 -
+                   ((double)series[i] - axes->least) / (axes->most - axes->least) * (HEIGHT - 24);
         mc_buf_printf(out, "%c%.1f %.1f", pen ? 'L' : 'M', width * (i + 0.5), y);
         pen = 1;
     }
@@ -112,15 +114,16 @@ static void add_cross(struct mc_buf *out, const struct axes *axes, const char *c
                       const struct mc_run_measures *m, int64_t ts)
 {
     double x = (double)(ts - m->from) / 1e9 / axes->seconds * WIDTH;
-    mc_buf_printf(out, "<path class=\"%s\" stroke-dasharray=\"2 3\" d=\"M%.1f 14V%.1f\"/>", class, x,
-                  HEIGHT);
+    mc_buf_printf(out, "<path class=\"%s\" stroke-dasharray=\"2 3\" d=\"M%.1f 14V%.1f\"/>", class,
+                  x, HEIGHT);
 }
 
 static void add_overlay(const struct mc_diff *d, const struct mc_diff_row *row, size_t idx,
                         struct mc_buf *out)
 {
     const struct mc_run_measures *a = &d->sides[0].runs[0], *b = &d->sides[1].runs[0];
-    struct axes axes = {-INFINITY, INFINITY, fmax((double)(a->to - a->from), (double)(b->to - b->from)) / 1e9};
+    struct axes axes = {-INFINITY, INFINITY,
+                        fmax((double)(a->to - a->from), (double)(b->to - b->from)) / 1e9};
     struct mc_buf part = {0};
     widen(&axes, row->a_series, a->bin_count);
     widen(&axes, row->b_series, b->bin_count);
@@ -133,8 +136,10 @@ static void add_overlay(const struct mc_diff *d, const struct mc_diff_row *row, 
     mc_buf_printf(out, "<figure id=\"m%zu\"><figcaption>", idx);
     mc_diff_row_name(row, &part);
     take_text(out, &part);
-    mc_buf_printf(out, "</figcaption><svg width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\">",
-                  WIDTH, HEIGHT, WIDTH, HEIGHT);
+    mc_buf_printf(
+        out,
+        "</figcaption><svg width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\">",
+        WIDTH, HEIGHT, WIDTH, HEIGHT);
     add_line(out, &axes, "a", a, row->a_series);
     add_line(out, &axes, "b", b, row->b_series);
     if (row->at_a != INT64_MIN) {
@@ -148,13 +153,15 @@ static void add_overlay(const struct mc_diff *d, const struct mc_diff_row *row, 
     mc_buf_printf(out, "</text><text x=\"4\" y=\"%.0f\">", HEIGHT - 2);
     take_text(out, &part);
     mc_diff_time(&part, (int64_t)(axes.seconds * 1e9));
-    mc_buf_printf(out, "</text><text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">", WIDTH - 4, HEIGHT - 2);
+    mc_buf_printf(out, "</text><text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">", WIDTH - 4,
+                  HEIGHT - 2);
     take_text(out, &part);
     mc_buf_add_str(out, "</text></svg></figure>\n");
     mc_buf_fini(&part);
 }
 
-/* ---- maps ------------------------------------------------------------------------------------------- */
+/* ---- maps
+ * ------------------------------------------------------------------------------------------- */
 
 /* What most of a cell's used slots are: 1 A only, 2 B only, 3 both, 0 none used. */
 static int cell_of(const struct mc_diff_map *map, uint32_t first, uint32_t count)
@@ -188,16 +195,19 @@ static void add_map(struct mc_buf *out, const struct mc_diff_map *map)
                   (unsigned long long)seen[1], (unsigned long long)seen[2],
                   (unsigned long long)seen[3], (unsigned long long)seen[0], per_cell,
                   per_cell > 1 ? "s" : "");
-    mc_buf_printf(out, "<svg width=\"%u\" height=\"%u\" shape-rendering=\"crispEdges\" role=\"img\">",
+    mc_buf_printf(out,
+                  "<svg width=\"%u\" height=\"%u\" shape-rendering=\"crispEdges\" role=\"img\">",
                   MAP_COLUMNS * 6, rows * 6);
     for (uint32_t row = 0; row < rows; row++) {
         for (uint32_t column = 0; column < MAP_COLUMNS;) {
             uint32_t end = column + 1, at = (row * MAP_COLUMNS + column) * per_cell;
             int cell = cell_of(map, at, per_cell);
-            while (end < MAP_COLUMNS && cell_of(map, (row * MAP_COLUMNS + end) * per_cell, per_cell) == cell)
+            while (end < MAP_COLUMNS &&
+                   cell_of(map, (row * MAP_COLUMNS + end) * per_cell, per_cell) == cell)
                 end++;
             if (cell)
-                mc_buf_printf(out, "<rect class=\"%s\" x=\"%u\" y=\"%u\" width=\"%u\" height=\"5\"/>",
+                mc_buf_printf(out,
+                              "<rect class=\"%s\" x=\"%u\" y=\"%u\" width=\"%u\" height=\"5\"/>",
                               classes[cell], column * 6, row * 6, (end - column) * 6 - 1);
             column = end;
         }
@@ -205,7 +215,8 @@ static void add_map(struct mc_buf *out, const struct mc_diff_map *map)
     mc_buf_add_str(out, "</svg></figure>\n");
 }
 
-/* ---- the page --------------------------------------------------------------------------------------- */
+/* ---- the page
+ * --------------------------------------------------------------------------------------- */
 
 static void add_cell(struct mc_buf *out, struct mc_buf *part)
 {
@@ -263,8 +274,11 @@ static void add_sides(const struct mc_diff *d, struct mc_buf *out)
     for (size_t s = 0; s < 2; s++) {
         for (size_t i = 0; i < d->sides[s].run_count; i++) {
             const struct mc_run_measures *m = &d->sides[s].runs[i];
-            mc_buf_printf(out, "<li><svg width=\"10\" height=\"10\" style=\"display:inline\"><rect class=\"f%c\" "
-                               "width=\"10\" height=\"10\"/></svg> %c: ", s ? 'b' : 'a', s ? 'B' : 'A');
+            mc_buf_printf(
+                out,
+                "<li><svg width=\"10\" height=\"10\" style=\"display:inline\"><rect class=\"f%c\" "
+                "width=\"10\" height=\"10\"/></svg> %c: ",
+                s ? 'b' : 'a', s ? 'B' : 'A');
             mc_diff_run_name(m, &part);
             mc_buf_printf(&part, " \"%s\", build %s, ", m->info.label ? m->info.label : "",
                           m->info.build && m->info.build[0] ? m->info.build : "(none)");

@@ -23,15 +23,21 @@ static void note_run(struct mc_diff *d, const struct mc_run_measures *m)
         mc_diff_note(d, "%s: %.1f s of %.1f s are gaps; nothing is filled in for them", who,
                      (double)m->gap_ns / 1e9, (double)(m->to - m->from) / 1e9);
     if (m->lost_count)
-        mc_diff_note(d, "%s: %llu events were lost; routes, collections and connections count "
-                        "without them", who, (unsigned long long)m->lost_count);
+        mc_diff_note(d,
+                     "%s: %llu events were lost; routes, collections and connections count "
+                     "without them",
+                     who, (unsigned long long)m->lost_count);
     if (m->silent_ns > 0)
-        mc_diff_note(d, "%s: %.1f s without frames that no gap explains: the machine slept or its "
-                        "clock jumped", who, (double)m->silent_ns / 1e9);
+        mc_diff_note(d,
+                     "%s: %.1f s without frames that no gap explains: the machine slept or its "
+                     "clock jumped",
+                     who, (double)m->silent_ns / 1e9);
     if (!m->is_exact)
-        mc_diff_note(d, "%s: measured by its minutes' summaries; p50 and p99 are of minutes' means, "
-                        "and latencies, pauses and closes of %.1f %% of the span (--exact reads "
-                        "every frame)", who, 100 * m->sampled_event_part);
+        mc_diff_note(d,
+                     "%s: measured by its minutes' summaries; p50 and p99 are of minutes' means, "
+                     "and latencies, pauses and closes of %.1f %% of the span (--exact reads "
+                     "every frame)",
+                     who, 100 * m->sampled_event_part);
     if (m->bin_count < 8)
         mc_diff_note(d, "%s: only %llu frames: too short for intervals", who,
                      (unsigned long long)m->frame_count);
@@ -55,14 +61,17 @@ static void note_against(struct mc_diff *d, const struct mc_run_measures *first,
     mc_buf_add_char(&name, 0);
     const char *who = name.failed ? "a run" : (const char *)name.bytes;
     if (m->info.interval_ns != first->info.interval_ns)
-        mc_diff_note(d, "%s: sampled every %g ms, side A every %g ms: max, p99 and times above a "
-                        "level see other things", who, (double)m->info.interval_ns / 1e6,
-                     (double)first->info.interval_ns / 1e6);
+        mc_diff_note(d,
+                     "%s: sampled every %g ms, side A every %g ms: max, p99 and times above a "
+                     "level see other things",
+                     who, (double)m->info.interval_ns / 1e6, (double)first->info.interval_ns / 1e6);
     for (size_t i = 0; i < first->pool_count; i++) {
         const struct mc_measured_pool *a = &first->pools[i], *b = pool_named(m, a->name);
         if (b && b->slot_count != a->slot_count)
-            mc_diff_note(d, "%s: pool %s has %u slots, side A %u: their maps can't be laid over "
-                            "each other", who, a->name, b->slot_count, a->slot_count);
+            mc_diff_note(d,
+                         "%s: pool %s has %u slots, side A %u: their maps can't be laid over "
+                         "each other",
+                         who, a->name, b->slot_count, a->slot_count);
         if (b && b->slot_bytes != a->slot_bytes)
             mc_diff_note(d, "%s: pool %s has slots of %llu bytes, side A of %llu", who, a->name,
                          (unsigned long long)b->slot_bytes, (unsigned long long)a->slot_bytes);
@@ -140,7 +149,8 @@ void mc_diff_notes(struct mc_diff *d)
     note_only(d, 1);
     double a = (double)(first->to - first->from), b = (double)(other->to - other->from);
     if (a > 2 * b || b > 2 * a)
-        mc_diff_note(d, "the spans are %.1f s and %.1f s long: a max of the longer one has seen more",
+        mc_diff_note(d,
+                     "the spans are %.1f s and %.1f s long: a max of the longer one has seen more",
                      a / 1e9, b / 1e9);
     size_t runs[2] = {d->sides[0].run_count, d->sides[1].run_count};
     size_t tested = 0;
@@ -148,7 +158,8 @@ void mc_diff_notes(struct mc_diff *d)
         tested += (size_t)d->rows[i].is_tested;
     double least = mc_permutation_least_p(runs[0], runs[1]);
     if (d->is_test && tested && least * (double)tested > MC_DIFF_RATE)
-        mc_diff_note(d, "%zu and %zu runs can give p of %.4f at least: of %zu measures that moved, "
-                        "%.0f must differ together before one can be told; more runs tell single ones",
+        mc_diff_note(d,
+                     "%zu and %zu runs can give p of %.4f at least: of %zu measures that moved, "
+                     "%.0f must differ together before one can be told; more runs tell single ones",
                      runs[0], runs[1], least, tested, least * (double)tested / MC_DIFF_RATE + 0.5);
 }

@@ -8,7 +8,8 @@
 
 #define ROWS_SHOWN 40u
 
-/* ---- numbers and names ---------------------------------------------------------------------------- */
+/* ---- numbers and names
+ * ---------------------------------------------------------------------------- */
 
 static void add_scaled(struct mc_buf *out, double value, double step, const char *const *units,
                        size_t unit_count)
@@ -18,7 +19,8 @@ static void add_scaled(struct mc_buf *out, double value, double step, const char
         value /= step;
         i++;
     }
-    mc_buf_printf(out, fabs(value) >= 100 || value == floor(value) ? "%.0f %s" : "%.3g %s", value, units[i]);
+    mc_buf_printf(out, fabs(value) >= 100 || value == floor(value) ? "%.0f %s" : "%.3g %s", value,
+                  units[i]);
 }
 
 void mc_diff_number(struct mc_buf *out, double value, const char *unit)
@@ -82,9 +84,9 @@ void mc_diff_headline(const struct mc_diff *d, struct mc_buf *out)
     for (size_t i = 0; i < d->leak_count; i++)
         new_leaks += d->leaks[i].side == 1 && d->leaks[i].is_new;
     mc_buf_printf(out, "%s: %zu worse, %zu better, %zu same, %zu cannot tell",
-                  d->is_different ? "different" : "no difference found", d->counts[MC_VERDICT_WORSE],
-                  d->counts[MC_VERDICT_BETTER], d->counts[MC_VERDICT_SAME],
-                  d->counts[MC_VERDICT_CANNOT_TELL]);
+                  d->is_different ? "different" : "no difference found",
+                  d->counts[MC_VERDICT_WORSE], d->counts[MC_VERDICT_BETTER],
+                  d->counts[MC_VERDICT_SAME], d->counts[MC_VERDICT_CANNOT_TELL]);
     if (d->changed_count)
         mc_buf_printf(out, " (%zu of them changed, but neither way is worse)", d->changed_count);
     if (new_leaks)
@@ -100,13 +102,14 @@ void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
                       d->sides[0].run_count, d->sides[1].run_count, 100 * MC_DIFF_RATE,
                       d->min_effect_pct);
     else
-        mc_buf_printf(out,
-                      "This is no test: %zu and %zu runs, and it takes %u a side. What follows are "
-                      "effects from %g %% on\n(times: from %g %% on), with block-bootstrap intervals of "
-                      "the noise within the runs; how much runs differ\nby themselves is not known. "
-                      "A verdict of worse or better needs intervals that are clear of each other.",
-                      d->sides[0].run_count, d->sides[1].run_count, MC_DIFF_TEST_RUNS,
-                      d->min_effect_pct, fmax(d->min_effect_pct, MC_DIFF_TIME_PCT));
+        mc_buf_printf(
+            out,
+            "This is no test: %zu and %zu runs, and it takes %u a side. What follows are "
+            "effects from %g %% on\n(times: from %g %% on), with block-bootstrap intervals of "
+            "the noise within the runs; how much runs differ\nby themselves is not known. "
+            "A verdict of worse or better needs intervals that are clear of each other.",
+            d->sides[0].run_count, d->sides[1].run_count, MC_DIFF_TEST_RUNS, d->min_effect_pct,
+            fmax(d->min_effect_pct, MC_DIFF_TIME_PCT));
 }
 
 void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, struct mc_buf *out)
@@ -140,7 +143,8 @@ void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, st
         mc_buf_printf(out, "; side %c does not", l->side ? 'A' : 'B');
 }
 
-/* ---- the page -------------------------------------------------------------------------------------- */
+/* ---- the page
+ * -------------------------------------------------------------------------------------- */
 
 static void add_side(const struct mc_diff *d, size_t side, struct mc_buf *out)
 {
@@ -206,8 +210,8 @@ static size_t text_width(const struct mc_buf *b)
 
 static void add_table(const struct mc_diff *d, size_t first, size_t count, struct mc_buf *out)
 {
-    static const char *const heads[COLUMNS] = {"measure", "A", "B", "delta", "%", "interval of delta",
-                                               "verdict", "look at"};
+    static const char *const heads[COLUMNS] = {
+        "measure", "A", "B", "delta", "%", "interval of delta", "verdict", "look at"};
     size_t widths[COLUMNS];
     struct mc_buf(*cells)[COLUMNS] = calloc(count + 1, sizeof *cells);
     if (!cells) {

@@ -48,7 +48,8 @@ static const struct {
     {MC_KIND_PROCESS, MC_FIELD(PROCESS, FDS), ""},
 };
 
-/* ---- floors ------------------------------------------------------------------------------------- */
+/* ---- floors -------------------------------------------------------------------------------------
+ */
 
 /* How many windows: each long enough for some collections of the busiest heap. */
 static uint32_t window_count(const struct mc_run_scan *s)
@@ -56,8 +57,8 @@ static uint32_t window_count(const struct mc_run_scan *s)
     double collections = 0;
     uint32_t windows = s->bin_count / 4 < WINDOWS_MAX ? s->bin_count / 4 : WINDOWS_MAX;
     for (size_t i = 0; i < s->heap_count; i++) {
-        uint32_t value = s->schema.sources[s->heaps[i].source_idx].value_idx +
-                         MC_FIELD(HEAP, GC_COUNT);
+        uint32_t value =
+            s->schema.sources[s->heaps[i].source_idx].value_idx + MC_FIELD(HEAP, GC_COUNT);
         const struct mc_scan_value *v = &s->values[value];
         if (v->count)
             collections = fmax(collections, (double)v->last - (double)v->first);
@@ -114,11 +115,12 @@ static int is_leak(const struct floors *f, struct mc_slope *slope)
     return grown > GROWTH_LEAST * fabs(f->low[0]) && grown >= 4;
 }
 
-/* ---- which route -------------------------------------------------------------------------------- */
+/* ---- which route --------------------------------------------------------------------------------
+ */
 
 /* Requests of each route between floors, row by row of f->count - 1, and what the floor grew. */
-static size_t request_rows(const struct mc_run_scan *s, const struct floors *f, double *x, double *y,
-                           const struct mc_source **routes, size_t route_room)
+static size_t request_rows(const struct mc_run_scan *s, const struct floors *f, double *x,
+                           double *y, const struct mc_source **routes, size_t route_room)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < s->schema.source_count && count < route_room; i++)
@@ -132,7 +134,8 @@ static size_t request_rows(const struct mc_run_scan *s, const struct floors *f, 
         double last = (double)s->values[value].first, before = last;
         for (size_t w = 0, bin = 0; w < f->count; w++) {
             uint32_t end = (uint32_t)((double)(f->ts[w] - s->from) / (double)(s->to - s->from) *
-                                      s->bin_count) + 1;
+                                      s->bin_count) +
+                           1;
             for (; bin < end && bin < s->bin_count; bin++)
                 last = bins[bin].count ? (double)bins[bin].last : last;
             if (w > 0)
@@ -194,7 +197,8 @@ static int blame_route(const struct mc_run_scan *s, const struct floors *f, stru
     return rc;
 }
 
-/* ---- the leaks ---------------------------------------------------------------------------------- */
+/* ---- the leaks ----------------------------------------------------------------------------------
+ */
 
 double mc_scan_requests(const struct mc_run_scan *s)
 {
@@ -220,9 +224,10 @@ static int fill_leak(const struct mc_run_scan *s, const struct mc_source *source
     leak->floor_first = f->low[0];
     leak->floor_last = f->low[f->count - 1];
     leak->since_ts = f->ts[0];
-    leak->capacity = source->kind == MC_KIND_SLAB                                     ? source->slot_count
-                     : source->kind == MC_KIND_ARENA || source->kind == MC_KIND_HEAP ? (double)source->capacity_bytes
-                                                                                     : 0;
+    leak->capacity = source->kind == MC_KIND_SLAB ? source->slot_count
+                     : source->kind == MC_KIND_ARENA || source->kind == MC_KIND_HEAP
+                         ? (double)source->capacity_bytes
+                         : 0;
     leak->full_in_hours = leak->capacity > leak->floor_last
                               ? (leak->capacity - leak->floor_last) / slope->slope
                               : NAN;

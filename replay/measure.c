@@ -10,31 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/run_scan_priv.h"
+#include "replay/measure_priv.h"
 #include "tracer/error.h"
 
 #define SEED UINT64_C(0x6d656d63616d)
 #define SLOPE_POINTS 60u
 #define HOUR_NS 3600e9
 
-struct maker {
-    const struct mc_run_scan *scan;
-    const struct mc_measure_options *opts;
-    struct mc_run_measures *out;
-    const struct mc_source *source; /* the one being measured */
-    double *series;                 /* bin_count: the measure's series, NAN for none */
-    double *work;                   /* bin_count */
-    double *requests;               /* bin_count: per bin, NAN for none recorded */
-    double *collected;              /* MC_SCAN_COLLECTIONS */
-    int failed;
-};
+/* ---- one measure --------------------------------------------------------------------------------
+ */
 
-/* ---- one measure -------------------------------------------------------------------------------- */
-
-/* A new measure "kind/source/what" with that value. NULL when memory is short. */
-__attribute__((format(printf, 6, 7))) static struct mc_measure *
-add(struct maker *m, const char *stat, const char *unit, int direction, double value,
-    const char *what, ...)
+__attribute__((format(printf, 6, 7))) struct mc_measure *mc_maker_add(struct mc_maker *m,
+                                                                      const char *stat,
+                                                                      const char *unit,
+                                                                      int direction, double value,
+                                                                      const char *what, ...)
 {
     struct mc_run_measures *o = m->out;
     if (o->measure_count == o->measure_room) {
@@ -57,16 +47,14 @@ add(struct maker *m, const char *stat, const char *unit, int direction, double v
         return NULL;
     }
     struct mc_measure *made = &o->measures[o->measure_count++];
-    *made = (struct mc_measure){
-        .key = key, .stat = stat, .direction = direction, .value = value};
+    *made = (struct mc_measure){.key = key, .stat = stat, .direction = direction, .value = value};
     snprintf(made->unit, sizeof made->unit, "%s", unit);
-    made->is_time = strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 ||
-                    strncmp(text, "time in", 7) == 0;
+    made->is_time =
+        strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 || strncmp(text, "time in", 7) == 0;
     return made;
 }
 
-/* Keep m->series with the measure. */
-static void keep_series(struct maker *m, struct mc_measure *measure)
+void mc_maker_keep_series(struct mc_maker *m, struct mc_measure *measure)
 {
     uint32_t n = m->scan->bin_count;
     if (!measure)
@@ -80,9 +68,8 @@ static void keep_series(struct maker *m, struct mc_measure *measure)
         measure->series[i] = (float)m->series[i];
 }
 
-/* The interval of a measure by a series that stands for its noise. */
-static void interval_from(struct maker *m, struct mc_measure *measure, const double *series,
-                          size_t count, enum mc_statistic statistic)
+void mc_maker_interval(struct mc_maker *m, struct mc_measure *measure, const double *series,
+                       size_t count, enum mc_statistic statistic)
 {
     size_t n = 0;
     if (!measure || !m->opts->intervals || isnan(measure->value))
@@ -102,8 +89,9 @@ static void interval_from(struct maker *m, struct mc_measure *measure, const dou
     struct mc_interval made = {.low = measure->value, .high = measure->value};
     if (n >= 8 && least < most) {
         m->failed |= mc_bootstrap_interval(dense, n, statistic, SEED, &made) != 0;
-        double centre = statistic == MC_STATISTIC_MEAN ? mc_mean(dense, n)
-                                                       : mc_quantile(dense, n, statistic == MC_STATISTIC_P50 ? 0.5 : 0.99);
+        double centre = statistic == MC_STATISTIC_MEAN
+                            ? mc_mean(dense, n)
+                            : mc_quantile(dense, n, statistic == MC_STATISTIC_P50 ? 0.5 : 0.99);
         made.low += measure->value - centre;
         made.high += measure->value - centre;
         if (least >= 0 && made.low < 0)
@@ -115,17 +103,18 @@ static void interval_from(struct maker *m, struct mc_measure *measure, const dou
     free(dense);
 }
 
-static void finish(struct maker *m, struct mc_measure *measure, enum mc_statistic statistic)
+void mc_maker_finish(struct mc_maker *m, struct mc_measure *measure, enum mc_statistic statistic)
 {
-    keep_series(m, measure);
-    interval_from(m, measure, m->series, m->scan->bin_count, statistic);
+    mc_maker_keep_series(m, measure);
+    mc_maker_interval(m, measure, m->series, m->scan->bin_count, statistic);
 }
 
-/* ---- levels ------------------------------------------------------------------------------------- */
+/* ---- levels -------------------------------------------------------------------------------------
+ */
 
 enum bin_part { BIN_MEAN, BIN_MAX };
 
-static void series_of(struct maker *m, uint32_t value_idx, enum bin_part part)
+static void series_of(struct mc_maker *m, uint32_t value_idx, enum bin_part part)
 {
     const struct mc_scan_bin *bins = mc_scan_bins(m->scan, value_idx);
     for (uint32_t i = 0; i < m->scan->bin_count; i++)
@@ -153,15 +142,16 @@ static void sum_segments(const uint32_t *counts, size_t bin_count, uint64_t *sum
 
 /* A quantile's interval; is_still: nothing ever moved. One without width is none otherwise: the
  * values are too few for the quantile to move when they are drawn anew. */
-static void put_interval(struct maker *m, struct mc_measure *measure, double low, double high,
+static void put_interval(struct mc_maker *m, struct mc_measure *measure, double low, double high,
                          int is_still)
 {
     if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS ||
         (low >= high && !is_still))
         return;
     measure->has_interval = 1;
-    measure->interval = (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
-                                             MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
+    measure->interval =
+        (struct mc_interval){fmin(low, measure->value), fmax(high, measure->value),
+                             MC_SCAN_SEGMENTS, m->scan->bin_count / MC_SCAN_SEGMENTS};
 }
 
 /* A quantile that lies on a steep part of its distribution is another one in the next run, however
@@ -174,7 +164,7 @@ static double rank_beside(double q, int side)
 }
 
 /* p50 and p99 of a level. */
-static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit, int direction,
+static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *unit, int direction,
                                 const char *what)
 {
     static const double quantiles[] = {0.5, 0.99};
@@ -187,15 +177,17 @@ static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit,
                                             2, SEED, places) != 0;
     for (int i = 0; i < 2; i++) {
         double value = level_value(v, mc_histogram_quantile(sum, MC_SCAN_LEVELS, quantiles[i]));
-        struct mc_measure *made = add(m, i ? "p99" : "p50", unit, direction, value, "%s", what);
+        struct mc_measure *made =
+            mc_maker_add(m, i ? "p99" : "p50", unit, direction, value, "%s", what);
         series_of(m, idx, i ? BIN_MAX : BIN_MEAN);
-        keep_series(m, made);
+        mc_maker_keep_series(m, made);
         if (v->min == v->max) {
             put_interval(m, made, value, value, 1);
             continue;
         }
         for (int side = 0; side < 2; side++) {
-            double beside = mc_histogram_quantile(sum, MC_SCAN_LEVELS, rank_beside(quantiles[i], side));
+            double beside =
+                mc_histogram_quantile(sum, MC_SCAN_LEVELS, rank_beside(quantiles[i], side));
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
@@ -204,10 +196,11 @@ static void add_level_quantiles(struct maker *m, uint32_t idx, const char *unit,
 }
 
 /* Points of the series for a slope: at most SLOPE_POINTS means of neighbours. */
-static void add_slope(struct maker *m, const char *unit, int direction, double mean,
+static void add_slope(struct mc_maker *m, const char *unit, int direction, double mean,
                       const char *what)
 {
-    double x[SLOPE_POINTS], y[SLOPE_POINTS], hours = (double)(m->scan->to - m->scan->from) / HOUR_NS;
+    double x[SLOPE_POINTS], y[SLOPE_POINTS],
+        hours = (double)(m->scan->to - m->scan->from) / HOUR_NS;
     uint32_t bins = m->scan->bin_count, group = (bins + SLOPE_POINTS - 1) / SLOPE_POINTS;
     size_t n = 0;
     for (uint32_t at = 0; at < bins; at += group) {
@@ -228,7 +221,7 @@ static void add_slope(struct maker *m, const char *unit, int direction, double m
     struct mc_slope slope;
     if (n < 8 || mc_theil_sen(x, y, n, &slope) != 0)
         return;
-    struct mc_measure *made = add(m, "slope", unit, direction, slope.slope, "%s", what);
+    struct mc_measure *made = mc_maker_add(m, "slope", unit, direction, slope.slope, "%s", what);
     if (!made)
         return;
     made->whole = hours > 0 ? fabs(mean) / hours : 0;
@@ -244,7 +237,7 @@ static const char *per_hour(const char *unit)
                                         : "/h";
 }
 
-static void add_level(struct maker *m, uint32_t field, const char *unit, int direction)
+void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int direction)
 {
     uint32_t idx = m->source->value_idx + field;
     const struct mc_scan_value *v = &m->scan->values[idx];
@@ -253,12 +246,13 @@ static void add_level(struct maker *m, uint32_t field, const char *unit, int dir
         return;
     double mean = v->sum / (double)v->count, n = (double)v->count;
     series_of(m, idx, BIN_MEAN);
-    finish(m, add(m, "mean", unit, direction, mean, "%s", what), MC_STATISTIC_MEAN);
+    mc_maker_finish(m, mc_maker_add(m, "mean", unit, direction, mean, "%s", what),
+                    MC_STATISTIC_MEAN);
     add_slope(m, per_hour(unit), direction, mean, what);
     add_level_quantiles(m, idx, unit, direction, what);
     series_of(m, idx, BIN_MAX);
-    struct mc_measure *max = add(m, "max", unit, direction, (double)v->max, "%s", what);
-    keep_series(m, max);
+    struct mc_measure *max = mc_maker_add(m, "max", unit, direction, (double)v->max, "%s", what);
+    mc_maker_keep_series(m, max);
     if (max && v->min == v->max) {
         max->has_interval = 1;
         max->interval = (struct mc_interval){max->value, max->value, n, 1};
@@ -271,26 +265,24 @@ static void add_level(struct maker *m, uint32_t field, const char *unit, int dir
         for (uint32_t b = 0; b < m->scan->bin_count; b++)
             m->series[b] = !bins[b].count ? NAN : bins[b].max >= limit ? 100 : 0;
         double part = 100 * (double)(i ? v->above_95 : v->above_80) / n;
-        struct mc_measure *made =
-            add(m, i ? "time above 95 %" : "time above 80 %", "%", direction, part, "%s", what);
+        struct mc_measure *made = mc_maker_add(m, i ? "time above 95 %" : "time above 80 %", "%",
+                                               direction, part, "%s", what);
         if (made)
             made->whole = 100;
-        finish(m, made, MC_STATISTIC_MEAN);
+        mc_maker_finish(m, made, MC_STATISTIC_MEAN);
     }
 }
 
-/* ---- rates -------------------------------------------------------------------------------------- */
+/* ---- rates --------------------------------------------------------------------------------------
+ */
 
-/* How much a value that counts up grew in the span. */
-static double growth(const struct maker *m, uint32_t value_idx)
+double mc_maker_growth(const struct mc_maker *m, uint32_t value_idx)
 {
     const struct mc_scan_value *v = &m->scan->values[value_idx];
     return v->count && v->last > v->first ? (double)v->last - (double)v->first : 0;
 }
 
-/* Into `to`: growth in each bin since the last bin that has anything; NAN for an empty one. `to`
- * is added to where `more` is set. */
-static void growth_series(const struct maker *m, uint32_t value_idx, double *to, int more)
+void mc_maker_growth_series(const struct mc_maker *m, uint32_t value_idx, double *to, int more)
 {
     const struct mc_scan_bin *bins = mc_scan_bins(m->scan, value_idx);
     double last = (double)m->scan->values[value_idx].first;
@@ -307,13 +299,12 @@ static void growth_series(const struct maker *m, uint32_t value_idx, double *to,
     }
 }
 
-static double bin_seconds(const struct maker *m)
+static double bin_seconds(const struct mc_maker *m)
 {
     return (double)(m->scan->to - m->scan->from) / 1e9 / m->scan->bin_count;
 }
 
-/* Scale m->series; a bin after empty ones holds what grew meanwhile too. */
-static void per_second(struct maker *m, double factor)
+void mc_maker_per_second(struct mc_maker *m, double factor)
 {
     uint32_t empty = 0;
     for (uint32_t i = 0; i < m->scan->bin_count; i++) {
@@ -326,53 +317,57 @@ static void per_second(struct maker *m, double factor)
     }
 }
 
-static void add_rate(struct maker *m, uint32_t field, const char *unit, double factor,
-                     int direction)
+void mc_maker_rate(struct mc_maker *m, uint32_t field, const char *unit, double factor,
+                   int direction)
 {
     uint32_t idx = m->source->value_idx + field;
     double seconds = (double)(m->scan->to - m->scan->from) / 1e9;
     if (!m->scan->values[idx].count)
         return;
-    growth_series(m, idx, m->series, 0);
-    per_second(m, factor);
-    finish(m,
-           add(m, "rate", unit, direction, growth(m, idx) * factor / seconds, "%s",
-               mc_kind_field_name(m->source->kind, field)),
-           MC_STATISTIC_MEAN);
+    mc_maker_growth_series(m, idx, m->series, 0);
+    mc_maker_per_second(m, factor);
+    mc_maker_finish(m,
+                    mc_maker_add(m, "rate", unit, direction,
+                                 mc_maker_growth(m, idx) * factor / seconds, "%s",
+                                 mc_kind_field_name(m->source->kind, field)),
+                    MC_STATISTIC_MEAN);
 }
 
-/* m->series over m->work, bin by bin, where there is something below the line. */
-static void divide_series(struct maker *m, double factor)
+void mc_maker_divide(struct mc_maker *m, double factor)
 {
     for (uint32_t i = 0; i < m->scan->bin_count; i++)
         m->series[i] = m->work[i] > 0 ? factor * m->series[i] / m->work[i] : NAN;
 }
 
 /* One field of a source for each of another. */
-static void add_ratio(struct maker *m, uint32_t field, uint32_t per_field, double factor,
-                      const char *unit, int direction, const char *what)
+void mc_maker_ratio(struct mc_maker *m, uint32_t field, uint32_t per_field, double factor,
+                    const char *unit, int direction, const char *what)
 {
     uint32_t idx = m->source->value_idx + field, per = m->source->value_idx + per_field;
-    if (growth(m, per) <= 0)
+    if (mc_maker_growth(m, per) <= 0)
         return;
-    growth_series(m, idx, m->series, 0);
-    growth_series(m, per, m->work, 0);
-    divide_series(m, factor);
-    finish(m, add(m, "mean", unit, direction, factor * growth(m, idx) / growth(m, per), "%s", what),
-           MC_STATISTIC_MEAN);
+    mc_maker_growth_series(m, idx, m->series, 0);
+    mc_maker_growth_series(m, per, m->work, 0);
+    mc_maker_divide(m, factor);
+    mc_maker_finish(m,
+                    mc_maker_add(m, "mean", unit, direction,
+                                 factor * mc_maker_growth(m, idx) / mc_maker_growth(m, per), "%s",
+                                 what),
+                    MC_STATISTIC_MEAN);
 }
 
-/* ---- histograms --------------------------------------------------------------------------------- */
+/* ---- histograms ---------------------------------------------------------------------------------
+ */
 
 /* p50 to p99 and max of a route or a histogram. */
-static void add_quantiles(struct maker *m, const char *what, const char *unit, int direction)
+void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, int direction)
 {
     static const char *const stats[] = {"p50", "p95", "p99", "max"};
     static const double quantiles[] = {0.50, 0.95, 0.99, 1};
-    static const uint32_t fields[2][4] = {{MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95),
-                                           MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
-                                          {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95),
-                                           MC_FIELD(HISTOGRAM, P99), MC_FIELD(HISTOGRAM, MAX)}};
+    static const uint32_t fields[2][4] = {
+        {MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95), MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
+        {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95), MC_FIELD(HISTOGRAM, P99),
+         MC_FIELD(HISTOGRAM, MAX)}};
     const uint32_t *counts = m->scan->buckets[m->source->source_idx];
     uint64_t sum[MC_BUCKET_COUNT];
     double places[6] = {0};
@@ -383,202 +378,29 @@ static void add_quantiles(struct maker *m, const char *what, const char *unit, i
         m->failed |= mc_bootstrap_histogram(counts, MC_SCAN_SEGMENTS, MC_BUCKET_COUNT, quantiles, 3,
                                             SEED, places) != 0;
     for (int i = 0; i < 4; i++) {
-        struct mc_measure *made = add(m, stats[i], unit, direction,
-                                      mc_bucket_quantile(sum, quantiles[i]), "%s", what);
+        struct mc_measure *made = mc_maker_add(m, stats[i], unit, direction,
+                                               mc_bucket_quantile(sum, quantiles[i]), "%s", what);
         series_of(m, m->source->value_idx + fields[m->source->kind == MC_KIND_HISTOGRAM][i],
                   BIN_MEAN);
-        keep_series(m, made);
+        mc_maker_keep_series(m, made);
         if (i == 3)
             continue;
         for (int side = 0; side < 2; side++) {
-            double beside = mc_histogram_quantile(sum, MC_BUCKET_COUNT, rank_beside(quantiles[i], side));
+            double beside =
+                mc_histogram_quantile(sum, MC_BUCKET_COUNT, rank_beside(quantiles[i], side));
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
-        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]), 0);
+        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]),
+                     0);
     }
 }
 
-static int unit_direction(const char *unit)
-{
-    static const char *const costs[] = {"ns", "us", "ms", "s", "seconds", "bytes", "B", "KB", "MB"};
-    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
-        if (strcmp(unit, costs[i]) == 0)
-            return 1;
-    return 0;
-}
-
-/* ---- collections and connections ---------------------------------------------------------------- */
-
-static void add_heap(struct maker *m)
-{
-    const struct mc_run_scan *s = m->scan;
-    const struct mc_scan_heap *heap = s->heaps;
-    while (heap->source_idx != m->source->source_idx)
-        heap++;
-    if (!heap->count)
-        return;
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->bin_count; i++)
-        m->series[i] = m->work[i] = NAN;
-    for (size_t i = 0; i < s->collection_count; i++) {
-        const struct mc_scan_collection *c = &s->collections[i];
-        if (c->source_idx != heap->source_idx || c->ts < s->from || c->ts >= s->to)
-            continue;
-        m->collected[n++] = (double)c->dur_ns;
-        uint32_t bin = (uint32_t)((double)(c->ts - s->from) / (double)(s->to - s->from) * s->bin_count);
-        m->series[bin] = fmax((double)c->dur_ns, isnan(m->series[bin]) ? 0 : m->series[bin]);
-    }
-    static const double quantiles[] = {0.5, 0.99, 1};
-    static const char *const stats[] = {"p50", "p99", "max"};
-    for (int i = 0; i < 3; i++) {
-        double value = i < 2 ? mc_bucket_quantile(heap->pauses, quantiles[i])
-                             : (double)heap->dur_max_ns;
-        struct mc_measure *made = add(m, stats[i], "ns", 1, value, "pause");
-        keep_series(m, made);
-        if (i < 2)
-            interval_from(m, made, m->collected, n, i ? MC_STATISTIC_P99 : MC_STATISTIC_P50);
-    }
-    struct mc_measure *share = add(m, "mean", "%", 1, 100 * heap->dur_ns / (double)s->event_ns, "time in collections");
-    for (size_t i = 0; i < n; i++)
-        m->collected[i] *= 100 * (double)heap->count / (double)s->event_ns;
-    interval_from(m, share, m->collected, n, MC_STATISTIC_MEAN);
-    double requests = m->out->request_count;
-    if (requests <= 0)
-        return;
-    /* The collections that were looked at stand for all that the heap counted. */
-    double all = growth(m, m->source->value_idx + MC_FIELD(HEAP, GC_COUNT));
-    double factor = (all > 0 ? all : (double)heap->count) / requests;
-    n = 0;
-    for (size_t i = 0; i < s->collection_count; i++) {
-        const struct mc_scan_collection *c = &s->collections[i];
-        if (c->source_idx == heap->source_idx)
-            m->collected[n++] = factor * ((double)c->before_bytes - (double)c->after_bytes);
-    }
-    interval_from(m,
-                  add(m, "mean", "bytes", 1, factor * heap->freed_bytes / (double)heap->count,
-                      "garbage per request"),
-                  m->collected, n, MC_STATISTIC_MEAN);
-}
-
-static void add_connections(struct maker *m)
-{
-    const struct mc_run_scan *s = m->scan;
-    add_level(m, MC_FIELD(CONNECTIONS, OPEN), "", 0);
-    add_rate(m, MC_FIELD(CONNECTIONS, ACCEPTED), "/s", 1, 0);
-    add_rate(m, MC_FIELD(CONNECTIONS, ERRORS), "/min", 60, 1);
-    add_rate(m, MC_FIELD(CONNECTIONS, OVERFLOWS), "/min", 60, 1);
-    for (size_t i = 0; i < s->reason_count; i++) {
-        struct mc_measure *made =
-            add(m, "share", "%", 0, 100 * (double)s->reasons[i].count / (double)s->close_count,
-                "closed: %s", s->reasons[i].text[0] ? s->reasons[i].text : "no reason");
-        if (made)
-            made->whole = 100;
-    }
-    static const double quantiles[] = {0.5, 0.99};
-    for (int i = 0; i < 2; i++) {
-        double life = mc_bucket_quantile(s->life_buckets, quantiles[i]);
-        if (!isnan(life))
-            add(m, i ? "p99" : "p50", "ns", 0, life, "life");
-    }
-}
-
-static void add_process(struct maker *m)
-{
-    static const uint32_t bytes[] = {MC_FIELD(PROCESS, RSS), MC_FIELD(PROCESS, PSS),
-                                     MC_FIELD(PROCESS, ANON)};
-    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
-        add_level(m, bytes[i], "bytes", 1);
-    add_level(m, MC_FIELD(PROCESS, CGROUP_USED), "bytes", 0); /* of its neighbours too */
-    add_level(m, MC_FIELD(PROCESS, FDS), "", 1);
-    add_level(m, MC_FIELD(PROCESS, THREADS), "", 1);
-    add_rate(m, MC_FIELD(PROCESS, MAJOR_FAULTS), "/s", 1, 1);
-    add_rate(m, MC_FIELD(PROCESS, PRESSURE_SOME), "us/s", 1, 1);
-    uint32_t user = m->source->value_idx + MC_FIELD(PROCESS, CPU_USER),
-             system = m->source->value_idx + MC_FIELD(PROCESS, CPU_SYSTEM);
-    double used = growth(m, user) + growth(m, system);
-    if (!m->scan->values[user].count)
-        return;
-    growth_series(m, user, m->series, 0);
-    growth_series(m, system, m->series, 1);
-    per_second(m, 100e-9);
-    finish(m, add(m, "mean", "%", 1, 100 * used / (double)(m->scan->to - m->scan->from), "cpu"),
-           MC_STATISTIC_MEAN);
-    if (m->out->request_count <= 0)
-        return;
-    growth_series(m, user, m->series, 0);
-    growth_series(m, system, m->series, 1);
-    memcpy(m->work, m->requests, m->scan->bin_count * sizeof *m->work);
-    divide_series(m, 1);
-    finish(m, add(m, "mean", "ns", 1, used / m->out->request_count, "cpu per request"),
-           MC_STATISTIC_MEAN);
-}
-
-static void add_route(struct maker *m)
-{
-    add_rate(m, MC_FIELD(ROUTE, REQUESTS), "/s", 1, 0);
-    add_ratio(m, MC_FIELD(ROUTE, SERVER_ERRORS), MC_FIELD(ROUTE, REQUESTS), 100, "%", 1,
-              "server errors");
-    add_ratio(m, MC_FIELD(ROUTE, CLIENT_ERRORS), MC_FIELD(ROUTE, REQUESTS), 100, "%", 0,
-              "client errors");
-    add_ratio(m, MC_FIELD(ROUTE, BYTES_IN), MC_FIELD(ROUTE, REQUESTS), 1, "bytes", 0,
-              "bytes in per request");
-    add_ratio(m, MC_FIELD(ROUTE, BYTES_OUT), MC_FIELD(ROUTE, REQUESTS), 1, "bytes", 1,
-              "bytes out per request");
-    add_quantiles(m, "latency", "ns", 1);
-}
-
-static void add_source(struct maker *m)
-{
-    const char *unit = m->source->unit[0] ? m->source->unit : "";
-    switch (m->source->kind) {
-    case MC_KIND_SLAB:
-        add_level(m, MC_FIELD(SLAB, USED), "slots", 1);
-        add_rate(m, MC_FIELD(SLAB, ALLOCS), "/s", 1, 0);
-        add_rate(m, MC_FIELD(SLAB, OVERFLOW), "/min", 60, 1);
-        break;
-    case MC_KIND_ARENA:
-        add_level(m, MC_FIELD(ARENA, USED), "bytes", 1);
-        add_rate(m, MC_FIELD(ARENA, OVERFLOW), "/min", 60, 1);
-        add_rate(m, MC_FIELD(ARENA, RESETS), "/s", 1, 0);
-        break;
-    case MC_KIND_HEAP:
-        add_level(m, MC_FIELD(HEAP, USED), "bytes", 1);
-        add_rate(m, MC_FIELD(HEAP, GC_COUNT), "/min", 60, 1);
-        add_heap(m);
-        break;
-    case MC_KIND_COUNTER:
-        add_rate(m, MC_FIELD(COUNTER, VALUE), "/s", 1, 0);
-        break;
-    case MC_KIND_GAUGE:
-        add_level(m, MC_FIELD(GAUGE, VALUE), unit, unit_direction(unit));
-        break;
-    case MC_KIND_HISTOGRAM:
-        add_rate(m, MC_FIELD(HISTOGRAM, COUNT), "/s", 1, 0);
-        add_quantiles(m, "value", unit, unit_direction(unit));
-        break;
-    case MC_KIND_PROCESS:
-        add_process(m);
-        break;
-    case MC_KIND_CONNECTIONS:
-        add_connections(m);
-        break;
-    case MC_KIND_ROUTE:
-        add_route(m);
-        break;
-    case MC_KIND_OWNER:
-        add_level(m, MC_FIELD(OWNER, OPEN), "", 0);
-        add_rate(m, MC_FIELD(OWNER, ACCEPTED), "/s", 1, 0);
-        break;
-    default:
-        break;
-    }
-}
-
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run ------------------------------------------------------------------------------------
+ */
 
 /* Requests of all routes: per bin, since `from`, in all, and when the first one was. */
-static void count_requests(struct maker *m)
+static void count_requests(struct mc_maker *m)
 {
     const struct mc_run_scan *s = m->scan;
     double sum = 0;
@@ -588,8 +410,8 @@ static void count_requests(struct maker *m)
         const struct mc_source *source = &s->schema.sources[i];
         if (source->kind != MC_KIND_ROUTE)
             continue;
-        growth_series(m, source->value_idx + MC_FIELD(ROUTE, REQUESTS), m->requests, 1);
-        m->out->request_count += growth(m, source->value_idx + MC_FIELD(ROUTE, REQUESTS));
+        mc_maker_growth_series(m, source->value_idx + MC_FIELD(ROUTE, REQUESTS), m->requests, 1);
+        m->out->request_count += mc_maker_growth(m, source->value_idx + MC_FIELD(ROUTE, REQUESTS));
     }
     m->out->first_request_ts = INT64_MAX;
     for (uint32_t i = 0; i < s->bin_count; i++) {
@@ -623,7 +445,7 @@ static int copy_pools(const struct mc_run_scan *s, struct mc_run_measures *out)
 static int make_measures(const struct mc_run_scan *s, const struct mc_measure_options *opts,
                          struct mc_run_measures *out)
 {
-    struct maker m = {.scan = s, .opts = opts, .out = out};
+    struct mc_maker m = {.scan = s, .opts = opts, .out = out};
     size_t n = s->bin_count;
     double *arrays = malloc((3 * n + MC_SCAN_COLLECTIONS) * sizeof *arrays);
     out->requests = malloc((n + 1) * sizeof *out->requests);
@@ -639,7 +461,7 @@ static int make_measures(const struct mc_run_scan *s, const struct mc_measure_op
     count_requests(&m);
     for (uint32_t i = 0; i < s->schema.source_count && !m.failed; i++) {
         m.source = &s->schema.sources[i];
-        add_source(&m);
+        mc_maker_source(&m);
     }
     free(arrays);
     return m.failed ? MC_ENOMEM : 0;
@@ -717,7 +539,8 @@ void mc_run_measures_fini(struct mc_run_measures *m)
     memset(m, 0, sizeof *m);
 }
 
-/* ---- the first request --------------------------------------------------------------------------- */
+/* ---- the first request
+ * --------------------------------------------------------------------------- */
 
 static int64_t requests_of(const struct mc_frame *f)
 {
@@ -731,8 +554,7 @@ static int64_t requests_of(const struct mc_frame *f)
     return sum;
 }
 
-int mc_run_first_request(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
-                         int64_t *ts)
+int mc_run_first_request(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to, int64_t *ts)
 {
     struct mc_cursor *cursor;
     const struct mc_frame *f;

@@ -47,18 +47,18 @@ struct mc_measured_pool {
 struct mc_run_measures {
     char *path; /* owned; set by the caller */
     struct mc_run_info info;
-    int64_t from, to;           /* first frame measured, and one past the last */
+    int64_t from, to;            /* first frame measured, and one past the last */
     int64_t run_first, run_last; /* what the file holds of the run */
     int is_exact;
     uint64_t frame_count;
     uint64_t gap_count, lost_count, damaged_count;
     int64_t gap_ns;
-    int64_t silent_ns;        /* between frames further apart than 5 intervals, no gap told */
+    int64_t silent_ns;         /* between frames further apart than 5 intervals, no gap told */
     double sampled_event_part; /* part of the span whose events were looked at */
     double request_count;
     int64_t first_request_ts; /* INT64_MAX: none */
     uint32_t bin_count;
-    float *requests; /* owned; per bin: requests since `from` */
+    float *requests;             /* owned; per bin: requests since `from` */
     struct mc_measure *measures; /* owned */
     size_t measure_count, measure_room;
     struct mc_measured_pool *pools; /* owned */

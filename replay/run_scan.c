@@ -13,7 +13,8 @@
 #define SAMPLED_SPANS 24
 #define SAMPLED_SPAN_NS INT64_C(10000000000)
 
-/* Of each field: 'l' a level, 'c' counts up, '-' neither. X(KIND, FIELD) in the order of frame.h. */
+/* Of each field: 'l' a level, 'c' counts up, '-' neither. X(KIND, FIELD) in the order of frame.h.
+ */
 static const struct {
     int kind;
     uint32_t field;
@@ -84,7 +85,8 @@ static uint32_t bin_at(const struct mc_run_scan *s, int64_t ts)
     return bin < s->bin_count ? bin : s->bin_count - 1;
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------
+ */
 
 static void count_more(uint32_t *count, uint64_t more)
 {
@@ -149,7 +151,8 @@ static void add_value(struct mc_run_scan *s, uint32_t value_idx, uint32_t bin,
         add_level(v, segment, (int64_t)p->mean, p->count);
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 static struct mc_scan_heap *heap_of(struct mc_run_scan *s, uint32_t source_idx)
 {
@@ -235,7 +238,8 @@ static int add_buckets(struct mc_run_scan *s, const struct mc_frame *f)
     return 0;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------------
+ */
 
 static void pass_time(struct mc_run_scan *s, int64_t first_ts, int64_t last_ts, int is_told)
 {
@@ -295,7 +299,8 @@ static int scan_frames(struct mc_run_scan *s, struct mc_reader *r,
     return rc == MC_END ? 0 : rc;
 }
 
-/* ---- summaries ---------------------------------------------------------------------------------- */
+/* ---- summaries ----------------------------------------------------------------------------------
+ */
 
 struct summary_scan {
     struct mc_run_scan *scan;
@@ -346,7 +351,8 @@ static int scan_summaries(struct mc_run_scan *s, struct mc_reader *r,
     return rc;
 }
 
-/* ---- begin and end ------------------------------------------------------------------------------ */
+/* ---- begin and end ------------------------------------------------------------------------------
+ */
 
 static int copy_schema(struct mc_reader *r, int64_t run_id, struct mc_schema *out)
 {
@@ -409,8 +415,8 @@ static int init_arrays(struct mc_run_scan *s)
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         heaps += s->schema.sources[i].kind == MC_KIND_HEAP;
     s->heaps = calloc(heaps + 1, sizeof *s->heaps);
-    if (!s->bins || !s->values || !s->buckets || !s->collections || !s->lives ||
-        !s->life_buckets || !s->heaps)
+    if (!s->bins || !s->values || !s->buckets || !s->collections || !s->lives || !s->life_buckets ||
+        !s->heaps)
         return MC_ENOMEM;
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         if (s->schema.sources[i].kind == MC_KIND_HEAP)
@@ -475,8 +481,7 @@ static int find_interval(struct mc_reader *r, int64_t run_id, int64_t *interval_
     return rc;
 }
 
-int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts,
-                struct mc_run_scan *out)
+int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts, struct mc_run_scan *out)
 {
     struct mc_run_scan s = {.last_ts = INT64_MIN, .collection_stride = 1};
     int rc = find_interval(r, opts->run_id, &s.interval_ns);
@@ -491,8 +496,7 @@ int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts,
     if (rc == 0)
         rc = add_gaps(&s, r, opts->run_id);
     if (rc == 0)
-        rc = s.is_exact ? scan_frames(&s, r, opts, s.from, s.to, 1)
-                        : scan_summaries(&s, r, opts);
+        rc = s.is_exact ? scan_frames(&s, r, opts, s.from, s.to, 1) : scan_summaries(&s, r, opts);
     if (s.is_exact)
         s.event_ns = s.to - s.from;
     if (rc == 0 && !s.frame_count)

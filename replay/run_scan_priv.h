@@ -27,7 +27,7 @@ struct mc_scan_value {
     double sum;
     int starts_at_zero; /* one that counts up and comes after the first frame began then */
     int64_t above_80_from, above_95_from; /* a value above it counts; INT64_MAX: no capacity */
-    uint32_t *levels; /* owned; by segment; NULL: a value that only counts up */
+    uint32_t *levels;                     /* owned; by segment; NULL: a value that only counts up */
 };
 
 struct mc_scan_collection {
@@ -60,7 +60,7 @@ struct mc_run_scan {
     uint32_t bin_count;
     struct mc_scan_bin *bins;     /* owned; value-major */
     struct mc_scan_value *values; /* owned */
-    uint32_t **buckets; /* owned, each too; by source: by segment; NULL: none came */
+    uint32_t **buckets;           /* owned, each too; by source: by segment; NULL: none came */
     struct mc_scan_collection *collections; /* owned */
     size_t collection_count;
     uint32_t collection_stride, collection_skip;
@@ -72,9 +72,9 @@ struct mc_run_scan {
     struct {
         uint64_t conn_id;
         int64_t ts;
-    } * lives;                        /* owned; MC_SCAN_LIVES places by conn_id */
-    uint64_t *life_buckets;           /* owned; MC_BUCKET_COUNT */
-    int64_t event_ns;                 /* of the span: its events were looked at */
+    } * lives;              /* owned; MC_SCAN_LIVES places by conn_id */
+    uint64_t *life_buckets; /* owned; MC_BUCKET_COUNT */
+    int64_t event_ns;       /* of the span: its events were looked at */
     int is_exact;
 };
 

@@ -36,7 +36,8 @@ static size_t random_below(uint64_t *state, size_t count)
     return (size_t)(((unsigned __int128)mc_random_next(state) * count) >> 64);
 }
 
-/* ---- order and mean --------------------------------------------------------------------------- */
+/* ---- order and mean ---------------------------------------------------------------------------
+ */
 
 double mc_mean(const double *x, size_t count)
 {
@@ -124,7 +125,8 @@ double mc_bucket_quantile(const uint64_t *counts, double q)
     return mc_bucket_value(mc_histogram_quantile(counts, MC_BUCKET_COUNT, q));
 }
 
-/* ---- permutation test -------------------------------------------------------------------------- */
+/* ---- permutation test --------------------------------------------------------------------------
+ */
 
 /* n over k, or more than `most`. */
 static double choose(size_t n, size_t k, double most)
@@ -219,7 +221,8 @@ double mc_permutation_least_p(size_t a_count, size_t b_count)
     return (a_count == b_count ? 2 : 1) / labellings;
 }
 
-/* ---- false discovery rate ---------------------------------------------------------------------- */
+/* ---- false discovery rate ----------------------------------------------------------------------
+ */
 
 struct ranked {
     double p;
@@ -250,7 +253,8 @@ int mc_false_discovery(const double *p, size_t count, double *adjusted)
     return 0;
 }
 
-/* ---- Welch's interval -------------------------------------------------------------------------- */
+/* ---- Welch's interval --------------------------------------------------------------------------
+ */
 
 /* The 97.5 % quantile of Student's t: Cornish and Fisher's expansion (Abramowitz and Stegun
  * 26.7.5), with the exact values where it is poor. */
@@ -290,7 +294,8 @@ void mc_welch_interval(const double *a, size_t a_count, const double *b, size_t 
     *high = delta + half;
 }
 
-/* ---- block bootstrap --------------------------------------------------------------------------- */
+/* ---- block bootstrap ---------------------------------------------------------------------------
+ */
 
 /* Sum of products at a lag, about the mean, over count. */
 static double autocovariance(const double *x, size_t count, double mean, size_t lag)
@@ -367,8 +372,8 @@ static double batch_half(const double *x, size_t count)
     return student_975(BATCHES - 1) * sqrt(variance(means, BATCHES) / BATCHES);
 }
 
-int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic,
-                          uint64_t seed, struct mc_interval *out)
+int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic, uint64_t seed,
+                          struct mc_interval *out)
 {
     double *work = malloc((count + 1) * sizeof *work), drawn[BOOTSTRAP_DRAWS];
     if (!work)
@@ -421,7 +426,8 @@ int mc_bootstrap_histogram(const uint32_t *counts, size_t segment_count, size_t 
         }
         for (size_t q = 0; q < quantile_count; q++) {
             double place = mc_histogram_quantile(sum + low, high - low, quantiles[q]);
-            drawn[q * BOOTSTRAP_DRAWS + (size_t)d] = isnan(place) ? (double)low : place + (double)low;
+            drawn[q * BOOTSTRAP_DRAWS + (size_t)d] =
+                isnan(place) ? (double)low : place + (double)low;
         }
     }
     for (size_t q = 0; rc == 0 && q < quantile_count; q++) {
@@ -433,7 +439,8 @@ int mc_bootstrap_histogram(const uint32_t *counts, size_t segment_count, size_t 
     return rc;
 }
 
-/* ---- slope -------------------------------------------------------------------------------------- */
+/* ---- slope --------------------------------------------------------------------------------------
+ */
 
 static int by_value(const void *a, const void *b)
 {
@@ -446,9 +453,10 @@ int mc_theil_sen(const double *x, const double *y, size_t count, struct mc_slope
     if (count < 3 || count > MC_THEIL_SEN_MAX)
         return MC_EINVAL;
     size_t pairs = count * (count - 1) / 2, n = 0;
-    double *slopes = malloc((pairs + count) * sizeof *slopes), *rest = slopes + pairs;
+    double *slopes = malloc((pairs + count) * sizeof *slopes);
     if (!slopes)
         return MC_ENOMEM;
+    double *rest = slopes + pairs;
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++)
             if (x[j] > x[i])
@@ -472,7 +480,8 @@ int mc_theil_sen(const double *x, const double *y, size_t count, struct mc_slope
     return 0;
 }
 
-/* ---- non-negative least squares ----------------------------------------------------------------- */
+/* ---- non-negative least squares -----------------------------------------------------------------
+ */
 
 int mc_nonnegative_fit(const double *x, const double *y, size_t row_count, size_t column_count,
                        double *b)

@@ -51,16 +51,16 @@ size_t mc_block_length(const double *x, size_t count);
 
 enum mc_statistic { MC_STATISTIC_MEAN, MC_STATISTIC_P50, MC_STATISTIC_P99 };
 struct mc_interval {
-    double low, high;      /* 95 % */
-    double effective;      /* how many independent values the series is worth */
+    double low, high; /* 95 % */
+    double effective; /* how many independent values the series is worth */
     size_t block_length;
 };
 /* The interval of a statistic of a stationary series by the circular block bootstrap (Politis and
  * Romano 1992, and 1994 for the choice among block bootstraps), never narrower than what a first
  * order autoregression of the same lag-1 correlation would have: a block can't be long enough when
  * the series is hardly longer than its memory. 0 or MC_ENOMEM. */
-int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic,
-                          uint64_t seed, struct mc_interval *out);
+int mc_bootstrap_interval(const double *x, size_t count, enum mc_statistic statistic, uint64_t seed,
+                          struct mc_interval *out);
 
 /* The interval of quantiles of a stationary series of which there is one histogram per segment of
  * time: whole segments are resampled. places: quantile_count times low and high, as

@@ -30,7 +30,8 @@ static int compare(struct mc_job *job, const struct mc_run_measures *a,
 {
     struct mc_diff_options opts = {(enum mc_align)job->conn_id, (double)job->limit};
     struct mc_diff diff;
-    int code = mc_diff_make(&(struct mc_diff_side){a, 1}, &(struct mc_diff_side){b, 1}, &opts, &diff);
+    int code =
+        mc_diff_make(&(struct mc_diff_side){a, 1}, &(struct mc_diff_side){b, 1}, &opts, &diff);
     if (code == MC_EINVAL)
         snprintf(job->detail, sizeof job->detail,
                  "the two runs share no source: there is nothing to compare");

@@ -152,8 +152,8 @@ int mc_json_write(scm_value value, struct mc_buf *out, const char **why, scm_val
 
 int mc_json_makers_init(struct scm_vm *vm, struct mc_json_makers *out, struct scm_error *err)
 {
-    static const char list[] = "(import (scheme base)) (lambda (l) (reverse l))";
-    static const char vector[] = "(import (scheme base)) (lambda (l) (list->vector (reverse l)))";
+    static const char list[] = "(lambda (l) (reverse l))";
+    static const char vector[] = "(lambda (l) (list->vector (reverse l)))";
     scm_value v;
     int rc = scm_eval_text(vm, "json-parse", list, sizeof(list) - 1, &v, err);
     if (rc != 0)

@@ -32,7 +32,8 @@ struct comparison {
     const char *reading; /* the file being read */
 };
 
-/* ---- the runs of a side --------------------------------------------------------------------------- */
+/* ---- the runs of a side
+ * --------------------------------------------------------------------------- */
 
 static void tell_progress(void *arg, int percent)
 {
@@ -139,7 +140,8 @@ static int measure_file(struct comparison *c, const char *path, const char *whic
     char why[512] = "";
     int rc = mc_reader_open(path, &r, why, sizeof why);
     if (rc) {
-        mc_say("diff: %s", why[0] ? why : mc_strerror(rc));
+        mc_say("diff: %s%s%s", why[0] ? why : path, why[0] ? "" : ": ",
+               why[0] ? "" : mc_strerror(rc));
         c->status = MC_EXIT_FAILED;
         return rc;
     }
@@ -203,7 +205,8 @@ static int add_argument(struct comparison *c, const char *text, struct side *sid
     return rc;
 }
 
-/* ---- settings --------------------------------------------------------------------------------------- */
+/* ---- settings
+ * --------------------------------------------------------------------------------------- */
 
 static int parse_settings(struct comparison *c)
 {
@@ -252,7 +255,8 @@ static int parse_settings(struct comparison *c)
     return 0;
 }
 
-/* ---- the report -------------------------------------------------------------------------------------- */
+/* ---- the report
+ * -------------------------------------------------------------------------------------- */
 
 static int write_report(const struct comparison *c, const struct mc_buf *text)
 {

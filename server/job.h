@@ -43,7 +43,7 @@ struct mc_job {
     size_t fresh_count; /* marks: those in `text` that the file may not have */
     struct mc_trace_file *other_file; /* diff: side b's; borrowed, only its path is used */
     int64_t other_run_id, other_from, other_to;
-    char *text;         /* owned: the SQL, the series, a label, fresh marks */
+    char *text; /* owned: the SQL, the series, a label, fresh marks */
     /* What is answered. */
     int status;
     struct mc_buf body; /* owned */

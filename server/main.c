@@ -8,9 +8,9 @@
 #include "tracer/error.h"
 
 static const struct mc_command *const commands[] = {
-    &mc_command_serve, &mc_command_record, &mc_command_replay, &mc_command_query, &mc_command_runs,
-    &mc_command_check, &mc_command_diff,   &mc_command_export, &mc_command_ls,    &mc_command_repl,
-    &mc_command_app,
+    &mc_command_serve, &mc_command_record, &mc_command_replay, &mc_command_query,
+    &mc_command_runs,  &mc_command_check,  &mc_command_diff,   &mc_command_export,
+    &mc_command_ls,    &mc_command_repl,   &mc_command_app,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -128,8 +128,7 @@ static const struct option options[] = {
      "exit 1 only when one of these holds: p99>5%,leak,worse"},
     {"--exact", OPTION_FLAG, AT(exact), NULL, NULL, 0, 0, MC_FOR_DIFF,
      "read every frame of long runs too"},
-    {"--all", OPTION_FLAG, AT(all), NULL, NULL, 0, 0, MC_FOR_DIFF,
-     "show what is the same too"},
+    {"--all", OPTION_FLAG, AT(all), NULL, NULL, 0, 0, MC_FOR_DIFF, "show what is the same too"},
     {"--ready-fd", OPTION_COUNT, AT(ready_fd), "FD", NULL, 0, 1 << 20, MC_FOR_SERVE, NULL},
 };
 #define OPTION_COUNT_ALL (sizeof(options) / sizeof(options[0]))

@@ -39,7 +39,7 @@ struct mc_settings {
     const char *mark, *align, *min_effect, *fail_on;
     int64_t from_ns, to_ns, from_a_ns, to_a_ns, from_b_ns, to_b_ns; /* -1: not said */
     int64_t exact, all;
-    int64_t split_at; /* diff: 1 + how many arguments came before --vs; 0: no --vs */
+    int64_t split_at;        /* diff: 1 + how many arguments came before --vs; 0: no --vs */
     char *args[MC_ARGS_MAX]; /* what is not an option */
     int arg_count;
     int given_count; /* all of it as it was given, for a child that reads the same */

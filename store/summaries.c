@@ -9,7 +9,8 @@ static int tell_row(struct mc_reader *r, const struct mc_row_ref *ref, int is_wi
 {
     struct mc_chunk_head *head = malloc(sizeof *head);
     struct mc_value_summary *summary = NULL;
-    struct mc_span_summary span = {ref->first_ts, ref->last_ts, (uint32_t)ref->frame_count, 0, NULL};
+    struct mc_span_summary span = {ref->first_ts, ref->last_ts, (uint32_t)ref->frame_count, 0,
+                                   NULL};
     int rc = head ? mc_row_head(r, ref, head, is_within ? &summary : NULL) : MC_ENOMEM;
     if (rc == 0 && summary) {
         _Static_assert(sizeof *summary == sizeof *span.values, "one layout");

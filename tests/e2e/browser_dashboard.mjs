@@ -1,25 +1,12 @@
 // browser_dashboard.mjs: the dashboard against the real program: live, stopped, killed, replayed,
 // over HTTP/1.1 and over TLS with HTTP/2; the page's numbers against /state and SQL.
 
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BUILD, ROOT, SHOTS, SLOW, check, compareMap, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { SHOTS, SLOW, check, compareMap, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { APP, folder, getJson, load, query, start, stopAll } from './program_lib.mjs';
 
-const MEMCAM = path.join(BUILD, 'memcam');
-const APP = path.join(ROOT, 'tests/demo/app.scm');
-const START_SECONDS = 20;
 const RECORDED_MS = 8000;
 
-if (!existsSync(MEMCAM)) {
-  console.log(`FAILED: ${MEMCAM} is not built`);
-  process.exit(1);
-}
-const folder = mkdtempSync(path.join(tmpdir(), 'memcam-browser-'));
-/** @type {Set<import('node:child_process').ChildProcess>} */
-const children = new Set();
 const browser = await launch();
 try {
   const store = path.join(folder, 'live.db');
@@ -30,65 +17,8 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-for (const child of children) child.kill('SIGKILL');
-rmSync(folder, { recursive: true, force: true });
+stopAll();
 process.exit(verdict());
-
-/**
- * Start memcam and wait for its lines.
- * @param {string[]} args @param {string[]} lines the words that begin the lines waited for
- */
-async function start(args, lines) {
-  const child = spawn(MEMCAM, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, XDG_RUNTIME_DIR: folder } });
-  children.add(child);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (data) => { out += data; });
-  child.stderr.on('data', (data) => { err += data; });
-  const exited = new Promise((resolve) => { child.on('exit', (code, signal) => { children.delete(child); resolve(code ?? signal); }); });
-  /** @type {Record<string, string>} */
-  const urls = {};
-  await until(() => {
-    for (const line of out.split('\n')) {
-      const [word, url] = line.split(' ');
-      if (lines.includes(word) && url) urls[word] = url;
-    }
-    return lines.every((word) => urls[word]);
-  }, `memcam ${args[0]} says where it listens`, START_SECONDS);
-  if (!lines.every((word) => urls[word])) throw new Error(`memcam ${args.join(' ')}: ${out}${err}`);
-  return { child, urls, exited, stderr: () => err };
-}
-
-/** Requests to the app, some at a time, until stopped. @param {string} base */
-function load(base) {
-  let on = true;
-  const paths = ['/hello', '/hello', '/item/7?q=x', '/alloc', '/nowhere'];
-  let turn = 0;
-  const next = () => {
-    if (!on) return;
-    turn += 1;
-    const asked = request(base + paths[turn % paths.length], { timeout: 3000 }, (response) => {
-      response.resume();
-      response.on('end', () => setTimeout(next, 20));
-    });
-    asked.on('error', () => setTimeout(next, 200));
-    asked.on('timeout', () => asked.destroy());
-    asked.end();
-  };
-  for (let i = 0; i < 4; i += 1) next();
-  return () => { on = false; };
-}
-
-/** @param {string} url */
-async function getJson(url) {
-  return (await fetch(url)).json();
-}
-
-/** @param {string} base @param {string} sql */
-async function query(base, sql) {
-  const response = await fetch(`${base}/api/query`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ sql, limit: 100 }) });
-  return response.json();
-}
 
 /** @param {any} page @param {string} base @param {string} run @param {string} when */
 async function agrees(page, base, run, when) {

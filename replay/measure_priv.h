@@ -1,0 +1,53 @@
+/* measure_priv.h: measures in the making. */
+#ifndef MC_MEASURE_PRIV_H
+#define MC_MEASURE_PRIV_H
+
+#include "replay/run_scan_priv.h"
+
+struct mc_maker {
+    const struct mc_run_scan *scan;
+    const struct mc_measure_options *opts;
+    struct mc_run_measures *out;
+    const struct mc_source *source; /* the one being measured */
+    double *series;                 /* bin_count: the measure's series, NAN for none */
+    double *work;                   /* bin_count */
+    double *requests;               /* bin_count: per bin, NAN for none recorded */
+    double *collected;              /* MC_SCAN_COLLECTIONS */
+    int failed;
+};
+
+/* A new measure "kind/source/what" with that value. NULL when memory is short. */
+struct mc_measure *mc_maker_add(struct mc_maker *m, const char *stat, const char *unit,
+                                int direction, double value, const char *what, ...)
+    __attribute__((format(printf, 6, 7)));
+/* Keep m->series with the measure (NULL: nothing). */
+void mc_maker_keep_series(struct mc_maker *m, struct mc_measure *measure);
+/* The interval of a measure by a series that stands for its noise. */
+void mc_maker_interval(struct mc_maker *m, struct mc_measure *measure, const double *series,
+                       size_t count, enum mc_statistic statistic);
+/* Both of these, by m->series. */
+void mc_maker_finish(struct mc_maker *m, struct mc_measure *measure, enum mc_statistic statistic);
+
+/* The measures of a field of m->source: of a level, of one that counts up, of one for each of
+ * another, of the histogram. */
+void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int direction);
+void mc_maker_rate(struct mc_maker *m, uint32_t field, const char *unit, double factor,
+                   int direction);
+void mc_maker_ratio(struct mc_maker *m, uint32_t field, uint32_t per_field, double factor,
+                    const char *unit, int direction, const char *what);
+void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, int direction);
+
+/* How much a value that counts up grew in the span. */
+double mc_maker_growth(const struct mc_maker *m, uint32_t value_idx);
+/* Into `to`: growth in each bin since the last bin that has anything; NAN for an empty one. `to`
+ * is added to where `more` is set. */
+void mc_maker_growth_series(const struct mc_maker *m, uint32_t value_idx, double *to, int more);
+/* Scale m->series; a bin after empty ones holds what grew meanwhile too. */
+void mc_maker_per_second(struct mc_maker *m, double factor);
+/* m->series over m->work, bin by bin, where there is something below the line. */
+void mc_maker_divide(struct mc_maker *m, double factor);
+
+/* measure_sources.c: all measures of m->source. */
+void mc_maker_source(struct mc_maker *m);
+
+#endif

@@ -1,0 +1,188 @@
+/* measure_sources.c: which measures each kind of source has. */
+#include <math.h>
+#include <string.h>
+
+#include "replay/measure_priv.h"
+
+static int unit_direction(const char *unit)
+{
+    static const char *const costs[] = {"ns", "us", "ms", "s", "seconds", "bytes", "B", "KB", "MB"};
+    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
+        if (strcmp(unit, costs[i]) == 0)
+            return 1;
+    return 0;
+}
+
+/* ---- collections and connections ----------------------------------------------------------------
+ */
+
+static void add_heap(struct mc_maker *m)
+{
+    const struct mc_run_scan *s = m->scan;
+    const struct mc_scan_heap *heap = s->heaps;
+    while (heap->source_idx != m->source->source_idx)
+        heap++;
+    if (!heap->count)
+        return;
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->bin_count; i++)
+        m->series[i] = m->work[i] = NAN;
+    for (size_t i = 0; i < s->collection_count; i++) {
+        const struct mc_scan_collection *c = &s->collections[i];
+        if (c->source_idx != heap->source_idx || c->ts < s->from || c->ts >= s->to)
+            continue;
+        m->collected[n++] = (double)c->dur_ns;
+        uint32_t bin =
+            (uint32_t)((double)(c->ts - s->from) / (double)(s->to - s->from) * s->bin_count);
+        m->series[bin] = fmax((double)c->dur_ns, isnan(m->series[bin]) ? 0 : m->series[bin]);
+    }
+    static const double quantiles[] = {0.5, 0.99, 1};
+    static const char *const stats[] = {"p50", "p99", "max"};
+    for (int i = 0; i < 3; i++) {
+        double value =
+            i < 2 ? mc_bucket_quantile(heap->pauses, quantiles[i]) : (double)heap->dur_max_ns;
+        struct mc_measure *made = mc_maker_add(m, stats[i], "ns", 1, value, "pause");
+        mc_maker_keep_series(m, made);
+        if (i < 2)
+            mc_maker_interval(m, made, m->collected, n, i ? MC_STATISTIC_P99 : MC_STATISTIC_P50);
+    }
+    struct mc_measure *share = mc_maker_add(
+        m, "mean", "%", 1, 100 * heap->dur_ns / (double)s->event_ns, "time in collections");
+    for (size_t i = 0; i < n; i++)
+        m->collected[i] *= 100 * (double)heap->count / (double)s->event_ns;
+    mc_maker_interval(m, share, m->collected, n, MC_STATISTIC_MEAN);
+    double requests = m->out->request_count;
+    if (requests <= 0)
+        return;
+    /* The collections that were looked at stand for all that the heap counted. */
+    double all = mc_maker_growth(m, m->source->value_idx + MC_FIELD(HEAP, GC_COUNT));
+    double factor = (all > 0 ? all : (double)heap->count) / requests;
+    n = 0;
+    for (size_t i = 0; i < s->collection_count; i++) {
+        const struct mc_scan_collection *c = &s->collections[i];
+        if (c->source_idx == heap->source_idx)
+            m->collected[n++] = factor * ((double)c->before_bytes - (double)c->after_bytes);
+    }
+    mc_maker_interval(m,
+                      mc_maker_add(m, "mean", "bytes", 1,
+                                   factor * heap->freed_bytes / (double)heap->count,
+                                   "garbage per request"),
+                      m->collected, n, MC_STATISTIC_MEAN);
+}
+
+static void add_connections(struct mc_maker *m)
+{
+    const struct mc_run_scan *s = m->scan;
+    mc_maker_level(m, MC_FIELD(CONNECTIONS, OPEN), "", 0);
+    mc_maker_rate(m, MC_FIELD(CONNECTIONS, ACCEPTED), "/s", 1, 0);
+    mc_maker_rate(m, MC_FIELD(CONNECTIONS, ERRORS), "/min", 60, 1);
+    mc_maker_rate(m, MC_FIELD(CONNECTIONS, OVERFLOWS), "/min", 60, 1);
+    for (size_t i = 0; i < s->reason_count; i++) {
+        struct mc_measure *made = mc_maker_add(
+            m, "share", "%", 0, 100 * (double)s->reasons[i].count / (double)s->close_count,
+            "closed: %s", s->reasons[i].text[0] ? s->reasons[i].text : "no reason");
+        if (made)
+            made->whole = 100;
+    }
+    static const double quantiles[] = {0.5, 0.99};
+    for (int i = 0; i < 2; i++) {
+        double life = mc_bucket_quantile(s->life_buckets, quantiles[i]);
+        if (!isnan(life))
+            mc_maker_add(m, i ? "p99" : "p50", "ns", 0, life, "life");
+    }
+}
+
+static void add_process(struct mc_maker *m)
+{
+    static const uint32_t bytes[] = {MC_FIELD(PROCESS, RSS), MC_FIELD(PROCESS, PSS),
+                                     MC_FIELD(PROCESS, ANON)};
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
+        mc_maker_level(m, bytes[i], "bytes", 1);
+    mc_maker_level(m, MC_FIELD(PROCESS, CGROUP_USED), "bytes", 0); /* of its neighbours too */
+    mc_maker_level(m, MC_FIELD(PROCESS, FDS), "", 1);
+    mc_maker_level(m, MC_FIELD(PROCESS, THREADS), "", 1);
+    mc_maker_rate(m, MC_FIELD(PROCESS, MAJOR_FAULTS), "/s", 1, 1);
+    mc_maker_rate(m, MC_FIELD(PROCESS, PRESSURE_SOME), "us/s", 1, 1);
+    uint32_t user = m->source->value_idx + MC_FIELD(PROCESS, CPU_USER),
+             system = m->source->value_idx + MC_FIELD(PROCESS, CPU_SYSTEM);
+    double used = mc_maker_growth(m, user) + mc_maker_growth(m, system);
+    if (!m->scan->values[user].count)
+        return;
+    mc_maker_growth_series(m, user, m->series, 0);
+    mc_maker_growth_series(m, system, m->series, 1);
+    mc_maker_per_second(m, 100e-9);
+    mc_maker_finish(
+        m,
+        mc_maker_add(m, "mean", "%", 1, 100 * used / (double)(m->scan->to - m->scan->from), "cpu"),
+        MC_STATISTIC_MEAN);
+    if (m->out->request_count <= 0)
+        return;
+    mc_maker_growth_series(m, user, m->series, 0);
+    mc_maker_growth_series(m, system, m->series, 1);
+    memcpy(m->work, m->requests, m->scan->bin_count * sizeof *m->work);
+    mc_maker_divide(m, 1);
+    mc_maker_finish(
+        m, mc_maker_add(m, "mean", "ns", 1, used / m->out->request_count, "cpu per request"),
+        MC_STATISTIC_MEAN);
+}
+
+static void add_route(struct mc_maker *m)
+{
+    mc_maker_rate(m, MC_FIELD(ROUTE, REQUESTS), "/s", 1, 0);
+    mc_maker_ratio(m, MC_FIELD(ROUTE, SERVER_ERRORS), MC_FIELD(ROUTE, REQUESTS), 100, "%", 1,
+                   "server errors");
+    mc_maker_ratio(m, MC_FIELD(ROUTE, CLIENT_ERRORS), MC_FIELD(ROUTE, REQUESTS), 100, "%", 0,
+                   "client errors");
+    mc_maker_ratio(m, MC_FIELD(ROUTE, BYTES_IN), MC_FIELD(ROUTE, REQUESTS), 1, "bytes", 0,
+                   "bytes in per request");
+    mc_maker_ratio(m, MC_FIELD(ROUTE, BYTES_OUT), MC_FIELD(ROUTE, REQUESTS), 1, "bytes", 1,
+                   "bytes out per request");
+    mc_maker_quantiles(m, "latency", "ns", 1);
+}
+
+void mc_maker_source(struct mc_maker *m)
+{
+    const char *unit = m->source->unit[0] ? m->source->unit : "";
+    switch (m->source->kind) {
+    case MC_KIND_SLAB:
+        mc_maker_level(m, MC_FIELD(SLAB, USED), "slots", 1);
+        mc_maker_rate(m, MC_FIELD(SLAB, ALLOCS), "/s", 1, 0);
+        mc_maker_rate(m, MC_FIELD(SLAB, OVERFLOW), "/min", 60, 1);
+        break;
+    case MC_KIND_ARENA:
+        mc_maker_level(m, MC_FIELD(ARENA, USED), "bytes", 1);
+        mc_maker_rate(m, MC_FIELD(ARENA, OVERFLOW), "/min", 60, 1);
+        mc_maker_rate(m, MC_FIELD(ARENA, RESETS), "/s", 1, 0);
+        break;
+    case MC_KIND_HEAP:
+        mc_maker_level(m, MC_FIELD(HEAP, USED), "bytes", 1);
+        mc_maker_rate(m, MC_FIELD(HEAP, GC_COUNT), "/min", 60, 1);
+        add_heap(m);
+        break;
+    case MC_KIND_COUNTER:
+        mc_maker_rate(m, MC_FIELD(COUNTER, VALUE), "/s", 1, 0);
+        break;
+    case MC_KIND_GAUGE:
+        mc_maker_level(m, MC_FIELD(GAUGE, VALUE), unit, unit_direction(unit));
+        break;
+    case MC_KIND_HISTOGRAM:
+        mc_maker_rate(m, MC_FIELD(HISTOGRAM, COUNT), "/s", 1, 0);
+        mc_maker_quantiles(m, "value", unit, unit_direction(unit));
+        break;
+    case MC_KIND_PROCESS:
+        add_process(m);
+        break;
+    case MC_KIND_CONNECTIONS:
+        add_connections(m);
+        break;
+    case MC_KIND_ROUTE:
+        add_route(m);
+        break;
+    case MC_KIND_OWNER:
+        mc_maker_level(m, MC_FIELD(OWNER, OPEN), "", 0);
+        mc_maker_rate(m, MC_FIELD(OWNER, ACCEPTED), "/s", 1, 0);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""`memcam diff` on real recordings: an app and the same app with a slower route; formats, exit
+statuses, spans, bad input, and /api/diff."""
+import html.parser
+import json
+import os
+import shutil
+import threading
+import time
+
+import mc
+from mc import check, equal
+
+APP = """(import (scheme base) (memcam http))
+(route 'GET "/hello" (lambda (req) %s))
+"""
+FAST = APP % '(respond 200 "hello")'
+SLOW = APP % '(respond-after 30 (respond 200 "hello"))'
+
+
+def record(script, store, seconds=4):
+    s = mc.Serve(script, store=store)
+    end = time.monotonic() + seconds
+
+    def load():
+        while time.monotonic() < end:
+            mc.get(s.app + "/hello")
+            time.sleep(0.02)
+    threads = [threading.Thread(target=load) for _ in range(2)]
+    for t in threads:
+        t.start()
+    time.sleep(seconds / 2)
+    runs = mc.get(s.dash + "/api/runs").json()["runs"]
+    now = mc.get(s.dash + "/api/runs/1/state").json()["ts"]
+    equal(mc.post(s.dash + "/api/runs/%s/marks" % runs[-1]["run"], {"ts": now, "dur": 0, "label": "half"}).status,
+          201, "a mark")
+    for t in threads:
+        t.join()
+    equal(s.stop(), 0, s.err())
+    return s.store
+
+
+def one_line(err, *words):
+    equal(len(err.strip().splitlines()), 1, "one line: " + err)
+    for word in words:
+        check(word in err, "%r in %r" % (word, err))
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in ("href", "src")]
+
+
+def test_reports_and_statuses():
+    a, b = record(FAST, "a.db"), record(SLOW, "b.db")
+    status, out, err = mc.run("diff", a, b)
+    equal((status, err), (1, ""), "the slower route: " + out)
+    check(out.startswith("different: ") and "This is no test" in out, out)
+    check(any("GET /hello latency p50" in line and "worse" in line for line in out.splitlines()), out)
+
+    status, out, err = mc.run("diff", a, b, "--format", "json")
+    d = json.loads(out)
+    equal((status, d["verdict"], d["is_test"]), (1, "different", False), "json")
+    p50 = [m for m in d["measures"] if (m["measure"], m["stat"]) == ("route/GET /hello/latency", "p50")][0]
+    check(p50["verdict"] == "worse" and p50["b"] > 25e6 and p50["low"] > 0 and p50["at"]["b"] > 0, str(p50))
+    check(all(m["verdict"] in ("worse", "better", "same", "cannot tell") for m in d["measures"]), "verdicts")
+    equal(sum(d["counts"][k] for k in ("worse", "better", "same", "cannot_tell")), len(d["measures"]), "counts")
+
+    page = mc.path("diff.html")
+    status, out, err = mc.run("diff", a, b, "--format", "html", "--output", page)
+    equal((status, out, err), (1, "", ""), "html")
+    parsed = Page()
+    with open(page) as f:
+        text = f.read()
+    parsed.feed(text)
+    check("svg" in parsed.tags and "script" not in parsed.tags and "table" in parsed.tags, "its tags")
+    check(all(link.startswith("#") for link in parsed.links), "nothing from elsewhere")
+    check("slots used by A only" in text, "slot maps")
+
+    equal(mc.run("diff", a, a)[0], 0, "a run with itself")
+    check(mc.run("diff", a, a)[1].startswith("no difference found"), "in words")
+    equal(mc.run("diff", a, b, "--fail-on", "leak")[0], 0, "no leak")
+    status, out, _ = mc.run("diff", a, b, "--fail-on", "p50>50%,leak")
+    check(status == 1 and "p50>50%: holds (route/GET /hello/latency)" in out, out)
+    equal(mc.run("diff", b, a, "--fail-on", "p50>50%")[0], 0, "better is no failure")
+
+    for args in (("--from", "1s"), ("--from-a", "1s", "--to-b", "3s"), ("--mark", "half"),
+                 ("--align", "requests"), ("--align", "first-request"), ("--exact",), ("--all",),
+                 ("--align", "mark", "--mark", "half")):
+        status, out, err = mc.run("diff", a + ":1", b + ":all", *args)
+        check(status in (0, 1) and err == "", "%s: %s" % (args, err))
+    d = json.loads(mc.run("diff", a, b, "--from", "1s", "--format", "json")[1])
+    check(d["a"]["runs"][0]["from"] >= 1e9, "the span")
+
+    os.mkdir(mc.path("before"))
+    os.mkdir(mc.path("after"))
+    for i in range(5):
+        shutil.copy(a, mc.path("before/%d.db" % i))
+        shutil.copy(b, mc.path("after/%d.db" % i))
+    status, out, err = mc.run("diff", "before/*.db", "--vs", "after/*.db")
+    equal((status, err), (1, ""), "sets of runs")
+    check("Test: permutation of 5 and 5 runs" in out, out)
+
+    r = mc.Process([mc.MEMCAM, "replay", a, b, "--dash", "127.0.0.1:0"])
+    dash, = r.line(r"dashboard (\S+)")
+    answer = mc.get(dash + "/api/diff?a=1&b=2.1")
+    equal((answer.status, answer.json()["verdict"]), (200, "different"), "/api/diff")
+    equal(answer.json()["b"]["runs"][0]["file"], "b.db", "no path of the server in it")
+    for query, status in (("", 400), ("?a=1", 400), ("?a=1&b=9.1", 404), ("?a=1&b=7", 404),
+                          ("?a=1&b=x", 404), ("?a=1&b=2.1&align=x", 400),
+                          ("?a=1&b=2.1&from_a=9&to_a=2", 400), ("?a=1&b=2.1&from_a=900000000000000", 400)):
+        equal(mc.get(dash + "/api/diff" + query).status, status, "/api/diff" + query)
+    r.stop()
+
+
+def test_bad_input():
+    a = record(FAST, "a.db", 2)
+    mc.write("junk.db", b"junk" * 5000)
+    mc.write("empty.db", b"")
+    for args, word in (((a, "none.db"), "none.db"), ((a, "junk.db"), "junk.db"), ((a, "empty.db"), "empty.db"),
+                       ((a, a + ":9"), "9"), ((a, "no*.db"), "no*.db"), ((a, a, "--from", "1h"), "no frames"),
+                       ((a, a, "--mark", "nope"), "nope"), ((a, a, "--output", "no/such/dir"), "no/such/dir")):
+        status, out, err = mc.run("diff", *args)
+        equal((status, out), (3, ""), "%s: %s" % (args, err))
+        one_line(err, word)
+    for args, word in (((), "missing"), ((a,), "two sides"), ((a, a, a), "two sides"), ((a, "--vs"), "two sides"),
+                       (("--vs", a), "two sides"), ((a, a, "--min-effect", "x"), "x"),
+                       ((a, a, "--fail-on", "p99"), "p99"), ((a, a, "--align", "x"), "x"),
+                       ((a, a, "--align", "mark"), "--mark"), ((a, a, "--from", "9s", "--to", "2s"), "--from"),
+                       ((a, a, "--format", "xml"), "xml"), ((a, a, "--vs=x"), "--vs")):
+        status, out, err = mc.run("diff", *args)
+        equal((status, out), (2, ""), "%s: %s" % (args, err))
+        one_line(err, word)
+    with open(a, "r+b") as f:  # damage in the middle: told, or refused, never a crash
+        data = bytearray(f.read())
+        for at in range(len(data) // 2, len(data), 997):
+            data[at] ^= 0x5a
+        f.seek(0)
+        f.write(data)
+    check(mc.run("diff", a, a)[0] in (0, 1, 3), "a damaged file")
+
+
+mc.main()
