@@ -203,6 +203,9 @@ void mc_reader_close(struct mc_reader *r)
     mc_reader_idle(r);
     for (uint32_t i = 0; i < r->run_count; i++) {
         mc_schema_fini(&r->runs[i]->schema);
+        for (uint32_t n = 0; n < r->runs[i]->past_count; n++)
+            free(r->runs[i]->pasts[n].sources);
+        free(r->runs[i]->pasts);
         free(r->runs[i]->marks);
         free(r->runs[i]);
     }
@@ -361,6 +364,49 @@ static int add_mark(struct mc_run_schema *s, int64_t from_ts)
     return 0;
 }
 
+static struct mc_source *copy_sources(const struct mc_schema *s)
+{
+    struct mc_source *sources = malloc((s->source_count + 1) * sizeof *sources);
+    if (sources && s->source_count)
+        memcpy(sources, s->sources, s->source_count * sizeof *sources);
+    return sources;
+}
+
+/* Keep `before` when the step just read has named letters of its sources; takes it. */
+static int add_past(struct mc_run_schema *s, struct mc_source *before, uint32_t source_count)
+{
+    int grew = 0;
+    for (uint32_t i = 0; i < source_count; i++)
+        grew |= s->schema.sources[i].state_count > before[i].state_count;
+    struct mc_schema_past *pasts = s->pasts;
+    if (grew)
+        pasts = realloc(s->pasts, (s->past_count + 1) * sizeof *pasts);
+    if (!grew || !pasts) {
+        free(before);
+        return grew ? MC_ENOMEM : 0;
+    }
+    s->pasts = pasts;
+    pasts[s->past_count++] = (struct mc_schema_past){s->mark_count, source_count, before};
+    /* The lists of letters may have moved; they only grow. */
+    for (uint32_t p = 0; p < s->past_count; p++) {
+        for (uint32_t i = 0; i < pasts[p].source_count; i++)
+            pasts[p].sources[i].states = s->schema.sources[i].states;
+    }
+    return 0;
+}
+
+/* Read a step's body into the schema. */
+static int take_step(struct mc_run_schema *s, const void *body, size_t body_bytes)
+{
+    uint32_t source_count = s->schema.source_count;
+    struct mc_source *before = copy_sources(&s->schema);
+    if (!before)
+        return MC_ENOMEM;
+    int rc = mc_schema_step_get(&s->schema, body, body_bytes);
+    int kept = add_past(s, before, source_count);
+    return rc < 0 ? rc : kept;
+}
+
 static int read_steps(struct mc_reader *r, struct mc_run_schema *s)
 {
     sqlite3_stmt *stmt;
@@ -378,7 +424,7 @@ static int read_steps(struct mc_reader *r, struct mc_run_schema *s)
         if (number == s->mark_count &&
             mc_schema_step_sum(s->run_id, number, from_ts, body, body_bytes) ==
                 (uint64_t)sqlite3_column_int64(stmt, 2))
-            rc = mc_schema_step_get(&s->schema, body, body_bytes);
+            rc = take_step(s, body, body_bytes);
         if (rc == 0)
             rc = add_mark(s, from_ts);
     }
@@ -420,6 +466,10 @@ void mc_run_schema_view(const struct mc_run_schema *s, int64_t ts, struct mc_sch
         n--;
     static const struct mc_schema_mark none = {0, 0, 2, 0, 0};
     const struct mc_schema_mark *m = n ? &s->marks[n - 1] : &none;
+    for (uint32_t p = 0; p < s->past_count && view->sources == s->schema.sources; p++) {
+        if (n <= s->pasts[p].mark_count)
+            view->sources = s->pasts[p].sources;
+    }
     view->source_count = m->source_count;
     view->string_count = m->string_count;
     view->value_count = m->value_count;

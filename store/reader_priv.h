@@ -15,12 +15,22 @@ struct mc_schema_mark {
     uint32_t source_count, string_count, value_count, map_count;
 };
 
+/* The sources as they were up to mark_count marks, before the next step named more letters: their
+ * own counts of states, all else of it borrowed from the schema. */
+struct mc_schema_past {
+    uint32_t mark_count;
+    uint32_t source_count;
+    struct mc_source *sources; /* owned */
+};
+
 /* A run's schema as far as the reader has read it. */
 struct mc_run_schema {
     int64_t run_id;
     struct mc_schema schema;
     struct mc_schema_mark *marks; /* owned; by from_ts */
     uint32_t mark_count, mark_room;
+    struct mc_schema_past *pasts; /* owned; by mark_count */
+    uint32_t past_count;
     int damaged; /* a step could not be read: what follows is not known */
 };
 

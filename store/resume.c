@@ -68,7 +68,13 @@ static int map_sources(struct mc_remap *r, struct mc_schema *schema)
         r->source_to[i] = found;
         r->source_count = i + 1;
     }
-    return 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        const struct mc_source *live = &r->live.sources[i];
+        rc = mc_schema_name_states(&schema->sources[r->source_to[i]], live->states,
+                                   live->state_count);
+    }
+    return rc;
 }
 
 static int map_strings(struct mc_remap *r, struct mc_schema *schema)

@@ -53,7 +53,7 @@ void mc_sink_reset(struct mc_sink *s)
     mc_remap_fini(&s->remap);
     s->chunk_open = s->tail_goes_on = s->hole = s->resync = s->resumed = 0;
     s->tail.frame_count = 0;
-    s->stored_sources = 0;
+    s->stored_sources = s->stored_states = 0;
     s->stored_strings = 2; /* those that every schema has */
     s->last_ts = s->committed_ts = INT64_MIN;
     s->step_count = 0;
@@ -156,6 +156,7 @@ static int load_run(struct mc_sink *s, int64_t run_id)
         memset(&schema->schema, 0, sizeof schema->schema);
         s->stored_sources = s->schema.source_count;
         s->stored_strings = s->schema.string_count;
+        s->stored_states = mc_schema_state_count(&s->schema, s->schema.source_count);
         s->last_ts = s->committed_ts = last.last_ts;
     }
     mc_reader_close(r);
@@ -260,10 +261,12 @@ static int put_source(struct mc_sink *s, const struct mc_source *source)
 /* What the file does not know of the schema becomes a row, valid from this frame on. */
 static int put_step(struct mc_sink *s, int64_t from_ts)
 {
-    if (s->schema.source_count <= s->stored_sources && s->schema.string_count <= s->stored_strings)
+    uint32_t states = mc_schema_state_count(&s->schema, s->schema.source_count);
+    if (s->schema.source_count <= s->stored_sources &&
+        s->schema.string_count <= s->stored_strings && states <= s->stored_states)
         return 0;
     struct mc_buf body = {0};
-    mc_schema_step_put(&s->schema, s->stored_sources, s->stored_strings, &body);
+    mc_schema_step_put(&s->schema, s->stored_sources, s->stored_strings, s->stored_states, &body);
     uint64_t sum = mc_schema_step_sum(s->run_id, s->step_count, from_ts, body.bytes, body.count);
     const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(s->step_count), MC_INT(from_ts),
                                     MC_INT(sum), MC_BLOB(&body)};
@@ -275,6 +278,7 @@ static int put_step(struct mc_sink *s, int64_t from_ts)
         rc = put_source(s, &s->schema.sources[i]);
     s->stored_sources = s->schema.source_count;
     s->stored_strings = s->schema.string_count;
+    s->stored_states = states;
     s->step_count++;
     return rc;
 }
@@ -553,7 +557,7 @@ void mc_sink_commit(struct mc_sink *s, struct mc_queued_frame *frames,
                     const struct mc_queued_mark *marks)
 {
     int64_t step_count = s->step_count, tail_id = s->next_tail_id, chunk_id = s->next_chunk_id;
-    uint32_t sources = s->stored_sources, strings = s->stored_strings;
+    uint32_t sources = s->stored_sources, strings = s->stored_strings, states = s->stored_states;
     int rc = commit_all(s, frames, marks);
     s->trouble = rc;
     if (rc == 0) {
@@ -566,5 +570,6 @@ void mc_sink_commit(struct mc_sink *s, struct mc_queued_frame *frames,
     s->next_chunk_id = chunk_id;
     s->stored_sources = sources;
     s->stored_strings = strings;
+    s->stored_states = states;
     mc_sink_drop(s, frames, rc);
 }

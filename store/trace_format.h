@@ -12,7 +12,8 @@
  *   from_ts    the first frame that knows it; checksum: of run_id, step, from_ts (le64), then body
  *   body       source_count, string_count before this step; then n sources, each: kind, slot_count,
  *              slot_bytes, capacity_bytes, flags, name, unit, n states of (letter, name);
- *              then n strings. A text is its length and its bytes.
+ *              then n strings. A text is its length and its bytes. At the end, only when letters
+ *              of earlier sources were named since: n times source_idx, n states of (letter, name)
  *
  * tail         about a second of frames that are not sealed yet; its parts stand in `body` one
  *              after the other. flags of its head tell whether it goes on from the tail before it.

@@ -112,7 +112,7 @@ static void forget_run(struct mc_writer *w)
 {
     w->run_id = 0;
     w->frame_ts = INT64_MIN;
-    w->source_count = w->map_count = 0;
+    w->source_count = w->map_count = w->state_count = 0;
     w->string_count = 0;
     w->resync = 1;
 }
@@ -240,8 +240,10 @@ static struct mc_queued_frame *copy_frame(struct mc_writer *w, const struct mc_f
 {
     struct mc_buf step = {0};
     const struct mc_schema *s = f->schema;
-    if (s->source_count > w->source_count || s->string_count > w->string_count || w->resync)
-        mc_schema_step_put(s, w->source_count, w->string_count ? w->string_count : 2, &step);
+    if (s->source_count > w->source_count || s->string_count > w->string_count || w->resync ||
+        mc_schema_state_count(s, s->source_count) > w->state_count)
+        mc_schema_step_put(s, w->source_count, w->string_count ? w->string_count : 2,
+                           w->state_count, &step);
     size_t bytes = rounded(sizeof(struct mc_queued_frame)) + rounded(step.count) +
                    rounded(s->value_count * sizeof *f->values) +
                    rounded(f->change_count * sizeof *f->changes) +
@@ -290,7 +292,7 @@ static void drop_frame(struct mc_writer *w, int64_t ts)
 static void ask_resync(struct mc_writer *w)
 {
     w->resync = 1;
-    w->source_count = w->string_count = w->map_count = 0;
+    w->source_count = w->string_count = w->map_count = w->state_count = 0;
 }
 
 int mc_writer_frame(struct mc_writer *w, const struct mc_frame *f)
@@ -327,6 +329,7 @@ int mc_writer_frame(struct mc_writer *w, const struct mc_frame *f)
     w->source_count = f->schema->source_count;
     w->string_count = f->schema->string_count;
     w->map_count = f->schema->map_count;
+    w->state_count = mc_schema_state_count(f->schema, f->schema->source_count);
     w->resync = 0;
     return 0;
 }

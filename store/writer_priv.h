@@ -60,9 +60,9 @@ struct mc_sink {
     int64_t run_id;           /* 0: none */
     int64_t start_wall_ns;
     struct mc_schema schema;
-    uint32_t stored_sources, stored_strings; /* that schema_step rows tell of */
-    int64_t step_count;                      /* schema_step rows of the run */
-    struct mc_maps maps;                     /* after the newest frame */
+    uint32_t stored_sources, stored_strings, stored_states; /* that schema_step rows tell of */
+    int64_t step_count;                                     /* schema_step rows of the run */
+    struct mc_maps maps;                                    /* after the newest frame */
     struct mc_map_ops ops;
     struct mc_chunk_writer tail, chunk;
     int chunk_open;   /* the chunk has all frames of the tail rows since its key */
@@ -101,6 +101,7 @@ struct mc_writer {
     /* The caller's alone. */
     int64_t run_id, frame_ts;
     uint32_t source_count, string_count, map_count; /* that the thread has been told of */
+    uint32_t state_count;
     int64_t next_run_id, next_mark_id;
     int resync; /* the next frame carries its maps in full */
     char trouble_copy[256];

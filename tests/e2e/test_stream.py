@@ -122,6 +122,24 @@ def test_events_parameter_is_the_same_too():
         same(take_all(mc.Stream(stream_url(process, span)))[:-1], events, "events=%d" % n)
 
 
+def test_a_schema_that_grows():
+    """Letters named after their slab was first recorded are in the trace, from their frame on."""
+    program = os.path.join(os.path.dirname(PROGRAM), "growing_program.c")
+    process = mc.Record("--", mc.compile_program("growing", program))
+    process.others += process.children()
+    mc.wait_for("the run", lambda: mc.get(process.dash + "/api/runs").json()["runs"])
+    live = take_all(mc.Stream(stream_url(process)))
+    runs = [json.loads(e[1]) for e in live if e[0] == "run"]
+    mc.check(len(runs) >= 4, "the run is told anew at each growth: %d" % len(runs))
+    states = {s["name"]: s["states"] for s in runs[-1]["sources"]}
+    mc.equal(states["first"], {"Q": "quick", "Z": "zany"}, "letters of the first slab")
+    mc.equal(states["second"], {"K": "kilo"}, "letters of the second slab")
+    process.wait()
+    player = replay(process.store)
+    got = take_all(mc.Stream(stream_url(player, "from=%d&speed=max&coalesce=0" % ids(live)[0])))
+    same(got, live, "replay of a schema that grew")
+
+
 def test_documents_are_states():
     store = recorded()
     player = replay(store)
