@@ -14,7 +14,7 @@ from mc import check, equal
 APP = """(import (scheme base) (memcam http))
 (route 'GET "/hello" (lambda (req) (respond 200 "hello")))
 """
-COMMANDS = ("serve", "record", "replay", "query", "runs", "check", "diff", "ls", "repl")
+COMMANDS = ("serve", "record", "replay", "query", "runs", "check", "diff", "export", "ls", "repl")
 
 
 def one_line(err, *words):
