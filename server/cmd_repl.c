@@ -91,6 +91,12 @@ static int is_blank(const struct mc_buf *b)
  * in, decide the exit status. */
 static int talk(struct scm_vm *vm)
 {
+    /* A prompt is no program that begins with import, and would see nothing else from then on: it
+     * begins with a definition. */
+    static const char begin[] = "(define memcam-version \"" MC_VERSION "\")";
+    struct scm_error err;
+    if (scm_eval_text(vm, "repl", begin, sizeof(begin) - 1, NULL, &err) != 0)
+        say_error(&err);
     int is_person = isatty(STDIN_FILENO);
     int status = MC_EXIT_DONE;
     struct mc_buf text = {0};

@@ -79,7 +79,7 @@ static void session_done(struct session *s)
         s->status = MC_EXIT_FAILED;
         if (s->opts->program != NULL)
             mc_say("%s ended (%s) without publishing anything: link it with libmemcam and call "
-                   "mc_tracer_open, see memcam.h",
+                   "mc_tracer_open, and let it write to the folder of $MEMCAM_DIR",
                    s->opts->program[0], s->child_end);
         else
             mc_say("nothing was recorded; memcam ls lists what can be");

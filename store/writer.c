@@ -40,8 +40,10 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
                            "%s: another recorder writes to it; stop that one or name another file",
                            path);
     if (rc < 0)
-        return mc_file_why(rc, why, why_bytes, "%s: can't be locked for writing: %s", path,
-                           strerror(errno));
+        return mc_file_why(rc, why, why_bytes,
+                           "%s: can't be locked for writing: %s; name a file in a folder that "
+                           "is there and that you may write to",
+                           path, strerror(errno));
     sqlite3 *db;
     rc = mc_file_open(path, &db, why, why_bytes);
     if (rc < 0) {

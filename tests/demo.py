@@ -144,6 +144,7 @@ def main():
     # SIGTERM ends it as Ctrl-C does. A shell may have started it in the background, with SIGINT
     # ignored: then only SIGTERM ends it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     status = 3
     try:
         if demo.start():
