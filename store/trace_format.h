@@ -13,6 +13,8 @@
  *   body       source_count, string_count before this step; then n sources, each: kind, slot_count,
  *              slot_bytes, capacity_bytes, flags, name, unit, n states of (letter, name);
  *              then n strings. A text is its length and its bytes.
+ *              Step -1 - n is a copy of step n under its own checksum, read when n is damaged;
+ *              files of before there were copies have none.
  *
  * tail         about a second of frames that are not sealed yet; its parts stand in `body` one
  *              after the other. flags of its head tell whether it goes on from the tail before it.
