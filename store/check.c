@@ -114,6 +114,13 @@ static int check_run(struct check *c, int64_t run_id)
     if (schema->damaged)
         find(c, "run %lld: the schema is damaged after step %u", (long long)run_id,
              schema->mark_count);
+    if (schema->mended)
+        find(c, "run %lld: %u steps of the schema are damaged; their copies are read",
+             (long long)run_id, schema->mended);
+    for (uint32_t i = 0; i < schema->mark_count; i++) {
+        if (mc_reader_step_copy_check(c->reader, run_id, i) == MC_ECORRUPT)
+            find(c, "run %lld: the copy of schema step %u is damaged", (long long)run_id, i);
+    }
     int64_t at = INT64_MIN, seen = INT64_MIN;
     struct mc_maps maps = {0};
     for (;;) {

@@ -25,6 +25,8 @@ static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
     [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                       "WHERE run_id=?1 AND step>=?2 ORDER BY step",
+    [MC_STMT_STEP] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
+                     "WHERE run_id=?1 AND step=?2",
 };
 
 int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **out)
@@ -396,7 +398,7 @@ static int add_past(struct mc_run_schema *s, struct mc_source *before, uint32_t 
 }
 
 /* Read a step's body into the schema. */
-static int take_step(struct mc_run_schema *s, const void *body, size_t body_bytes)
+static int take_body(struct mc_run_schema *s, const void *body, size_t body_bytes)
 {
     uint32_t source_count = s->schema.source_count;
     struct mc_source *before = copy_sources(&s->schema);
@@ -407,6 +409,44 @@ static int take_step(struct mc_run_schema *s, const void *body, size_t body_byte
     return rc < 0 ? rc : kept;
 }
 
+/* Take the step in the row that the statement stands on; `number` is the step or its copy's. A
+ * schema of NULL: only check it. */
+static int take_step(struct mc_run_schema *s, int64_t run_id, sqlite3_stmt *stmt, int64_t number)
+{
+    int64_t from_ts = sqlite3_column_int64(stmt, 1);
+    const void *body = sqlite3_column_blob(stmt, 3);
+    size_t body_bytes = (size_t)sqlite3_column_bytes(stmt, 3);
+    if (sqlite3_column_int64(stmt, 0) != number ||
+        mc_schema_step_sum(run_id, number, from_ts, body, body_bytes) !=
+            (uint64_t)sqlite3_column_int64(stmt, 2))
+        return MC_ECORRUPT;
+    int rc = s ? take_body(s, body, body_bytes) : 0;
+    return rc == 0 && s ? add_mark(s, from_ts) : rc;
+}
+
+/* Read the copy of a step into the schema, or check it. MC_END: there is none. */
+static int read_copy(struct mc_reader *r, int64_t run_id, uint32_t step, struct mc_run_schema *s)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, MC_STMT_STEP, &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, run_id);
+    sqlite3_bind_int64(stmt, 2, -1 - (int64_t)step);
+    int found = sqlite3_step(stmt);
+    if (found == SQLITE_ROW)
+        rc = take_step(s, run_id, stmt, -1 - (int64_t)step);
+    else
+        rc = found == SQLITE_DONE ? MC_END : mc_file_error(r->db, found);
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+int mc_reader_step_copy_check(struct mc_reader *r, int64_t run_id, uint32_t step)
+{
+    return read_copy(r, run_id, step, NULL);
+}
+
 static int read_steps(struct mc_reader *r, struct mc_run_schema *s)
 {
     sqlite3_stmt *stmt;
@@ -415,18 +455,19 @@ static int read_steps(struct mc_reader *r, struct mc_run_schema *s)
         return rc;
     sqlite3_bind_int64(stmt, 1, s->run_id);
     sqlite3_bind_int64(stmt, 2, s->mark_count);
-    int step;
+    int step = SQLITE_DONE;
     while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        int64_t number = sqlite3_column_int64(stmt, 0), from_ts = sqlite3_column_int64(stmt, 1);
-        const void *body = sqlite3_column_blob(stmt, 3);
-        size_t body_bytes = (size_t)sqlite3_column_bytes(stmt, 3);
-        rc = MC_ECORRUPT;
-        if (number == s->mark_count &&
-            mc_schema_step_sum(s->run_id, number, from_ts, body, body_bytes) ==
-                (uint64_t)sqlite3_column_int64(stmt, 2))
-            rc = take_step(s, body, body_bytes);
-        if (rc == 0)
-            rc = add_mark(s, from_ts);
+        int64_t number = sqlite3_column_int64(stmt, 0);
+        rc = number > s->mark_count ? MC_ECORRUPT : 0;
+        if (rc == 0 && number == s->mark_count)
+            rc = take_step(s, s->run_id, stmt, number);
+        /* This step is damaged, or those before it have gone: their copies stand in. */
+        while (rc == MC_ECORRUPT && number >= s->mark_count) {
+            if (read_copy(r, s->run_id, s->mark_count, s) != 0)
+                break;
+            s->mended++;
+            rc = number < s->mark_count ? 0 : MC_ECORRUPT;
+        }
     }
     if (rc == 0)
         rc = mc_file_error(r->db, step);

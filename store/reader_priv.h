@@ -31,7 +31,8 @@ struct mc_run_schema {
     uint32_t mark_count, mark_room;
     struct mc_schema_past *pasts; /* owned; by mark_count */
     uint32_t past_count;
-    int damaged; /* a step could not be read: what follows is not known */
+    uint32_t mended; /* steps that were damaged, and read from their copies */
+    int damaged;     /* a step could not be read: what follows is not known */
 };
 
 enum mc_statement {
@@ -43,6 +44,7 @@ enum mc_statement {
     MC_STMT_TAIL,
     MC_STMT_PART,
     MC_STMT_STEPS,
+    MC_STMT_STEP,
     MC_STMT_COUNT
 };
 
@@ -77,6 +79,8 @@ void mc_reader_end(struct mc_reader *r);
 /* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
  * stays at its place until the reader is closed, though its arrays may move when it grows. */
 int mc_reader_run_schema(struct mc_reader *r, int64_t run_id, struct mc_run_schema **out);
+/* Whether the copy of a schema step is whole: 0, MC_ECORRUPT, MC_END when the file has none. */
+int mc_reader_step_copy_check(struct mc_reader *r, int64_t run_id, uint32_t step);
 /* `view` becomes the schema as of a frame: arrays borrowed from the run's. */
 void mc_run_schema_view(const struct mc_run_schema *s, int64_t ts, struct mc_schema *view);
 

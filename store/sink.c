@@ -224,23 +224,25 @@ int mc_sink_end(struct mc_sink *s, const char *exit)
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-/* Take the schema as the frame has it. */
+/* Take the schema as the frame has it. One that failed half-way fails again when the frame is
+ * passed, which asks for a resync: it must not count as taken. */
 static int take_step(struct mc_sink *s, struct mc_queued_frame *q)
 {
     if (!q->step || q->step_taken)
         return 0;
+    int rc = 0;
     if (s->resumed) {
-        q->step_taken = 1;
-        return mc_remap_step(&s->remap, &s->schema, q->step, q->step_bytes, q->is_first);
+        rc = mc_remap_step(&s->remap, &s->schema, q->step, q->step_bytes, q->is_first);
+    } else {
+        if (q->is_first) {
+            mc_schema_fini(&s->schema);
+            rc = mc_schema_init(&s->schema);
+        }
+        if (rc == 0)
+            rc = mc_schema_step_get(&s->schema, q->step, q->step_bytes);
     }
-    if (q->is_first) {
-        mc_schema_fini(&s->schema);
-        int rc = mc_schema_init(&s->schema);
-        if (rc < 0)
-            return rc;
-    }
-    q->step_taken = 1;
-    return mc_schema_step_get(&s->schema, q->step, q->step_bytes);
+    q->step_taken = rc == 0;
+    return rc;
 }
 
 static int put_source(struct mc_sink *s, const struct mc_source *source)
@@ -267,12 +269,15 @@ static int put_step(struct mc_sink *s, int64_t from_ts)
         return 0;
     struct mc_buf body = {0};
     mc_schema_step_put(&s->schema, s->stored_sources, s->stored_strings, s->stored_states, &body);
-    uint64_t sum = mc_schema_step_sum(s->run_id, s->step_count, from_ts, body.bytes, body.count);
-    const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(s->step_count), MC_INT(from_ts),
-                                    MC_INT(sum), MC_BLOB(&body)};
     int rc = body.failed ? MC_ENOMEM : 0;
-    if (rc == 0)
+    /* Without a step nothing behind it can be read, so there is a copy. */
+    const int64_t steps[] = {s->step_count, -1 - s->step_count};
+    for (int i = 0; rc == 0 && i < 2; i++) {
+        uint64_t sum = mc_schema_step_sum(s->run_id, steps[i], from_ts, body.bytes, body.count);
+        const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(steps[i]), MC_INT(from_ts),
+                                        MC_INT(sum), MC_BLOB(&body)};
         rc = mc_sink_run(s->db, "INSERT INTO schema_step VALUES (?1,?2,?3,?4,?5)", binds, 5);
+    }
     mc_buf_fini(&body);
     for (uint32_t i = s->stored_sources; rc == 0 && i < s->schema.source_count; i++)
         rc = put_source(s, &s->schema.sources[i]);
@@ -304,7 +309,6 @@ static int take_maps(struct mc_sink *s, struct mc_queued_frame *q)
         return 0;
     if (q->is_first)
         mc_maps_fini(&s->maps);
-    q->maps_taken = 1;
     for (uint32_t i = 0; i < s->schema.source_count; i++) {
         const struct mc_source *source = &s->schema.sources[i];
         int rc = source->map_idx == s->maps.count ? mc_maps_add(&s->maps, source) : 0;
@@ -322,6 +326,7 @@ static int take_maps(struct mc_sink *s, struct mc_queued_frame *q)
             return MC_EINVAL;
         set_map(s, &s->maps.maps[s->schema.sources[source].map_idx], from);
     }
+    q->maps_taken = 1;
     return 0;
 }
 

@@ -14,6 +14,8 @@
  *              slot_bytes, capacity_bytes, flags, name, unit, n states of (letter, name);
  *              then n strings. A text is its length and its bytes. At the end, only when letters
  *              of earlier sources were named since: n times source_idx, n states of (letter, name)
+ *              Step -1 - n is a copy of step n under its own checksum, read when n is damaged;
+ *              files of before there were copies have none.
  *
  * tail         about a second of frames that are not sealed yet; its parts stand in `body` one
  *              after the other. flags of its head tell whether it goes on from the tail before it.

@@ -288,6 +288,29 @@ static void flipped_bits(void)
            rounds * 200);
 }
 
+/* A schema step that is gone or changed is read from its copy; without that too, it is told. */
+static void damaged_schema_step(void)
+{
+    static const struct {
+        const char *sql;
+        int frames, findings;
+    } cases[] = {
+        {"UPDATE schema_step SET from_ts=from_ts+1 WHERE step=0", 120, 1},
+        {"DELETE FROM schema_step WHERE step=0", 120, 1},
+        {"UPDATE schema_step SET body=zeroblob(50) WHERE step=-1", 120, 1},
+        {"UPDATE schema_step SET checksum=1 WHERE step IN (0, -1)", 0, -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        trace_write(&trace_busy, 120, 40, 10, 1);
+        char command[600];
+        snprintf(command, sizeof command, "sqlite3 %s '%s'", trace_path, cases[i].sql);
+        CHECK_INT(system(command), 0);
+        CHECK_INT(count_prefix(&trace_busy), cases[i].frames);
+        int64_t found = findings();
+        CHECK(cases[i].findings < 0 ? found > 0 : found == cases[i].findings);
+    }
+}
+
 /* ---- a full disk ---------------------------------------------------------------------------- */
 
 /* Files may not grow past a limit, which SQLite sees as a full disk; then they may again. */
@@ -357,6 +380,7 @@ int main(void)
     RUN(second_writer_is_refused);
     RUN(foreign_files_are_left_alone);
     RUN(flipped_bits);
+    RUN(damaged_schema_step);
     RUN(full_disk);
     trace_remove();
     return CHECK_DONE();
