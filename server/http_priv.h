@@ -134,6 +134,8 @@ int mc_target_parse(struct mc_http_request *r, const char *target, const char **
 /* http_doors.c. 0, or the status to answer; 303 has the location in *detail. */
 int mc_doors_check(struct mc_http_request *r, const char **detail);
 int mc_doors_bind_allowed(const struct sockaddr *address, const struct mc_http_options *o);
+/* Whether an address without port and brackets is of this machine alone. */
+int mc_doors_is_loopback(const char *host);
 int mc_doors_host_allowed(const struct mc_http_options *o, const char *bound_host,
                           const char *authority);
 
@@ -146,7 +148,7 @@ long mc_http_stream_pull(struct mc_http_request *r, uint8_t *buf, size_t room);
 /* The head and the (small) body of a 503 that needs no memory. Static. */
 extern const char mc_shed_body[];
 extern const char mc_shed_h1[];
-/* What a plain HTTP/1.1 request gets on a port that speaks TLS. Static. */
+/* What a plain HTTP/1.1 request gets on a port that refuses clear text. Static. */
 extern const char mc_clear_text_h1[];
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -253,7 +255,7 @@ struct mc_http_server {
     struct mc_shed_conn *shed;         /* owned: MC_SHED_SPARES */
     uint64_t arena_bytes_in_use;
     uint64_t sent_ns;                        /* uv_hrtime when the answers that end now went out */
-    SSL_CTX *ssl_ctx;                        /* owned */
+    SSL_CTX *ssl_ctx;                        /* owned; NULL until it is needed */
     nghttp2_session_callbacks *h2_callbacks; /* owned */
     nghttp2_option *h2_options;              /* owned */
     /* Scratch, used within one call of the loop. */

@@ -75,7 +75,7 @@ static const struct option options[] = {
     {"--handler-timeout", OPTION_TIME, AT(handler_timeout_ns), "TIME", "5s", SECOND / 1000,
      INT64_MAX, MC_FOR_SERVE, "stop a handler that computes for longer; or forever"},
     {"--tls", OPTION_FLAG, AT(tls), NULL, NULL, 0, 0, SERVES,
-     "speak TLS; without --cert it makes a self-signed certificate"},
+     "print https addresses; without --cert it makes a self-signed certificate"},
     {"--cert", OPTION_TEXT, AT(cert), "FILE", NULL, 0, 0, SERVES, "certificate chain, PEM"},
     {"--key", OPTION_TEXT, AT(key), "FILE", NULL, 0, 0, SERVES, "private key, PEM"},
     {"--token-file", OPTION_TEXT, AT(token_file), "FILE", NULL, 0, 0, SERVES,
