@@ -20,6 +20,7 @@
 #define MC_OUT_STARVED_BYTES 4096u          /* the same when tcp_buffers are short */
 #define MC_OUT_ROOM (MC_OUT_BYTES + 20480u) /* and room for one more frame behind */
 #define MC_OUT_BUFFERS 6u                   /* of tcp_buffers that an unsent rest may take */
+#define MC_UNSENT_BYTES 131072              /* in the kernel's queue of a socket, about */
 #define MC_OVERFLOW_MAP_BYTES 262144u       /* malloc would keep what is freed of such sizes */
 #define MC_SWEEP_MS 100u
 #define MC_LINGER_MS 1000u

@@ -1,6 +1,7 @@
 /* http_server.c: a server from open to close: its pools, its listener, its sweep, its end.
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,15 @@ static int first_state(const struct mc_http_server *s)
     return s->o.require_tls ? MC_SLOT_CONNECTING : MC_SLOT_IDLE;
 }
 
+/* The kernel would queue up to 4 MB for a peer that does not read (measured on loopback). */
+static void bound_unsent(const uv_tcp_t *tcp)
+{
+    const int most_bytes = MC_UNSENT_BYTES;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_bytes, sizeof most_bytes);
+}
+
 static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64_t id)
 {
     char peer[64];
@@ -59,6 +69,7 @@ static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64
         mc_conn_close(c, s->str.reset);
         return;
     }
+    bound_unsent(&c->tcp);
     uv_tcp_nodelay(&c->tcp, 1);
     uv_tcp_keepalive(&c->tcp, 1, 60);
     mc_conn_accepted(c);
