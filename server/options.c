@@ -337,8 +337,8 @@ static void complain(const struct mc_command *c, const struct option *o, const c
         mc_say("%s: %s '%s': give a whole number from %lld to %lld", c->name, o->name, value,
                (long long)o->min, (long long)o->max);
     else
-        mc_say("%s: %s '%s': give %s; see memcam %s --help", c->name, o->name, value, want,
-               c->name);
+        mc_say("%s: %s '%s': give %s (%s); see memcam %s --help", c->name, o->name, value, want,
+               o->help, c->name);
 }
 
 static const struct option *option_find(unsigned bit, const char *name, size_t name_bytes)
