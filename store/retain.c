@@ -58,12 +58,11 @@ static int drop_aged(struct mc_sink *s, int64_t now_wall_ns)
         return 0;
     int64_t newest = s->seen_ts > 0 ? s->seen_ts : 0;
     for (int is_tail = 0; is_tail < 2; is_tail++) {
-        const struct mc_bind binds[] = {
-            MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
-            MC_INT(now_wall_ns - s->opts.keep_ns),
-            MC_INT(!is_tail        ? MC_CHUNK_NS
-                   : s->chunk_open ? s->first_tail_id
-                                   : INT64_MAX)};
+        const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
+                                        MC_INT(now_wall_ns - s->opts.keep_ns),
+                                        MC_INT(!is_tail        ? MC_CHUNK_NS
+                                               : s->chunk_open ? s->first_tail_id
+                                                               : INT64_MAX)};
         int64_t id;
         int rc = mc_sink_number(s->db, find[is_tail], binds, 4, 0, &id);
         if (rc < 0 || id)

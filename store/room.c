@@ -1,9 +1,9 @@
 /* room.c: how the bound on a trace is divided between its file, its log and the reserve; and the
  * log's checkpoints.
  *
- * A user sees four files: FILE, -wal, -shm and -lock. Together they stay below max_bytes. Of that the
- * log gets what it may grow to between two checkpoints, with three of the largest commits (one that
- * seals writes the chunk while its tail rows are still there); the file gets the rest.
+ * A user sees four files: FILE, -wal, -shm and -lock. Together they stay below max_bytes. Of that
+ * the log gets what it may grow to between two checkpoints, with three of the largest commits (one
+ * that seals writes the chunk while its tail rows are still there); the file gets the rest.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -67,10 +67,10 @@ void mc_sink_checkpoint(struct mc_sink *s)
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
     if (rc != SQLITE_OK || in_log != moved || (!log_is_long(s) && s->trouble != MC_ENOSPC))
         return;
-    /* All of it is in the file: give its space back, on a full disk to the reserve. Short readers are waited for only when many
-     * of them, one after the other, have kept it from being begun anew. */
-    sqlite3_busy_timeout(s->db,
-                         mc_sink_log_bytes(s) > 4 * s->room.log_bytes ? MC_LOG_WAIT_MS : 0);
+    /* All of it is in the file: give its space back, on a full disk to the reserve. Short readers
+     * are waited for only when many of them, one after the other, have kept it from being begun
+     * anew. */
+    sqlite3_busy_timeout(s->db, mc_sink_log_bytes(s) > 4 * s->room.log_bytes ? MC_LOG_WAIT_MS : 0);
     sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(s->db, MC_BUSY_MS);
 }

@@ -43,9 +43,8 @@ static int find_nearer(struct mc_reader *r, int is_back, int64_t run_id, int64_t
     if (rc < 0)
         return rc;
     rc = find(r, is_back ? MC_STMT_PREV_CHUNK : MC_STMT_NEXT_CHUNK, run_id, ts, &chunk);
-    int tail_rc = rc < 0 ? rc
-                         : find(r, is_back ? MC_STMT_PREV_TAIL : MC_STMT_NEXT_TAIL, run_id, ts,
-                                &tail);
+    int tail_rc =
+        rc < 0 ? rc : find(r, is_back ? MC_STMT_PREV_TAIL : MC_STMT_NEXT_TAIL, run_id, ts, &tail);
     mc_reader_end(r);
     if (tail_rc < 0 || (rc == MC_END && tail_rc == MC_END))
         return tail_rc;

@@ -399,8 +399,7 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
 {
     int rc = 0;
     /* A chunk takes whole tail rows, so the tail ends with it. */
-    if (s->chunk_open &&
-        (q->is_first || takes_over(s, q) || chunk_is_full(s, q->frame.ts))) {
+    if (s->chunk_open && (q->is_first || takes_over(s, q) || chunk_is_full(s, q->frame.ts))) {
         if (s->tail.frame_count)
             rc = put_tail(s);
         if (rc == 0)

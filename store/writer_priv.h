@@ -18,7 +18,7 @@
 #define MC_TAIL_FRAMES 64u         /* frames to a tail row */
 #define MC_COMMIT_NS INT64_C(1000000000)
 #define MC_LOG_STOP_BYTES (INT64_C(48) << 20) /* a reader holds the log: write no more */
-#define MC_LOG_BYTES_MIN (64 << 10)            /* below it there is no checkpoint */
+#define MC_LOG_BYTES_MIN (64 << 10)           /* below it there is no checkpoint */
 #define MC_LOG_WAIT_MS 100                    /* for the readers of a log that has grown */
 #define MC_BUSY_MS 2000                       /* for someone else's lock on the file */
 #define MC_CHUNK_NS INT64_C(60000000000)      /* a chunk that spans so much is sealed... */

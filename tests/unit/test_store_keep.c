@@ -151,8 +151,8 @@ static void small_size_is_kept(int with_reader)
         if (i > 1999 && held_ns(run_id) < least_ns)
             least_ns = held_ns(run_id);
     }
-    printf("     at most %lld of %lld bytes, at least %.1f s\n", (long long)worst,
-           (long long)limit, (double)least_ns / 1e9);
+    printf("     at most %lld of %lld bytes, at least %.1f s\n", (long long)worst, (long long)limit,
+           (double)least_ns / 1e9);
     CHECK(worst < limit + limit / 20);
     CHECK(worst > limit / 2);
     CHECK(least_ns > 10000000000);
