@@ -65,7 +65,8 @@ static void detail_column(const struct mc_event *e, const struct mc_schema *sche
     const char *detail = mc_schema_string(schema, e->detail);
     char text[600];
     if (e->type == MC_EVENT_REQUEST || e->type == MC_EVENT_RESPONSE)
-        snprintf(text, sizeof text, "%s %s", mc_schema_string(schema, e->method), detail);
+        snprintf(text, sizeof text, "%s%s%s", mc_schema_string(schema, e->method),
+                 mc_schema_string(schema, e->method)[0] ? " " : "", detail);
     else if (e->type == MC_EVENT_ACCEPT && e->port)
         snprintf(text, sizeof text, "%s:%u", detail, e->port);
     else if (e->type == MC_EVENT_STATE)
@@ -205,6 +206,12 @@ static void hole_column(struct mc_sql_rows *s, int number, sqlite3_context *cont
 void mc_sql_rows_column(struct mc_sql_rows *s, int column, sqlite3_context *context)
 {
     const struct mc_sql_column *c = &s->table->columns[column];
+    if (s->table->sort == MC_SQL_SAMPLES && c->what == MC_SQL_FIELD) { /* what is asked most */
+        const int64_t *values = s->entries[s->entry - 1].values[column];
+        if (values)
+            put_value(context, values[s->frame_idx]);
+        return;
+    }
     if (c->what == MC_SQL_RUN) {
         sqlite3_result_int64(context, s->run_id);
         return;

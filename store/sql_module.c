@@ -186,7 +186,7 @@ int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take)
         return MC_ENOMEM;
     m->reader = r;
     m->ref_count = 1; /* ours, while we register */
-    int rc = SQLITE_OK;
+    int rc = mc_sql_register_percentile(db);
     for (size_t i = 0; rc == SQLITE_OK && i < mc_sql_table_count; i++) {
         struct entry *e = calloc(1, sizeof *e);
         if (!e) {

@@ -139,12 +139,15 @@ static void add_frame(struct mc_sql_rows *s)
 static int next_due(struct mc_sql_rows *s)
 {
     const struct mc_schema *schema = &s->schema->schema;
+    int64_t ts = s->sums_due ? s->done_second * 1000000000 : 0;
+    if (ts < s->asked.min || ts > s->asked.max)
+        s->sums_due = 0;
     while (s->sums_due && s->sum_at < s->sum_count) {
         uint32_t v = s->sum_at++;
         if (!s->done[v].count ||
             (s->source && strcmp(mc_sql_source_of_value(schema, v)->name, s->source) != 0))
             continue;
-        s->ts = s->frame = s->done_second * 1000000000;
+        s->ts = s->frame = ts;
         s->place = v;
         return 1;
     }

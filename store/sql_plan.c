@@ -285,6 +285,8 @@ static void name_columns(struct plan *p, uint32_t columns)
         sqlite3_str_appendf(p->text, "%s%.*s", before, (int)name_bytes(c), c->name);
         before = ", ";
     }
+    if (!columns)
+        sqlite3_str_appendf(p->text, "%sno column", before);
 }
 
 int mc_sql_plan(const struct mc_sql_table *t, struct mc_reader *r, sqlite3_index_info *info)

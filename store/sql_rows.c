@@ -289,43 +289,35 @@ int mc_sql_rows_restart(struct mc_sql_rows *s, const struct mc_sql_filter *filte
     return 0;
 }
 
-static int next_in_row(struct mc_sql_rows *s)
-{
-    return mc_sql_is_event(s->table) ? mc_sql_next_event(s) : mc_sql_next_sample(s);
-}
-
 static int next_hole(struct mc_sql_rows *s)
 {
-    if ((s->hole_at + 1) * sizeof s->hole > s->holes.count)
-        return MC_END;
-    s->hole = ((const struct mc_gap *)s->holes.bytes)[s->hole_at++];
+    do {
+        if ((s->hole_at + 1) * sizeof s->hole > s->holes.count)
+            return MC_END;
+        s->hole = ((const struct mc_gap *)s->holes.bytes)[s->hole_at++];
+    } while (s->hole.ts < s->asked.min || s->hole.ts > s->asked.max);
     s->ts = s->frame = s->hole.ts;
     s->place = s->hole_at;
     return 0;
 }
 
-static int next_any(struct mc_sql_rows *s)
+int mc_sql_rows_next(struct mc_sql_rows *s)
 {
     switch (s->table->sort) {
+    case MC_SQL_SAMPLES:
+    case MC_SQL_METRICS:
+        return mc_sql_next_sample(s);
+    case MC_SQL_EVENTS:
+    case MC_SQL_GCS:
+        return mc_sql_next_event(s);
     case MC_SQL_CHANGES:
         return mc_sql_next_change(s);
     case MC_SQL_STATES:
         return mc_sql_next_state(s);
     case MC_SQL_SUMMARIES:
         return mc_sql_next_summary(s);
-    case MC_SQL_HOLES:
-        return next_hole(s);
     default:
-        return next_in_row(s);
-    }
-}
-
-int mc_sql_rows_next(struct mc_sql_rows *s)
-{
-    for (;;) {
-        int rc = next_any(s);
-        if (rc || (s->ts >= s->asked.min && s->ts <= s->asked.max))
-            return rc;
+        return next_hole(s);
     }
 }
 

@@ -258,11 +258,11 @@ int mc_sql_load_samples(struct mc_sql_rows *s)
 int mc_sql_next_sample(struct mc_sql_rows *s)
 {
     for (;;) {
-        while (s->row && s->entry < s->entry_count) {
+        while (s->entry < s->entry_count) { /* none without a row */
             const struct mc_sql_entry *e = &s->entries[s->entry++];
             if (e->first_frame > s->frame_idx || (s->filter.bound_count && !row_matches(s, e)))
                 continue;
-            s->place = s->entry;
+            s->place = e->source->value_idx + (e->field > 0 ? (uint64_t)e->field : 0);
             return 0;
         }
         while (!s->row || mc_sql_next_frame(s) == MC_END) {

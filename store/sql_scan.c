@@ -33,7 +33,7 @@ struct mc_sql_scan {
     size_t pass_at;
     struct lane *lanes; /* owned; one, or when merging one for each run */
     size_t lane_count;
-    int64_t given;
+    int64_t left; /* rows that may still be given */
 };
 
 int mc_sql_runs(struct mc_reader *r, const struct mc_sql_span *run_ids, struct mc_buf *out)
@@ -203,7 +203,7 @@ int mc_sql_scan_start(struct mc_sql_scan *s, const struct mc_sql_filter *filter)
     s->source = source;
     s->filter = *filter;
     s->filter.source = source;
-    s->given = 0;
+    s->left = 0;
     s->runs.count = s->passes.count = 0;
     if (filter->ts.min > filter->ts.max || filter->run_id.min > filter->run_id.max)
         return 0;
@@ -218,6 +218,8 @@ int mc_sql_scan_start(struct mc_sql_scan *s, const struct mc_sql_filter *filter)
         rc = start_lane(s, &s->lanes[i], &((const struct pass *)s->passes.bytes)[i]);
         s->pass_at++;
     }
+    if (rc == 0 && pass_count)
+        s->left = filter->row_limit;
     return rc;
 }
 
@@ -275,8 +277,8 @@ static int next_row(struct mc_sql_scan *s, struct mc_sql_rows **out)
 
 int mc_sql_scan_next(struct mc_sql_scan *s, struct mc_sql_rows **out)
 {
-    if (!s->passes.count || s->given == s->filter.row_limit)
+    if (s->left == 0)
         return MC_END;
-    s->given++;
+    s->left--;
     return next_row(s, out);
 }
