@@ -8,7 +8,6 @@ static const struct mc_source *source_of_map(const struct mc_frame *f, uint32_t 
     return &f->schema->sources[f->maps[map_idx].source_idx];
 }
 
-
 static void put_text(sqlite3_context *context, const char *text)
 {
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
@@ -171,8 +170,8 @@ static void state_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
     else if (c->field == 1)
         put_letter(context, m->states[s->slot_at]);
     else if (m->owners)
-        holder_column(s->map_frame->schema, m->owners[s->slot_at], m->conns[s->slot_at], c->field == 2,
-                      context);
+        holder_column(s->map_frame->schema, m->owners[s->slot_at], m->conns[s->slot_at],
+                      c->field == 2, context);
 }
 
 static void summary_column(struct mc_sql_rows *s, const struct mc_sql_column *c,

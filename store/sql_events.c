@@ -60,7 +60,8 @@ static int next_unordered(struct mc_sql_rows *s)
     }
 }
 
-/* ---- in order --------------------------------------------------------------------------------- */
+/* ---- in order ---------------------------------------------------------------------------------
+ */
 
 static int by_ts(const void *a, const void *b)
 {
@@ -79,7 +80,7 @@ static int is_due(const struct mc_sql_rows *s, const struct mc_event *e)
     const struct mc_chunk *c = &s->row->chunk;
     if (!s->filter.ts_desc)
         return e->ts <= s->frame - MC_SQL_LATE_NS;
-    int64_t before = s->frame_idx            ? c->ts[s->frame_idx - 1]
+    int64_t before = s->frame_idx                 ? c->ts[s->frame_idx - 1]
                      : c->info.prev_ts < s->frame ? c->info.prev_ts
                                                   : INT64_MIN;
     return e->ts >= before;

@@ -84,7 +84,7 @@ static void finish(sqlite3_context *context)
 
 int mc_sql_register_percentile(sqlite3 *db)
 {
-    return sqlite3_create_function_v2(
-        db, "percentile", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, NULL, add,
-        finish, NULL);
+    return sqlite3_create_function_v2(db, "percentile", 2,
+                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+                                      NULL, add, finish, NULL);
 }

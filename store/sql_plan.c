@@ -43,7 +43,8 @@ static int is_new(void)
     return sqlite3_libversion_number() >= 3038000;
 }
 
-/* ---- which constraints ------------------------------------------------------------------------ */
+/* ---- which constraints ------------------------------------------------------------------------
+ */
 
 static int is_number(enum mc_sql_what what)
 {
@@ -121,7 +122,8 @@ static void take_constraint(struct plan *p, int i)
     const char *op = pushed(p->t, c);
     int in = is_new() && op && sqlite3_vtab_in(p->info, i, -1);
     /* A list of numbers would be a scan for each. */
-    if (!op || !c->usable || (is_bound(p->t, c->iColumn) && (in || p->bound_count == MC_SQL_BOUNDS_MAX)) ||
+    if (!op || !c->usable ||
+        (is_bound(p->t, c->iColumn) && (in || p->bound_count == MC_SQL_BOUNDS_MAX)) ||
         sqlite3_stricmp(sqlite3_vtab_collation(p->info, i), "BINARY") != 0) {
         p->all_exact = 0;
         return;
@@ -152,7 +154,8 @@ static int has_arguments(const struct mc_sql_table *t, const sqlite3_index_info 
     return seen == 7;
 }
 
-/* ---- which order ------------------------------------------------------------------------------ */
+/* ---- which order ------------------------------------------------------------------------------
+ */
 
 static enum mc_sql_what what_of(const struct mc_sql_table *t, int column)
 {
@@ -223,8 +226,8 @@ static int order_of(const struct plan *p, struct mc_reader *r, const enum mc_sql
         return -1;
     if (source)
         return (ts && !run && !p->run_fixed) || !few_sources(p->t, r) ? -1
-               : run == 1 || p->run_fixed                            ? MC_SQL_BY_RUN_SOURCE
-                                                                     : MC_SQL_BY_SOURCE;
+               : run == 1 || p->run_fixed                             ? MC_SQL_BY_RUN_SOURCE
+                                                                      : MC_SQL_BY_SOURCE;
     if (ts && !run && !p->run_fixed)
         return few_runs(r) ? MC_SQL_BY_TS : -1;
     return MC_SQL_BY_RUN;
@@ -256,14 +259,18 @@ static int plan_order(struct plan *p, struct mc_reader *r)
         return 0;
     for (int i = 0; i < p->info->nOrderBy; i++) {
         const struct mc_sql_column *c = &p->t->columns[p->info->aOrderBy[i].iColumn];
-        sqlite3_str_appendf(p->text, "%s%.*s%s", i ? ", " : p->argc ? " ORDER BY " : "ORDER BY ",
+        sqlite3_str_appendf(p->text, "%s%.*s%s",
+                            i         ? ", "
+                            : p->argc ? " ORDER BY "
+                                      : "ORDER BY ",
                             (int)name_bytes(c), c->name, p->info->aOrderBy[i].desc ? " DESC" : "");
     }
     p->info->orderByConsumed = 1;
     return bits | order << PLAN_ORDER_SHIFT;
 }
 
-/* ---- LIMIT, and the columns ------------------------------------------------------------------- */
+/* ---- LIMIT, and the columns -------------------------------------------------------------------
+ */
 
 /* A limit holds here only when nothing is left for SQLite to drop or to sort, nor to skip. */
 static void plan_limit(struct plan *p, int limit)
@@ -317,7 +324,8 @@ int mc_sql_plan(const struct mc_sql_table *t, struct mc_reader *r, sqlite3_index
     return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* ---- the filter ------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------
+ */
 
 static const struct mc_sql_span nothing = {1, 0};
 
@@ -472,7 +480,8 @@ int mc_sql_plan_filter(const struct mc_sql_table *t, int idx_num, const char *id
             meet(&f.run_id, span_of(op, argv[at]));
             break;
         case MC_SQL_TS:
-            meet(&f.ts, t->sort == MC_SQL_STATES ? span_of_moment(argv[at]) : span_of(op, argv[at]));
+            meet(&f.ts,
+                 t->sort == MC_SQL_STATES ? span_of_moment(argv[at]) : span_of(op, argv[at]));
             break;
         case MC_SQL_SOURCE:
             rc = filter_source(t, &f, argv[at]);

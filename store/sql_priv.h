@@ -1,9 +1,8 @@
 /* sql_priv.h: the tables of DESIGN.md as virtual tables over the rows of a trace.
  *
  * A table is a description (sql_tables.c), an iterator of one of a few sorts (sql_rows.c) and the
- * plumbing that SQLite wants (sql_module.c). sql_plan.c says what is pushed down, sql_scan.c puts the
- * rows of several runs in order.
- * Threads: as the connection's.
+ * plumbing that SQLite wants (sql_module.c). sql_plan.c says what is pushed down, sql_scan.c puts
+ * the rows of several runs in order. Threads: as the connection's.
  */
 #ifndef MC_SQL_PRIV_H
 #define MC_SQL_PRIV_H
@@ -99,7 +98,8 @@ int mc_sql_plan(const struct mc_sql_table *t, struct mc_reader *r, sqlite3_index
 int mc_sql_plan_filter(const struct mc_sql_table *t, int idx_num, const char *idx_str, int argc,
                        sqlite3_value **argv, struct mc_sql_filter *out);
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 /* The rows of one run, in its order of time or against it; filter->run_id is not looked at. */
 struct mc_sql_rows;
@@ -118,8 +118,8 @@ void mc_sql_rows_column(struct mc_sql_rows *rows, int column, sqlite3_context *c
  * several arms of an OR apart by it. */
 int64_t mc_sql_rows_id(const struct mc_sql_rows *rows);
 
-/* How many sources (metrics, where a histogram has several) of a run a table shows; and their names,
- * appended as char * that the caller frees. 0 or MC_ENOMEM. */
+/* How many sources (metrics, where a histogram has several) of a run a table shows; and their
+ * names, appended as char * that the caller frees. 0 or MC_ENOMEM. */
 size_t mc_sql_source_count(const struct mc_sql_table *table, const struct mc_schema *schema);
 int mc_sql_source_names(const struct mc_sql_table *table, const struct mc_schema *schema,
                         struct mc_buf *names);

@@ -25,7 +25,8 @@ static int64_t last_frame_ts(const struct mc_sql_rows *s)
     return mc_sql_is_event(s->table) ? later(s->filter.ts.max, MC_SQL_LATE_NS) : s->filter.ts.max;
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------
+ */
 
 static int find_forward(struct mc_sql_rows *s, struct mc_row_ref *ref)
 {
@@ -61,7 +62,8 @@ static int find_backward(struct mc_sql_rows *s, struct mc_row_ref *ref)
     return mc_row_prev(s->reader, s->run_id, before, ref);
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------
+ */
 
 static void drop_row(struct mc_sql_rows *s)
 {
@@ -84,7 +86,8 @@ static void bound_frames(struct mc_sql_rows *s)
     int64_t from = s->filter.ts.min, to = last_frame_ts(s);
     uint32_t begin = 0, end = c->info.frame_count;
     int desc = s->filter.ts_desc;
-    while (begin < end && (c->ts[begin] < from || (s->has_seen && !desc && c->ts[begin] <= s->seen_ts)))
+    while (begin < end &&
+           (c->ts[begin] < from || (s->has_seen && !desc && c->ts[begin] <= s->seen_ts)))
         begin++;
     if (mc_sql_is_event(s->table)) {
         /* A frame holds what happened since the one before it. */
@@ -176,7 +179,8 @@ int mc_sql_load_row(struct mc_sql_rows *s)
     }
 }
 
-/* ---- one run's rows --------------------------------------------------------------------------- */
+/* ---- one run's rows ---------------------------------------------------------------------------
+ */
 
 static int begin(struct mc_sql_rows *s)
 {
@@ -192,8 +196,8 @@ static int begin(struct mc_sql_rows *s)
         return s->cursor ? 0 : mc_cursor_open(s->reader, s->run_id, &s->cursor);
     case MC_SQL_HOLES:
         s->holes.count = s->hole_at = 0;
-        return mc_reader_holes(s->reader, s->run_id, s->filter.ts.min,
-                               later(s->filter.ts.max, 1), &s->holes);
+        return mc_reader_holes(s->reader, s->run_id, s->filter.ts.min, later(s->filter.ts.max, 1),
+                               &s->holes);
     default:
         return 0;
     }
@@ -336,7 +340,7 @@ static uint64_t mix(uint64_t v)
 
 int64_t mc_sql_rows_id(const struct mc_sql_rows *s)
 {
-    return (int64_t)mix(mix((uint64_t)s->run_id * UINT64_C(0x9e3779b97f4a7c15) ^
-                            (uint64_t)s->frame) +
-                        s->place * UINT64_C(0x9e3779b97f4a7c15));
+    return (int64_t)mix(
+        mix((uint64_t)s->run_id * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)s->frame) +
+        s->place * UINT64_C(0x9e3779b97f4a7c15));
 }

@@ -4,7 +4,8 @@
 
 #include "store/sql_priv.h"
 
-/* Events can stand in a frame this much behind their own time, or behind a frame that was missed. */
+/* Events can stand in a frame this much behind their own time, or behind a frame that was missed.
+ */
 #define MC_SQL_LATE_NS INT64_C(2000000000)
 
 /* A source (or one field of it, in metric_sample) with its decoded columns. */
@@ -12,8 +13,8 @@ struct mc_sql_entry {
     const struct mc_source *source; /* borrowed from the run's schema */
     uint32_t number;                /* within the numbers part */
     uint32_t first_frame;
-    int field;      /* -1: all */
-    int name_bytes; /* of the source's name */
+    int field;                                 /* -1: all */
+    int name_bytes;                            /* of the source's name */
     const int64_t *values[MC_SQL_COLUMNS_MAX]; /* by column; NULL where it was not asked for */
 };
 
@@ -40,8 +41,8 @@ struct mc_sql_rows {
     struct mc_row_ref ref; /* the newest one that was found */
     int64_t seen_ts;       /* of the last frame given, once has_seen */
     int has_seen;
-    struct mc_row *row;                /* owned; NULL: none loaded */
-    struct mc_value_summary *summary;  /* owned; of the row, when there are bounds */
+    struct mc_row *row;               /* owned; NULL: none loaded */
+    struct mc_value_summary *summary; /* owned; of the row, when there are bounds */
     uint32_t summary_count;
     uint32_t frame_begin, frame_end, frame_idx; /* frames left, and the one it stands on */
 

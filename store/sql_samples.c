@@ -36,7 +36,8 @@ size_t mc_sql_source_count(const struct mc_sql_table *t, const struct mc_schema 
 {
     size_t count = 0;
     for (uint32_t i = 0; i < schema->source_count; i++)
-        count += shows(t, schema->sources[i].kind) ? (size_t)field_count(t, &schema->sources[i]) : 0;
+        count +=
+            shows(t, schema->sources[i].kind) ? (size_t)field_count(t, &schema->sources[i]) : 0;
     return count;
 }
 
@@ -71,7 +72,8 @@ static int wanted(const struct mc_sql_rows *s, const struct mc_source *source, i
     return strcmp(s->source, text) == 0;
 }
 
-/* ---- bounds ----------------------------------------------------------------------------------- */
+/* ---- bounds -----------------------------------------------------------------------------------
+ */
 
 static int within(struct mc_sql_span span, int64_t v)
 {
@@ -150,7 +152,8 @@ static int row_matches(const struct mc_sql_rows *s, const struct mc_sql_entry *e
     return 1;
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------
+ */
 
 static int add_entry(struct mc_sql_rows *s, const struct mc_source *source, uint32_t number,
                      int field)
@@ -165,9 +168,13 @@ static int add_entry(struct mc_sql_rows *s, const struct mc_source *source, uint
         s->entries = entries;
         s->entry_room = room;
     }
-    s->entries[s->entry_count++] = (struct mc_sql_entry){
-        source, number, s->row->chunk.numbers[source->kind].sources[number].first_frame,
-        field,  (int)strlen(source->name), {NULL}};
+    s->entries[s->entry_count++] =
+        (struct mc_sql_entry){source,
+                              number,
+                              s->row->chunk.numbers[source->kind].sources[number].first_frame,
+                              field,
+                              (int)strlen(source->name),
+                              {NULL}};
     return 0;
 }
 
@@ -208,7 +215,8 @@ static int decode_column(struct mc_sql_rows *s, struct mc_sql_entry *e, int colu
     }
     if (e->values[column])
         return 0;
-    int rc = mc_numbers_get(&c->numbers[e->source->kind], e->number, (uint32_t)field, *at, s->cells);
+    int rc =
+        mc_numbers_get(&c->numbers[e->source->kind], e->number, (uint32_t)field, *at, s->cells);
     s->reader->counts.columns++;
     e->values[column] = *at;
     *at += c->info.frame_count;
@@ -253,7 +261,8 @@ int mc_sql_load_samples(struct mc_sql_rows *s)
     return rc < 0 ? rc : decode_entries(s);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 int mc_sql_next_sample(struct mc_sql_rows *s)
 {

@@ -26,8 +26,8 @@ struct mc_sql_scan {
     struct mc_reader *reader;         /* borrowed */
     const struct mc_sql_table *table; /* borrowed */
     struct mc_sql_filter filter;
-    char *source;       /* owned; the filter's */
-    struct mc_buf runs; /* int64_t */
+    char *source;        /* owned; the filter's */
+    struct mc_buf runs;  /* int64_t */
     struct mc_buf names; /* char *, owned */
     struct mc_buf passes;
     size_t pass_at;
@@ -93,7 +93,8 @@ void mc_sql_scan_free(struct mc_sql_scan *s)
     free(s);
 }
 
-/* ---- passes ----------------------------------------------------------------------------------- */
+/* ---- passes -----------------------------------------------------------------------------------
+ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -223,7 +224,8 @@ int mc_sql_scan_start(struct mc_sql_scan *s, const struct mc_sql_filter *filter)
     return rc;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 /* The lanes' rows, the earliest (or the latest) first. */
 static int next_merged(struct mc_sql_scan *s, struct mc_sql_rows **out)

@@ -116,8 +116,7 @@ static void plans(void)
         {"SELECT ts FROM pool_sample WHERE pool LIKE 'x%' LIMIT 1", ":READS ts, pool", 0},
         {"SELECT ts FROM pool_sample ORDER BY used", ":READS ts, used", 1},
         {"SELECT ts FROM summary ORDER BY ts DESC", ":READS ts", 1},
-        {"SELECT slot FROM slot_state(1,'tcp_buffers',5)", "run_id=? AND pool=? AND ts=? READS",
-         0},
+        {"SELECT slot FROM slot_state(1,'tcp_buffers',5)", "run_id=? AND pool=? AND ts=? READS", 0},
     };
     struct mc_reader *r;
     struct mc_buf a = {0};
@@ -137,7 +136,8 @@ static void plans(void)
     mc_reader_close(r);
 }
 
-/* ---- what is read ----------------------------------------------------------------------------- */
+/* ---- what is read -----------------------------------------------------------------------------
+ */
 
 static struct mc_read_counts cost_of(const char *sql)
 {
@@ -180,7 +180,8 @@ static void what_is_read(void)
     CHECK_INT(late.pruned, 2);
 }
 
-/* ---- the same answers ------------------------------------------------------------------------- */
+/* ---- the same answers -------------------------------------------------------------------------
+ */
 
 static const char *const tables[] = {"pool_sample", "metric_sample", "event",
                                      "slot_change", "gc_event",      "summary"};
@@ -211,23 +212,24 @@ static void copy_tables(struct mc_reader *r)
 {
     struct mc_buf sql = {0};
     CHECK_INT(sqlite3_open(":memory:", &plain), SQLITE_OK);
-    CHECK_INT(sqlite3_exec(plain,
-                           "CREATE TABLE pool_sample(run_id INTEGER,ts INTEGER,pool TEXT,used "
-                           "INTEGER,free INTEGER,capacity INTEGER,high_water INTEGER,allocs "
-                           "INTEGER,frees INTEGER,overflow INTEGER);"
-                           "CREATE TABLE metric_sample(run_id INTEGER,ts INTEGER,metric TEXT,value "
-                           "INTEGER);"
-                           "CREATE TABLE event(run_id INTEGER,ts INTEGER,type TEXT,conn_id INTEGER,"
-                           "stream_id INTEGER,dur INTEGER,status INTEGER,bytes_in INTEGER,bytes_out "
-                           "INTEGER,detail TEXT);"
-                           "CREATE TABLE slot_change(run_id INTEGER,ts INTEGER,pool TEXT,slot "
-                           "INTEGER,old_state TEXT,new_state TEXT,owner TEXT,conn_id INTEGER);"
-                           "CREATE TABLE gc_event(run_id INTEGER,ts INTEGER,dur INTEGER,heap TEXT,"
-                           "kind TEXT,before_bytes INTEGER,after_bytes INTEGER);"
-                           "CREATE TABLE summary(run_id INTEGER,ts INTEGER,source TEXT,field TEXT,"
-                           "min INTEGER,max INTEGER,mean REAL,last INTEGER);BEGIN",
-                           NULL, NULL, NULL),
-              SQLITE_OK);
+    CHECK_INT(
+        sqlite3_exec(plain,
+                     "CREATE TABLE pool_sample(run_id INTEGER,ts INTEGER,pool TEXT,used "
+                     "INTEGER,free INTEGER,capacity INTEGER,high_water INTEGER,allocs "
+                     "INTEGER,frees INTEGER,overflow INTEGER);"
+                     "CREATE TABLE metric_sample(run_id INTEGER,ts INTEGER,metric TEXT,value "
+                     "INTEGER);"
+                     "CREATE TABLE event(run_id INTEGER,ts INTEGER,type TEXT,conn_id INTEGER,"
+                     "stream_id INTEGER,dur INTEGER,status INTEGER,bytes_in INTEGER,bytes_out "
+                     "INTEGER,detail TEXT);"
+                     "CREATE TABLE slot_change(run_id INTEGER,ts INTEGER,pool TEXT,slot "
+                     "INTEGER,old_state TEXT,new_state TEXT,owner TEXT,conn_id INTEGER);"
+                     "CREATE TABLE gc_event(run_id INTEGER,ts INTEGER,dur INTEGER,heap TEXT,"
+                     "kind TEXT,before_bytes INTEGER,after_bytes INTEGER);"
+                     "CREATE TABLE summary(run_id INTEGER,ts INTEGER,source TEXT,field TEXT,"
+                     "min INTEGER,max INTEGER,mean REAL,last INTEGER);BEGIN",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
     for (size_t i = 0; i < TABLES; i++) {
         char select[80];
         sql.count = 0;
@@ -248,9 +250,20 @@ static uint32_t roll(uint32_t n)
 /* A value to compare with: one of the table's, near it, or an odd one. */
 static const char *value_of(const char *table, const char *column, char text[160])
 {
-    static const char *const odd[] = {
-        "NULL", "-1",   "0",       "'x'",     "''",    "1.5",          "9223372036854775807",
-        "1e300", "'5'", "x'41'", "3e9", "'3000000000'", "-9223372036854775808", "-1e300"};
+    static const char *const odd[] = {"NULL",
+                                      "-1",
+                                      "0",
+                                      "'x'",
+                                      "''",
+                                      "1.5",
+                                      "9223372036854775807",
+                                      "1e300",
+                                      "'5'",
+                                      "x'41'",
+                                      "3e9",
+                                      "'3000000000'",
+                                      "-9223372036854775808",
+                                      "-1e300"};
     if (roll(6) == 0)
         return odd[roll(sizeof odd / sizeof odd[0])];
     struct mc_buf out = {0};
@@ -315,7 +328,9 @@ static void generated(void)
             mc_buf_printf(&sql, " GROUP BY %s ORDER BY %s", columns[t][2], columns[t][2]);
         else
             mc_buf_printf(&sql, " ORDER BY %s%s", order,
-                          order[0] == 't' ? ", run_id" : roll(2) ? " LIMIT 7" : "");
+                          order[0] == 't' ? ", run_id"
+                          : roll(2)       ? " LIMIT 7"
+                                          : "");
         mc_buf_add_char(&sql, 0);
         ask(r, (char *)sql.bytes, &a);
         ask_plain((char *)sql.bytes, &b);
@@ -327,12 +342,14 @@ static void generated(void)
     }
     /* By ts alone, over all runs; joins that ask for one instant after the other. */
     static const char *const fixed[] = {
-        "SELECT ts FROM event ORDER BY ts", "SELECT ts FROM pool_sample ORDER BY ts DESC LIMIT 50",
+        "SELECT ts FROM event ORDER BY ts",
+        "SELECT ts FROM pool_sample ORDER BY ts DESC LIMIT 50",
         "SELECT ts FROM slot_change ORDER BY ts LIMIT 9 OFFSET 1000",
         "SELECT DISTINCT ts FROM metric_sample ORDER BY ts DESC LIMIT 5",
         "SELECT count(*), total(b.used) FROM metric_sample a JOIN pool_sample b ON a.ts=b.ts AND "
         "a.run_id=b.run_id WHERE a.metric='gauge_0'",
-        "SELECT count(*), total(b.conn_id) FROM pool_sample a JOIN event b ON a.run_id=b.run_id AND "
+        "SELECT count(*), total(b.conn_id) FROM pool_sample a JOIN event b ON a.run_id=b.run_id "
+        "AND "
         "b.ts BETWEEN a.ts-50000000 AND a.ts WHERE a.pool='tcp_buffers'",
         "SELECT a.pool, count(b.ts) FROM pool_sample a LEFT JOIN gc_event b ON a.run_id=b.run_id "
         "AND b.ts>a.ts GROUP BY a.pool ORDER BY a.pool"};
