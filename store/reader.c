@@ -25,6 +25,7 @@ static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
     [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                       "WHERE run_id=?1 AND step>=?2 ORDER BY step",
+    [MC_STMT_RUNS] = "SELECT run_id FROM main.run WHERE run_id BETWEEN ?1 AND ?2 ORDER BY run_id",
     [MC_STMT_STEP] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                      "WHERE run_id=?1 AND step=?2",
 };
