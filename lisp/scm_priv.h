@@ -50,6 +50,8 @@
 #define SCM_TYPES(X)                                                                               \
     X(PAIR, 'p', "pair")                                                                           \
     X(FLONUM, 'f', "flonum")                                                                       \
+    X(BIGNUM, 'z', "big integer")                                                                  \
+    X(RATIO, 'j', "fraction")                                                                      \
     X(STRING, 's', "string")                                                                       \
     X(SYMBOL, 'y', "symbol")                                                                       \
     X(VECTOR, 'v', "vector")                                                                       \
@@ -95,15 +97,15 @@ struct scm_cell {
 };
 
 /* What a, b and c are:
- * PAIR car, cdr, positions (own low 32 bits, the car's high) · FLONUM the bits · STRING payload,
- * bytes, characters · SYMBOL payload, bytes, hash · VECTOR items, (inline items) with aux the
- * count · BYTEVECTOR bytes, count · CLOSURE code, one or two captured values, or a pointer to more
- * (small: the count) · CASE items of closures like VECTOR · PRIM struct scm_prim · CONT struct
- * scm_cont · PARAM value, converter · BOX value · GLOBAL value, name, home environment with aux the
- * inline operation · CODE struct scm_code · MACRO rules, scope · ALIAS name, scope · ERROR message,
- * irritants, (kind . where) · RECORD items like VECTOR, the type first · RTD name, field names
- * · PORT struct scm_port · FOREIGN type, object, fini · PROMISE a box of (done . value) · VALUES
- * items like VECTOR · ENV struct scm_env */
+ * PAIR car, cdr, positions (own low 32 bits, the car's high) · FLONUM the bits · BIGNUM, RATIO see
+ * number_priv.h · STRING payload, bytes, characters · SYMBOL payload, bytes, hash · VECTOR items,
+ * (inline items) with aux the count · BYTEVECTOR bytes, count · CLOSURE code, one or two captured
+ * values, or a pointer to more (small: the count) · CASE items of closures like VECTOR · PRIM
+ * struct scm_prim · CONT struct scm_cont · PARAM value, converter · BOX value · GLOBAL value, name,
+ * home environment with aux the inline operation · CODE struct scm_code · MACRO rules, scope ·
+ * ALIAS name, scope · ERROR message, irritants, (kind . where) · RECORD items like VECTOR, the type
+ * first · RTD name, field names · PORT struct scm_port · FOREIGN type, object, fini · PROMISE a box
+ * of (done . value) · VALUES items like VECTOR · ENV struct scm_env */
 
 static inline int scm_is_cell(scm_value v)
 {
@@ -434,7 +436,8 @@ int scm_utf8_get(const char *text, size_t text_bytes, uint32_t *cp); /* bytes ta
 int scm_utf8_valid(const char *text, size_t text_bytes);
 size_t scm_text_offset(scm_value string, size_t char_idx);
 
-/* number.c */
+/* number.c: > 0 a number in *out; 0 it is none; < 0 it is one that can't be: *why, or vm->pending.
+ */
 int scm_number_parse(struct scm_vm *vm, const char *text, size_t text_bytes, int radix,
                      scm_value *out, const char **why);
 void scm_number_print(scm_value v, int radix, struct mc_buf *out);

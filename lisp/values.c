@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/number_priv.h"
 
 scm_value scm_cons(struct scm_vm *vm, scm_value car, scm_value cdr)
 {
@@ -292,8 +292,12 @@ int scm_eqv(scm_value a, scm_value b)
 {
     if (a == b)
         return 1;
-    if (scm_is(a, SCM_T_FLONUM) && scm_is(b, SCM_T_FLONUM))
+    if (scm_is_flonum(a) && scm_is_flonum(b))
         return scm_cell(a)->a == scm_cell(b)->a;
+    if (scm_is_bignum(a) && scm_is_bignum(b))
+        return scm_int_compare(a, b) == 0;
+    if (scm_is_ratio(a) && scm_is_ratio(b))
+        return scm_eqv(scm_cell(a)->a, scm_cell(b)->a) && scm_eqv(scm_cell(a)->b, scm_cell(b)->b);
     return scm_is(a, SCM_T_STRING) && scm_is(b, SCM_T_STRING) && scm_cell(a)->b == 0 &&
            scm_cell(b)->b == 0;
 }
