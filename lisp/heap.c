@@ -174,6 +174,7 @@ void *scm_payload(struct scm_vm *vm, size_t count_bytes)
     void *payload = malloc(count_bytes ? count_bytes : 1);
     if (payload)
         vm->payload_bytes += count_bytes;
+    scm_work(vm, count_bytes / 8);
     return payload;
 }
 

@@ -80,12 +80,6 @@ static uint64_t *temp_limbs(struct scm_vm *vm, size_t count)
     return limbs;
 }
 
-/* Long work counts as so many calls, so that a deadline is looked at in time. */
-static void work(struct scm_vm *vm, size_t limb_steps)
-{
-    vm->fuel -= (int64_t)(limb_steps / 8);
-}
-
 /* ---- looking --------------------------------------------------------------------------------- */
 
 int scm_int_sign(scm_value v)
@@ -170,7 +164,7 @@ scm_value scm_int_mul(struct scm_vm *vm, scm_value a, scm_value b)
     if (!out)
         return SCM_FAILED;
     size_t count = scm_nat_mul(out, x.limbs, x.count, y.limbs, y.count);
-    work(vm, x.count * y.count);
+    scm_work(vm, x.count * y.count);
     scm_value v = make(vm, out, count, x.is_negative ^ y.is_negative);
     scm_arena_release(vm, mark);
     return v;
@@ -200,7 +194,7 @@ static int divide(struct scm_vm *vm, const struct view *x, const struct view *y,
     scm_nat_divide(d->quotient, d->rest, x->count, d->divisor, y->count);
     d->rest_count = scm_nat_trim(d->rest, y->count);
     d->quotient_count = scm_nat_trim(d->quotient, x->count - y->count + 1);
-    work(vm, (x->count - y->count + 1) * y->count);
+    scm_work(vm, (x->count - y->count + 1) * y->count);
     return 0;
 }
 
@@ -285,7 +279,7 @@ scm_value scm_int_gcd(struct scm_vm *vm, scm_value a, scm_value b)
     memcpy(out, x.limbs, x.count * sizeof *out);
     memcpy(out + room, y.limbs, y.count * sizeof *out);
     size_t count = scm_nat_gcd(out, x.count, out + room, y.count, out + 2 * room);
-    work(vm, x.count * y.count * 8);
+    scm_work(vm, x.count * y.count * 8);
     scm_value v = make(vm, out, count, 0);
     scm_arena_release(vm, mark);
     return v;
@@ -425,7 +419,7 @@ scm_value scm_int_parse(struct scm_vm *vm, const char *digits, size_t count, int
             factor *= (uint64_t)radix;
         }
         limbs = scm_nat_mul_small(out, limbs, factor, part);
-        work(vm, limbs);
+        scm_work(vm, limbs);
     }
     scm_value v = make(vm, out, limbs, is_negative);
     scm_arena_release(vm, mark);

@@ -501,7 +501,17 @@ scm_value scm_wrong_index(struct scm_vm *vm, const char *who, scm_value idx, siz
 scm_value scm_arith(struct scm_vm *vm, int op, scm_value a, scm_value b);
 scm_value scm_compare(struct scm_vm *vm, int op, scm_value a, scm_value b);
 
+/* A primitive has done this much (cells walked, words copied): long ones count as so many calls, so
+ * that the clock is looked at in time. */
+static inline void scm_work(struct scm_vm *vm, size_t steps)
+{
+    vm->fuel -= (int64_t)(steps / 16);
+}
+
 /* execute.c */
+/* Is the deadline past? For what may take long within one primitive: asks the clock only when
+ * scm_work has used up what was left until the next look. */
+int scm_is_late(const struct scm_vm *vm);
 enum scm_outcome { SCM_DONE, SCM_ABORTED, SCM_ESCAPING };
 /* Call vm->acc with the argc values on top of the stack (a frame lies below them), or go on by
  * raising vm->pending. */

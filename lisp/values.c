@@ -358,7 +358,7 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
 {
     scm_value *base = vm->sp;
     struct seen seen = {NULL, 0, 0};
-    size_t steps = 0;
+    size_t walked = 0; /* items looked at */
     int same = 1;
     *vm->sp++ = a;
     *vm->sp++ = b;
@@ -371,9 +371,10 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
                 same = leaf;
                 break;
             }
-            if (++steps > 100000 && seen_before(&seen, a, b))
+            if (walked > 100000 && seen_before(&seen, a, b))
                 break;
             size_t count = scm_is_pair(a) ? 1 : scm_count(a);
+            walked += count + 1;
             if (scm_stack_room(vm, count * 2 + 16)) {
                 same = 0; /* deeper than memory allows: not known to be equal */
                 break;
@@ -393,6 +394,7 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
     }
     vm->sp = base;
     free(seen.table);
+    scm_work(vm, walked);
     return same;
 }
 
