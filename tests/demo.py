@@ -2,8 +2,9 @@
 """demo.py: `memcam serve` on tests/demo/app.scm under load, with an incident in it.
 
 Waves of h2load go over the app's routes; after some 40 seconds many slow requests at once exhaust
-the pool of request arenas: for a few seconds the app answers 503. A mark "incident" is set where it
-begins. Then all of it again, until Ctrl-C or --seconds. Everything that is stopped was started here.
+the pool of request arenas: for a few seconds the app answers 503. A mark "incident" is set where
+the pool has run out. Then all of it again, until Ctrl-C or --seconds. Everything that is stopped
+was started here.
 
 What is in use (a port, the trace of another demo) is left alone: the next free one is taken.
 """
@@ -113,12 +114,18 @@ class Demo:
         with urllib.request.urlopen(self.dashboard + path, timeout=5) as answer:
             return json.load(answer)
 
-    def mark(self, label):
-        """Set a mark at the newest frame of the live run; a demo goes on without it."""
+    def mark(self, label, pool, seconds):
+        """Set a mark where `pool` has no slot left, when that comes within `seconds`; a demo goes on
+        without it."""
         try:
-            live = [r for r in self.get("/api/runs")["runs"] if r.get("live")][-1]
-            now = self.get("/api/runs/%s/state" % live["run"])["ts"]
-            self.post("/api/runs/%s/marks" % live["run"], {"ts": now, "dur": 0, "label": label})
+            live = [r for r in self.get("/api/runs")["runs"] if r.get("live")][-1]["run"]
+            end = time.monotonic() + seconds
+            state = self.get("/api/runs/%s/state" % live)
+            while (state["pools"][pool]["used"] < state["pools"][pool]["capacity"] and
+                   time.monotonic() < end and not self.is_over()):
+                time.sleep(0.1)
+                state = self.get("/api/runs/%s/state" % live)
+            self.post("/api/runs/%s/marks" % live, {"ts": state["ts"], "dur": 0, "label": label})
         except (OSError, ValueError, LookupError) as error:
             print("demo: the mark %r could not be set: %s" % (label, error), file=sys.stderr)
 
@@ -144,12 +151,14 @@ class Demo:
         return (self.server.poll() is not None or
                 (self.deadline is not None and time.monotonic() >= self.deadline))
 
-    def wave(self, seconds, loads):
+    def wave(self, seconds, loads, mark=None):
         if self.is_over():
             return
+        end = time.monotonic() + seconds
         for route, connections, streams, rate in loads:
             self.load(route, connections, streams, rate, seconds)
-        end = time.monotonic() + seconds
+        if mark:
+            self.mark(*mark, seconds / 2)
         while time.monotonic() < end and not self.is_over():
             time.sleep(0.1)
         self.stop_loads()
@@ -162,8 +171,7 @@ class Demo:
                 break
             print("demo: the incident: more slow requests at once than there are request arenas",
                   flush=True)
-            self.mark("incident")
-            self.wave(INCIDENT[0], INCIDENT[1])
+            self.wave(*INCIDENT, mark=("incident", "request_arenas"))
             self.wave(4, [("/hello", 2, 2, 20)])
             try:  # the leak is mended, so that the demo can go on for hours
                 request = urllib.request.Request(self.app + "/leak", method="DELETE")
