@@ -53,11 +53,6 @@ static scm_value too_early(struct scm_vm *vm, scm_value name)
     return scm_fail(vm, "%.*s: used before its definition", (int)(count < 200 ? count : 200), text);
 }
 
-int scm_is_late(const struct scm_vm *vm)
-{
-    return vm->fuel < 0 && vm->deadline_ns && scm_now_ns() >= vm->deadline_ns;
-}
-
 /* Once in a while: is it time to stop? 0 to go on, -1 with vm->pending, -2 to end the run. */
 static int tick(struct scm_vm *vm)
 {

@@ -371,12 +371,12 @@ double scm_int_quotient_to_double(scm_value num, scm_value den)
     int64_t up =
         66 + (int64_t)scm_nat_bits(y.limbs, y.count) - (int64_t)scm_nat_bits(x.limbs, x.count);
     size_t room = x.count + y.count + (size_t)llabs(up) / 64 + 3;
-    uint64_t *a = malloc(3 * room * sizeof *a), *b = a + room;
+    uint64_t *a = malloc(3 * room * sizeof *a);
     if (!a)
         return NAN;
+    uint64_t *b = a + room, *quotient = b + room;
     size_t a_count = scm_nat_shift_left(a, x.limbs, x.count, up > 0 ? (size_t)up : 0);
     size_t b_count = scm_nat_shift_left(b, y.limbs, y.count, up < 0 ? (size_t)-up : 0);
-    uint64_t *quotient = b + room;
     scm_nat_divide(quotient, a, a_count, b, b_count);
     size_t count = scm_nat_trim(quotient, a_count - b_count + 1);
     double q = scm_nat_to_double(quotient, count, -up, scm_nat_trim(a, b_count) > 0);

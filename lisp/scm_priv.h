@@ -487,6 +487,9 @@ int scm_run_call(struct scm_vm *vm, scm_value proc, int argc, const scm_value *a
                  struct scm_error *err);
 scm_value scm_fail_kind(struct scm_vm *vm, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Is the deadline past? For what may take long within one primitive: asks the clock only when
+ * scm_work has used up what was left until the next look. */
+int scm_is_late(const struct scm_vm *vm);
 /* Leave the primitive with vm->pending; only inside a run. */
 void scm_throw(struct scm_vm *vm) __attribute__((noreturn));
 void scm_locate(struct scm_vm *vm, char *buf, size_t buf_bytes);
@@ -509,9 +512,6 @@ static inline void scm_work(struct scm_vm *vm, size_t steps)
 }
 
 /* execute.c */
-/* Is the deadline past? For what may take long within one primitive: asks the clock only when
- * scm_work has used up what was left until the next look. */
-int scm_is_late(const struct scm_vm *vm);
 enum scm_outcome { SCM_DONE, SCM_ABORTED, SCM_ESCAPING };
 /* Call vm->acc with the argc values on top of the stack (a frame lies below them), or go on by
  * raising vm->pending. */
