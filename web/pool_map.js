@@ -22,6 +22,8 @@ export class PoolMap {
     this.dirty = new Uint8Array(this.pageCount).fill(1);
     this.fading = new Uint8Array(this.pageCount);
     this.anyFading = false;
+    /** how often a page's letters changed, for who compares */
+    this.changes = new Uint32Array(this.pageCount);
     this.counts = new Uint32Array(128);
     this.counts[FREE] = slotCount;
   }
@@ -59,6 +61,7 @@ export class PoolMap {
     }
     if (changed > 0) {
       this.dirty[page] = 1;
+      this.changes[page] += 1;
       if (flash) {
         this.fading[page] = 1;
         this.anyFading = true;

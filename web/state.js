@@ -24,6 +24,7 @@ export const HEAT_ROWS = 24;
 /** @typedef {'live' | 'play' | 'pause'} Mode */
 /** @typedef {{mark_id: number, ts: number, dur: number, label: string, author: string}} Mark */
 /** @typedef {{ts: number, dur: number, reason: string, lost: number}} Gap */
+/** @typedef {{run: string, align: import('./align.js').AlignKind, label: string, offset_ns: number}} Compare label: of the mark; offset_ns: B's moment less A's, when the alignment is a moment */
 
 export class State {
   constructor() {
@@ -79,6 +80,8 @@ export class State {
     this.pick = {};
     this.filter = '';
     this.tab = 'warnings';
+    /** @type {Compare | null} the run beside this one, if any */
+    this.compare = null;
     /** @type {any[] | null} rows about what is picked */
     this.pickRows = null;
     this.pickNote = '';
@@ -132,7 +135,7 @@ export class State {
     this.changed('runs');
   }
 
-  /** Show another run: nothing of the last one stays. @param {string} runKey */
+  /** Show another run: nothing of the last one stays. @param {string | null} runKey null: none */
   openRun(runKey) {
     this.runKey = runKey;
     this.run = null;
@@ -320,7 +323,7 @@ export class State {
     this.changed('doc');
   }
 
-  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab'>>} place */
+  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab' | 'compare'>>} place */
   setPlace(place) {
     Object.assign(this, place);
     this.changed('place');
