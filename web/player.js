@@ -13,6 +13,9 @@ const CONTEXT_NS = 60e9;
 const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
+/** at such speeds a batch is of seconds, and nobody reads its events */
+const FAST = 25;
+const EVENTS_WHEN_FAST = 200;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -80,7 +83,13 @@ export class Player {
   /** @param {number} ts */
   playFrom(ts) {
     this.followLive = false;
-    this.open('play', { from: ts, speed: this.state.speed });
+    this.open('play', this.query(ts));
+  }
+
+  /** What to ask for to play from a moment on. @param {number} from */
+  query(from) {
+    const { speed } = this.state;
+    return { from, speed, events: speed === 'max' || Math.abs(speed) >= FAST ? EVENTS_WHEN_FAST : undefined };
   }
 
   play() {
@@ -153,7 +162,7 @@ export class Player {
       } else {
         const last = state.doc ? state.ts : undefined;
         if (mode === 'live') this.open('live', { last_event_id: last });
-        else this.open('play', { from: state.ts, speed: state.speed });
+        else this.open('play', this.query(state.ts));
       }
     }, wait);
   }

@@ -7,7 +7,7 @@
 // connections that a browser gives an HTTP/1.1 server the two runs take two, three at times.
 
 import { inB, curveOf } from './align.js';
-import { getOfRun, postQuery, runUrl } from './api.js';
+import { getOfRun, runUrl } from './api.js';
 import { askHistory } from './context.js';
 import { openStream } from './stream.js';
 
@@ -20,11 +20,25 @@ const SETTLE_MS = 1200;
 const ASK_EVERY_MS = 100;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const CURVE_PX = 4000;
+const EVENT_PAGES = 10;
+const EVENTS_A_PAGE = 5000;
 /** a jump in time so far that what was before it is no longer of use */
 const FAR_NS = 5e9;
 
 /** @typedef {import('./state.js').State} State */
 /** @typedef {{ts: number, data: any, whole: boolean}} Waiting a keyframe, or a delta */
+
+/** When a run's first request came; undefined: none among its first events. @param {any} run @returns {Promise<number | undefined>} */
+async function firstRequest(run) {
+  let from = 0;
+  for (let page = 0; page < EVENT_PAGES; page += 1) {
+    const { events, truncated } = await getOfRun(run.run, 'events', { from, limit: EVENTS_A_PAGE });
+    const found = events.find((/** @type {any} */ event) => event.type === 'request');
+    if (found || !truncated) return found?.ts;
+    from = events.at(-1).ts + 1;
+  }
+  return undefined;
+}
 
 export class Second {
   /** @param {State} first A's @param {State} state B's @param {(message: string) => void} say */
@@ -122,7 +136,7 @@ export class Second {
       return { offset_ns: b.ts - a.ts, curve: null };
     }
     if (wanted.align === 'first') {
-      const [a, b] = await Promise.all(both.map(async (run) => (await postQuery(`SELECT ts FROM event WHERE run_id = ${Number(run.run_id)} AND type = 'request' ORDER BY ts LIMIT 1`, 1, run.file)).rows[0]?.[0]));
+      const [a, b] = await Promise.all(both.map((run) => firstRequest(run)));
       if (typeof a !== 'number' || typeof b !== 'number') throw new Error(`Run ${typeof a === 'number' ? both[1].run : both[0].run} has no request`);
       return { offset_ns: b - a, curve: null };
     }
@@ -186,6 +200,7 @@ export class Second {
     }
     if (offset === 0 || !state.entry) return {};
     const from = Math.max(first.entry.first_ts ?? 0, (state.entry.first_ts ?? 0) - offset);
+    if (from >= first.endTs || from + offset >= state.endTs) return {};
     return { from_a: String(Math.round(from)), from_b: String(Math.round(from + offset)) };
   }
 

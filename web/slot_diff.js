@@ -44,12 +44,10 @@ export class SlotDiff {
       const inA = slot < ofA.length && ofA[slot] !== FREE;
       const inB = slot < ofB.length && ofB[slot] !== FREE;
       const letter = inA ? (inB ? BOTH : ONLY_A) : inB ? ONLY_B : FREE;
-      const old = map.states[slot];
-      if (letter === old) continue;
+      if (letter === map.states[slot]) continue;
       map.states[slot] = letter;
-      map.counts[old] -= 1;
-      map.counts[letter] += 1;
       map.dirty[page] = 1;
+      map.uncounted = true;
     }
   }
 }

@@ -18,6 +18,8 @@ const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
 const MAX_SLOTS = 1 << 24;
 const ARENAS_KEPT = 400;
+/** a delta of more than this, as at high speeds, changes so much that lighting it up tells nothing */
+const FLASH_NS = 1.5e9;
 export const HEAT_SECONDS = 120;
 export const HEAT_ROWS = 24;
 
@@ -189,8 +191,9 @@ export class State {
   delta(patch) {
     if (!this.doc) return;
     const backwards = patch.ts <= this.doc.ts;
+    const span_ns = Math.abs(patch.ts - this.doc.ts);
     this.doc = mergePatch(this.doc, patch);
-    if (patch.pools) this.takePools(patch.pools, true);
+    if (patch.pools) this.takePools(patch.pools, span_ns < FLASH_NS);
     if (backwards) this.history.truncate(patch.ts);
     this.arrived();
   }
