@@ -13,10 +13,12 @@ import { openStream } from './stream.js';
 
 const QUEUE_MOST = 400;
 const QUEUE_LOW = 50;
-/** how far ahead of A the stream of B runs, in time as it passes for who looks */
+/** how far ahead of A the stream of B runs, in time as it passes for who looks, once it has begun */
 const LEAD_MS = 300;
-/** a stream that is younger may be late */
+/** a stream that has been heard of for a shorter time may be late; one that is silent for so long is given up */
 const SETTLE_MS = 1200;
+const SILENT_MS = 10000;
+const LATENCY_MOST_MS = 5000;
 const ASK_EVERY_MS = 100;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const CURVE_PX = 4000;
@@ -49,13 +51,15 @@ export class Second {
     /** @type {import('./align.js').Alignment} */
     this.alignment = { offset_ns: 0, curve: null };
     this.close = () => {};
-    /** @type {{speed: number, openedMs: number, ended: boolean, shown: boolean} | null} shown: deltas to come stand on its frames */
+    /** @type {{speed: number, openedMs: number, heardMs: number, ended: boolean, shown: boolean} | null} shown: deltas to come stand on its frames */
     this.stream = null;
     /** @type {Waiting[]} */
     this.queue = [];
     this.asking = false;
     this.askedMs = 0;
     this.askedAim = NaN;
+    /** from asking for a stream to its first frame */
+    this.latencyMs = 0;
     this.attempt = 0;
     this.retryMs = 0;
     this.seededFor = NaN;
@@ -227,7 +231,7 @@ export class Second {
 
   /** @param {number} at @param {number} speed @param {number} nowMs @param {number} end B's */
   play(at, speed, nowMs, end) {
-    const leadNs = LEAD_MS * 1e6 * speed;
+    const leadNs = (LEAD_MS + this.latencyMs) * 1e6 * speed;
     if (this.stream && this.isAstray(at, speed, leadNs, nowMs)) this.rest();
     if (!this.stream) {
       if (nowMs < this.retryMs) return;
@@ -249,7 +253,8 @@ export class Second {
     const tolerance = Math.abs(leadNs) * 3 + this.state.intervalNs * 3;
     const head = this.queue[0];
     if (head && Math.abs(head.ts - at) > tolerance) return true;
-    if (nowMs - stream.openedMs < SETTLE_MS || this.atTheEnd(speed)) return false;
+    const young = Number.isNaN(stream.heardMs) ? nowMs - stream.openedMs < SILENT_MS : nowMs - stream.heardMs < SETTLE_MS;
+    if (young || this.atTheEnd(speed)) return false;
     return !head && Math.abs(at - this.state.ts) > tolerance && !this.state.gaps.some((gap) => gap.ts <= at && at <= gap.ts + gap.dur + this.state.intervalNs);
   }
 
@@ -264,7 +269,7 @@ export class Second {
     const waiting = this.queue;
     this.rest();
     if (keep) this.queue = waiting;
-    const stream = { speed, openedMs: nowMs, ended: false, shown: keep };
+    const stream = { speed, openedMs: nowMs, heardMs: NaN, ended: false, shown: keep };
     this.stream = stream;
     this.close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { ...query, events: 0 }), (name, data) => this.take(stream, name, data), {
       opened: () => {
@@ -285,13 +290,14 @@ export class Second {
     setTimeout(() => this.wake(), wait);
   }
 
-  /** @param {{ended: boolean}} stream @param {import('./stream.js').StreamEvent} name @param {any} data */
+  /** @param {NonNullable<Second['stream']>} stream @param {import('./stream.js').StreamEvent} name @param {any} data */
   take(stream, name, data) {
     const { state } = this;
     switch (name) {
       case 'run': state.setRun(data); break;
       case 'keyframe':
       case 'delta':
+        if (Number.isNaN(stream.heardMs)) this.heard(stream);
         this.queue.push({ ts: data.ts, data, whole: name === 'keyframe' });
         if (this.queue.length >= QUEUE_MOST) {
           this.close();
@@ -303,6 +309,12 @@ export class Second {
       case 'end': stream.ended = true; break;
       default:
     }
+  }
+
+  /** The first frame of a stream: the next one knows how long that takes. @param {NonNullable<Second['stream']>} stream */
+  heard(stream) {
+    stream.heardMs = performance.now();
+    this.latencyMs = Math.min(LATENCY_MOST_MS, stream.heardMs - stream.openedMs);
   }
 
   /** Show the frames whose time has come. @param {number} at @param {boolean} forward */
