@@ -227,21 +227,21 @@ static void process_values(struct mc_sampler *s, int64_t ts, int64_t *v)
         *stalled = silent;
 }
 
-/* The recorder's own times are kept in whole microseconds: what is finer is noise, and would be a
- * third of the bytes of an idle program's trace. */
-static int64_t whole_us(int64_t ns)
+/* The recorder's own times are kept no finer than they tell something: noise would be a third of
+ * the bytes of an idle program's trace. */
+static int64_t rounded(int64_t ns, int64_t unit_ns)
 {
-    return ns < 0 ? 0 : ns - ns % 1000;
+    return ns < 0 ? 0 : ns - ns % unit_ns;
 }
 
 static void recorder_values(struct mc_sampler *s, int64_t late_ns, int64_t *v)
 {
     struct timespec cpu;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    v[MC_FIELD(RECORDER, CPU)] = whole_us((int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec);
+    v[MC_FIELD(RECORDER, CPU)] = rounded((int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec, 10000);
     v[MC_FIELD(RECORDER, RSS)] = mc_procfs_own_rss(&s->procfs);
-    v[MC_FIELD(RECORDER, TICK)] = whole_us(s->tick_cost_ns);
-    v[MC_FIELD(RECORDER, LATE)] = whole_us(late_ns);
+    v[MC_FIELD(RECORDER, TICK)] = rounded(s->tick_cost_ns, 1000);
+    v[MC_FIELD(RECORDER, LATE)] = rounded(late_ns, 10000);
     v[MC_FIELD(RECORDER, EVENTS)] = s->events_sent;
     v[MC_FIELD(RECORDER, LOST)] = s->events_lost;
 }
