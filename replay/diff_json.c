@@ -11,9 +11,10 @@
  *                   events_lost, damaged}]}
  *   measures        ranked, each {measure: "slab/tcp_buffers/used", stat, unit, direction
  *                   (1: more is worse, -1: less is, 0: neither), a, b, delta, pct (null: side A
- *                   has nothing to take it of), low, high (95 % of delta), p, adjusted_p (tested
- *                   ones), verdict ("worse", "better", "same", "cannot tell"), changed, why,
- *                   at: {a, b} (the moment to look at), since: {a, b}}
+ *                   has nothing to take it of), low, high (95 % of delta), of tested ones p,
+ *                   adjusted_p (Benjamini and Hochberg), family_p (Westfall and Young), verdict
+ *                   ("worse", "better", "same", "cannot tell"), changed, why, at: {a, b} (the
+ *                   moment to look at), since: {a, b}}
  *   leaks           each {side, source, unit, per_hour, per_hour_low, per_hour_high,
  *                   per_1000_requests, floor_first, floor_last, capacity, full_in_hours, since,
  *                   route, route_share, route_per_request, runs, is_new, text}
@@ -127,6 +128,7 @@ static void add_row(struct mc_buf *out, const struct mc_diff_row *row)
     if (row->is_tested) {
         add_number(out, "p", row->p);
         add_number(out, "adjusted_p", row->adjusted_p);
+        add_number(out, "family_p", row->family_p);
     }
     add_text(out, "verdict", mc_verdict_name(row->verdict));
     add_flag(out, "changed", row->changed);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replay/diff_priv.h"
+#include "replay/permutation.h"
 
 static void note_run(struct mc_diff *d, const struct mc_run_measures *m)
 {
