@@ -193,43 +193,6 @@ static int by_rank(const void *a, const void *b)
     return same_measure(x->like, y->like);
 }
 
-/* ---- leaks
- * --------------------------------------------------------------------------------------- */
-
-static struct mc_diff_leak *known_leak(struct mc_diff *d, size_t side, const char *source)
-{
-    for (size_t i = 0; i < d->leak_count; i++)
-        if (d->leaks[i].side == side && strcmp(d->leaks[i].leak->source, source) == 0)
-            return &d->leaks[i];
-    return NULL;
-}
-
-static int collect_leaks(struct mc_diff *d)
-{
-    size_t most = 1;
-    for (size_t s = 0; s < 2; s++)
-        for (size_t i = 0; i < d->sides[s].run_count; i++)
-            most += d->sides[s].runs[i].leak_count;
-    d->leaks = calloc(most, sizeof *d->leaks);
-    if (!d->leaks)
-        return MC_ENOMEM;
-    for (size_t s = 0; s < 2; s++) {
-        for (size_t i = 0; i < d->sides[s].run_count; i++) {
-            const struct mc_run_measures *m = &d->sides[s].runs[i];
-            for (size_t k = 0; k < m->leak_count; k++) {
-                struct mc_diff_leak *known = known_leak(d, s, m->leaks[k].source);
-                if (known)
-                    known->runs++;
-                else
-                    d->leaks[d->leak_count++] = (struct mc_diff_leak){&m->leaks[k], s, i, 1, 0};
-            }
-        }
-    }
-    for (size_t i = 0; i < d->leak_count; i++)
-        d->leaks[i].is_new = !known_leak(d, 1 - d->leaks[i].side, d->leaks[i].leak->source);
-    return 0;
-}
-
 /* ---- the whole
  * ------------------------------------------------------------------------------------ */
 
@@ -245,7 +208,7 @@ int mc_diff_make(const struct mc_diff_side *a, const struct mc_diff_side *b,
     if (rc == 0 && !d.row_count)
         rc = MC_EINVAL;
     if (rc == 0)
-        rc = collect_leaks(&d);
+        rc = mc_diff_collect_leaks(&d);
     if (rc) {
         mc_diff_fini(&d);
         return rc;

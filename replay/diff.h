@@ -56,9 +56,11 @@ struct mc_diff_side {
 
 struct mc_diff_leak {
     const struct mc_leak *leak; /* borrowed */
-    size_t side, run_idx;       /* the side's run that it was found in first */
+    size_t side, run_idx;       /* the side's run that it was found in */
     size_t runs;                /* of the side: it was found in so many */
     int is_new;                 /* the other side has none in that place */
+    const char *suspect;        /* borrowed; the one route that only this side serves, or NULL */
+    int suspect_bytes;          /* its length */
 };
 
 struct mc_diff {

@@ -17,11 +17,13 @@
  *                   moment to look at), since: {a, b}}
  *   leaks           each {side, source, unit, per_hour, per_hour_low, per_hour_high,
  *                   per_1000_requests, floor_first, floor_last, capacity, full_in_hours, since,
- *                   route, route_share, route_per_request, runs, is_new, text}
+ *                   route, route_share, route_per_request (by regression), suspect (the one
+ *                   route that only this side serves, when none was found), runs, is_new, text}
  *   conditions      of --fail-on, each {condition, outcome: "holds", "no", "cannot tell", measure}
  *   notes           texts: what limits the answer
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "replay/diff_priv.h"
@@ -158,6 +160,9 @@ static void add_leak(struct mc_buf *out, const struct mc_diff *d, const struct m
     add_text(out, "route", leak->route);
     add_number(out, "route_share", leak->route ? leak->route_share : NAN);
     add_number(out, "route_per_request", leak->route ? leak->route_per_request : NAN);
+    char suspect[256];
+    snprintf(suspect, sizeof suspect, "%.*s", l->suspect_bytes, l->suspect ? l->suspect : "");
+    add_text(out, "suspect", l->suspect ? suspect : NULL);
     add_number(out, "runs", (double)l->runs);
     add_flag(out, "is_new", l->is_new);
     mc_diff_leak_line(d, l, &text);

@@ -32,6 +32,9 @@ int mc_diff_tests_add(struct mc_diff_tests *t, struct mc_diff_row *row,
 int mc_diff_judge_tested(struct mc_diff *d, const struct mc_diff_tests *t);
 void mc_diff_tests_fini(struct mc_diff_tests *t);
 
+/* diff_leaks.c: gather the runs' leaks. 0 or MC_ENOMEM. */
+int mc_diff_collect_leaks(struct mc_diff *d);
+
 /* diff_moment.c: fill in when the two series differ most, and since when they do. */
 void mc_diff_find_moment(const struct mc_diff *d, struct mc_diff_row *row);
 

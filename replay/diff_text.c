@@ -112,6 +112,16 @@ void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
             fmax(d->min_effect_pct, MC_DIFF_TIME_PCT));
 }
 
+static void add_hours(double hours, struct mc_buf *out)
+{
+    if (hours < 1)
+        mc_buf_printf(out, "%.0f min", ceil(60 * hours));
+    else if (hours < 72)
+        mc_buf_printf(out, "%.3g h", hours);
+    else
+        mc_buf_printf(out, "%.0f days", hours / 24);
+}
+
 void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, struct mc_buf *out)
 {
     const struct mc_leak *leak = l->leak;
@@ -130,13 +140,20 @@ void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, st
         mc_diff_number(out, leak->per_1000_requests, leak->unit);
         mc_buf_add_str(out, " per 1,000 requests");
     }
-    if (!isnan(leak->full_in_hours))
-        mc_buf_printf(out, ", full in %.3g h", leak->full_in_hours);
+    if (!isnan(leak->full_in_hours)) {
+        mc_buf_add_str(out, ", full in ");
+        add_hours(leak->full_in_hours, out);
+    }
     if (leak->route) {
         mc_buf_printf(out, "; %.0f %% of it goes with %s, ", 100 * leak->route_share, leak->route);
         mc_diff_number(out, leak->route_per_request, leak->unit);
         mc_buf_add_str(out, " a request");
     }
+    else if (l->suspect)
+        mc_buf_printf(out, "; only side %c serves %.*s, all other routes leave nothing on side %c",
+                      l->side ? 'B' : 'A', l->suspect_bytes, l->suspect, l->side ? 'A' : 'B');
+    else if (!isnan(leak->per_1000_requests))
+        mc_buf_add_str(out, "; which route it goes with can't be told: their rates rise together");
     if (d->sides[l->side].run_count > 1)
         mc_buf_printf(out, " (%zu of %zu runs)", l->runs, d->sides[l->side].run_count);
     if (l->is_new)
