@@ -74,8 +74,9 @@ struct mc_diff {
     size_t changed_count;
     struct mc_diff_leak *leaks; /* owned */
     size_t leak_count;
-    char **notes; /* owned, each too: what limits the answer, one line each */
-    size_t note_count, note_room;
+    char **notes; /* owned, each too, one line each: first what was set up otherwise on side B,
+                     then what limits the answer */
+    size_t note_count, note_room, setup_count;
     int is_different; /* something is worse or better, or leaks on side B only */
 };
 

@@ -2,6 +2,7 @@
  *
  * Format: one object. A number that is not known is null; times are ns since the run began.
  *   verdict         "different" or "same": as the exit status says
+ *   headline        the answer in one line
  *   is_test         false: fewer than 5 runs a side, no verdict here is a test
  *   basis           the same in words
  *   min_effect_pct, false_discovery_rate, align
@@ -20,7 +21,9 @@
  *                   route, route_share, route_per_request (by regression), suspect (the one
  *                   route that only this side serves, when none was found), runs, is_new, text}
  *   conditions      of --fail-on, each {condition, outcome: "holds", "no", "cannot tell", measure}
- *   notes           texts: what limits the answer
+ *   notes           texts: what was set up otherwise (pools, interval, build), and what limits
+ *                   the answer
+ *   setup           how many of the notes are about the setup; they come first
  */
 #include <math.h>
 #include <stdio.h>
@@ -189,6 +192,12 @@ static void add_head(const struct mc_diff *d, struct mc_buf *out)
         if (basis.bytes[i] == '\n')
             basis.bytes[i] = ' ';
     add_text(out, "verdict", d->is_different ? "different" : "same");
+    struct mc_buf headline = {0};
+    mc_diff_headline(d, &headline);
+    mc_buf_add_str(out, "\"headline\":");
+    mc_buf_add_json(out, headline.bytes ? (const char *)headline.bytes : "", headline.count);
+    mc_buf_add_char(out, ',');
+    mc_buf_fini(&headline);
     add_flag(out, "is_test", d->is_test);
     mc_buf_add_str(out, "\"basis\":");
     mc_buf_add_json(out, basis.bytes ? (const char *)basis.bytes : "", basis.count);
@@ -235,5 +244,5 @@ void mc_diff_json(const struct mc_diff *d, const struct mc_diff_condition *condi
         mc_buf_add_char(out, ',');
     }
     close_with(out, ']');
-    mc_buf_add_str(out, "}\n");
+    mc_buf_printf(out, ",\"setup\":%zu}\n", d->setup_count);
 }

@@ -47,6 +47,8 @@ void mc_diff_run_name(const struct mc_run_measures *m, struct mc_buf *out);
 void mc_diff_row_name(const struct mc_diff_row *row, struct mc_buf *out);
 /* The percentage as text: "+12.5 %", "new". */
 void mc_diff_pct(double pct, struct mc_buf *out);
+/* How many measures have which verdict. */
+void mc_diff_counts(const struct mc_diff *d, struct mc_buf *out);
 /* The answer in one line, and what kind of answer it is in another. */
 void mc_diff_headline(const struct mc_diff *d, struct mc_buf *out);
 void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out);
