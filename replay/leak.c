@@ -3,7 +3,7 @@
  * A level that goes up and down says nothing by its mean: what matters is what is left at its lows,
  * its floors (leak_floors.c). A leak is a floor whose slope (Theil-Sen) is surely above 0, in the
  * second half too (a cache that has filled, a program that has warmed up stops growing), which
- * hardly ever falls, and which has grown by more than 5 % of where it began.
+ * hardly ever falls, and which has grown by more than 5 % of what it is.
  */
 #include "replay/leak.h"
 
@@ -56,11 +56,23 @@ static double rising_part(const struct mc_floors *f)
     return pairs > 0 ? rising / pairs : 0;
 }
 
+/* By the slope: the first and the last floor may be those of a start and an end. */
+static double grown_by(const struct mc_floors *f, const struct mc_slope *slope)
+{
+    return slope->slope * (f->hours[f->count - 1] - f->hours[0]);
+}
+
+static double median_floor(const struct mc_floors *f)
+{
+    double low[MC_FLOORS_MAX];
+    memcpy(low, f->low, f->count * sizeof *low);
+    return fabs(mc_quantile(low, f->count, 0.5));
+}
+
 static int is_leak(const struct mc_floors *f, struct mc_slope *slope)
 {
     struct mc_slope late;
     size_t n = f->count, half = n / 2;
-    double grown = f->low[n - 1] - f->low[0];
     if (mc_theil_sen(f->hours, f->low, n, slope) != 0 || slope->low <= 0)
         return 0;
     if (mc_theil_sen(f->hours + half, f->low + half, n - half, &late) != 0 || late.slope <= 0)
@@ -68,7 +80,7 @@ static int is_leak(const struct mc_floors *f, struct mc_slope *slope)
     /* At least half as fast as over all, or it is levelling off. */
     if (late.slope < slope->slope / 2 || rising_part(f) < RISING_LEAST)
         return 0;
-    return grown > GROWTH_LEAST * fabs(f->low[0]) && grown >= 4;
+    return grown_by(f, slope) > GROWTH_LEAST * median_floor(f) && grown_by(f, slope) >= 4;
 }
 
 /* ---- which route --------------------------------------------------------------------------------
@@ -237,7 +249,7 @@ static int add_leak(const struct mc_run_scan *s, const struct mc_source *source,
     if (f.count < WINDOWS_MIN || !is_leak(&f, &slope))
         return 0;
     if (source->kind == MC_KIND_PROCESS && levels[level].unit[0] &&
-        f.low[f.count - 1] - f.low[0] < PROCESS_GROWTH_BYTES)
+        grown_by(&f, &slope) < PROCESS_GROWTH_BYTES)
         return 0;
     struct mc_leak *more = realloc(*leaks, (*count + 1) * sizeof *more);
     if (!more)

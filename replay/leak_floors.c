@@ -13,7 +13,9 @@
 #define BINS_A_WINDOW 4u /* at least, of those by time */
 #define COLLECTIONS_A_WINDOW 3u
 #define WINDOWS_LEAST 8u
-#define TOGETHER 0.8     /* correlation of a pool's steps with a heap's */
+#define COLLECTIONS_TOLD 2
+#define SPAN_LEAST_NS INT64_C(30000000000) /* by time: shorter ones are all beginning */
+#define TOGETHER 0.8     /* correlation of a pool with a heap that it is part of */
 
 /* Where windows begin, and behind the last one where that ends, in bins. */
 struct windows {
@@ -22,7 +24,7 @@ struct windows {
 
 static void by_time(const struct mc_run_scan *s, struct windows *w)
 {
-    uint32_t n = s->bin_count / BINS_A_WINDOW;
+    uint32_t n = s->to - s->from >= SPAN_LEAST_NS ? s->bin_count / BINS_A_WINDOW : 0;
     w->count = n < MC_FLOORS_MAX ? n : MC_FLOORS_MAX;
     for (uint32_t i = 0; i <= w->count; i++)
         w->begins[i] = w->count ? i * s->bin_count / w->count : 0;
@@ -55,25 +57,60 @@ static void by_collections(const struct mc_run_scan *s, uint32_t heap, struct wi
         w->begins[i] = w->begins[i * found / w->count];
 }
 
-/* How a value's steps from bin to bin go with another's: their correlation. */
-static double together(const struct mc_run_scan *s, uint32_t value_idx, uint32_t other_idx)
+static double correlation(const double *x, const double *y, size_t count)
 {
-    const struct mc_scan_bin *x = mc_scan_bins(s, value_idx), *y = mc_scan_bins(s, other_idx);
-    double xx = 0, yy = 0, xy = 0;
-    uint32_t last = UINT32_MAX;
+    double mx = mc_mean(x, count), my = mc_mean(y, count), xx = 0, yy = 0, xy = 0;
+    for (size_t i = 0; i < count; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+/* How much both rise and fall between the same moments: Kendall's tau b. */
+static double concordance(const double *x, const double *y, size_t count)
+{
+    double alike = 0, x_moves = 0, y_moves = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            int dx = (x[j] > x[i]) - (x[j] < x[i]), dy = (y[j] > y[i]) - (y[j] < y[i]);
+            alike += dx * dy;
+            x_moves += dx != 0;
+            y_moves += dy != 0;
+        }
+    }
+    return x_moves > 0 && y_moves > 0 ? alike / sqrt(x_moves * y_moves) : 0;
+}
+
+/* How a pool goes with a heap: the correlation of their steps from bin to bin, in which collections
+ * stand out; before there are any, whether both rise together. */
+static double together(const struct mc_run_scan *s, uint32_t pool_idx, uint32_t heap_idx,
+                       int has_collected)
+{
+    const struct mc_scan_bin *x = mc_scan_bins(s, pool_idx), *y = mc_scan_bins(s, heap_idx);
+    double pool[MC_SCAN_BINS], heap[MC_SCAN_BINS];
+    size_t n = 0;
     for (uint32_t i = 0; i < s->bin_count; i++) {
         if (!x[i].count || !y[i].count)
             continue;
-        if (last != UINT32_MAX) {
-            double dx = (double)x[i].last - (double)x[last].last;
-            double dy = (double)y[i].last - (double)y[last].last;
-            xx += dx * dx;
-            yy += dy * dy;
-            xy += dx * dy;
-        }
-        last = i;
+        pool[n] = (double)x[i].last;
+        heap[n++] = (double)y[i].last;
     }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+    if (!has_collected || !n)
+        return concordance(pool, heap, n);
+    for (size_t i = n; i-- > 1;) {
+        pool[i] -= pool[i - 1];
+        heap[i] -= heap[i - 1];
+    }
+    return correlation(pool + 1, heap + 1, n - 1);
+}
+
+/* How often a heap collected in the span. */
+static int64_t collections_of(const struct mc_run_scan *s, uint32_t heap)
+{
+    const struct mc_scan_value *v = &s->values[gc_value(s, heap)];
+    return v->count ? v->last - v->first : 0;
 }
 
 /* The heap that a source is, or is part of; heap_count for none. */
@@ -86,7 +123,8 @@ static uint32_t heap_of(const struct mc_run_scan *s, const struct mc_source *sou
         if (heap == source)
             break;
         if ((source->kind == MC_KIND_SLAB || source->kind == MC_KIND_ARENA) &&
-            together(s, value_idx, heap->value_idx + MC_FIELD(HEAP, USED)) >= TOGETHER)
+            together(s, value_idx, heap->value_idx + MC_FIELD(HEAP, USED),
+                     collections_of(s, i) >= COLLECTIONS_TOLD) >= TOGETHER)
             break;
     }
     return i;
