@@ -98,15 +98,41 @@ int mc_http_is_own_header(const char *name)
 
 static int is_header_valid(const struct mc_http_header *h)
 {
-    if (!h->name || !h->value || !h->name[0])
+    if (!h->name || !h->value || !h->name[0] || h->name[mc_h1_token_span(h->name)])
         return 0;
-    for (const char *c = h->name; *c; c++)
-        if (!mc_h1_is_token_char((unsigned char)*c))
-            return 0;
     for (const char *c = h->value; *c; c++)
         if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
             return 0; /* a CR or LF would let a value write headers */
     return 1;
+}
+
+static int has_header(const struct mc_http_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((headers[i].name[0] | 0x20) == name[0] && strcasecmp(headers[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Put what goes with every answer behind the headers that this one was given, in the arena; what
+ * it sets itself is its own. NULL: no memory. */
+static const struct mc_http_header *with_always(struct mc_http_request *r,
+                                                const struct mc_http_header *headers, size_t *count)
+{
+    const struct mc_http_options *o = &r->conn->server->o;
+    size_t given = *count, n = given;
+    if (o->always_count == 0)
+        return headers;
+    struct mc_http_header *all = mc_http_alloc(r, (given + o->always_count) * sizeof *all);
+    if (!all)
+        return NULL;
+    if (given)
+        memcpy(all, headers, given * sizeof *all);
+    for (size_t i = 0; i < o->always_count; i++)
+        if (!has_header(headers, given, o->always[i].name))
+            all[n++] = o->always[i];
+    *count = n;
+    return all;
 }
 
 static char *append(char *to, const char *text, size_t count)
@@ -187,6 +213,9 @@ static int submit(struct mc_http_request *r, const struct mc_http_header *header
 {
     struct mc_http_conn *c = r->conn;
     int rc;
+    headers = with_always(r, headers, &count);
+    if (!headers && count)
+        return MC_ENOMEM;
     if (c->h2) {
         rc = mc_h2_submit(r, headers, count);
     } else {
