@@ -1,4 +1,5 @@
-/* diff_leaks.c: the leaks of both sides, and what the other side says about where one comes from. */
+/* diff_leaks.c: the leaks of both sides, and what the other side says about where one comes from.
+ */
 #include <stdlib.h>
 #include <string.h>
 

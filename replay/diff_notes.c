@@ -72,8 +72,9 @@ static void note_setup(struct mc_diff *d, const char *who, const struct mc_run_m
     for (size_t i = 0; i < first->pool_count; i++) {
         const struct mc_measured_pool *a = &first->pools[i], *b = pool_named(m, a->name);
         if (b && b->slot_count != a->slot_count)
-            mc_diff_note(d, "%s: pool %s has %u slots, %s %u: their maps can't be laid over each "
-                            "other",
+            mc_diff_note(d,
+                         "%s: pool %s has %u slots, %s %u: their maps can't be laid over each "
+                         "other",
                          who, a->name, b->slot_count, than, a->slot_count);
         if (b && b->slot_bytes != a->slot_bytes)
             mc_diff_note(d, "%s: pool %s has slots of %llu bytes, %s of %llu", who, a->name,

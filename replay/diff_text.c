@@ -129,12 +129,12 @@ void mc_diff_counts(const struct mc_diff *d, struct mc_buf *out)
 void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
 {
     if (d->is_test)
-        mc_buf_printf(out,
-                      "Test: permutation of %zu and %zu runs, one number a run; false discoveries held "
-                      "to %.0f %%\n(half of it Benjamini-Hochberg, half Westfall-Young, which tells "
-                      "a single measure of many);\neffects from %g %% on.",
-                      d->sides[0].run_count, d->sides[1].run_count, 100 * MC_DIFF_RATE,
-                      d->min_effect_pct);
+        mc_buf_printf(
+            out,
+            "Test: permutation of %zu and %zu runs, one number a run; false discoveries held "
+            "to %.0f %%\n(half of it Benjamini-Hochberg, half Westfall-Young, which tells "
+            "a single measure of many);\neffects from %g %% on.",
+            d->sides[0].run_count, d->sides[1].run_count, 100 * MC_DIFF_RATE, d->min_effect_pct);
     else
         mc_buf_printf(
             out,
@@ -182,8 +182,7 @@ void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, st
         mc_buf_printf(out, "; %.0f %% of it goes with %s, ", 100 * leak->route_share, leak->route);
         mc_diff_number(out, leak->route_per_request, leak->unit);
         mc_buf_add_str(out, " a request");
-    }
-    else if (l->suspect)
+    } else if (l->suspect)
         mc_buf_printf(out, "; only side %c serves %.*s, all other routes leave nothing on side %c",
                       l->side ? 'B' : 'A', l->suspect_bytes, l->suspect, l->side ? 'A' : 'B');
     else if (!isnan(leak->per_1000_requests))
@@ -269,8 +268,7 @@ static size_t text_width(const struct mc_buf *b)
 static void add_table(const struct mc_diff *d, size_t first, size_t count, struct mc_buf *out)
 {
     static const char *const heads[COLUMNS] = {
-        "measure", "A", "B", "delta", "%", "95 % interval of delta", "verdict",
-        "look at"};
+        "measure", "A", "B", "delta", "%", "95 % interval of delta", "verdict", "look at"};
     size_t widths[COLUMNS];
     struct mc_buf(*cells)[COLUMNS] = calloc(count + 1, sizeof *cells);
     if (!cells) {

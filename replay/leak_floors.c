@@ -15,7 +15,7 @@
 #define WINDOWS_LEAST 8u
 #define COLLECTIONS_TOLD 2
 #define SPAN_LEAST_NS INT64_C(30000000000) /* by time: shorter ones are all beginning */
-#define TOGETHER 0.8     /* correlation of a pool with a heap that it is part of */
+#define TOGETHER 0.8 /* correlation of a pool with a heap that it is part of */
 
 /* Where windows begin, and behind the last one where that ends, in bins. */
 struct windows {

@@ -24,8 +24,9 @@
  * whole slots ten times a second: a periodic load beats with that. */
 #define WAITS 2
 #define SLOTS_GRAIN 2.0
-#define BYTES_GRAIN 0.001 /* of the capacity */
-#define PROCESS_GRAIN_BYTES 1048576.0 /* the allocator's and the kernel's, who else shares pages */
+#define BYTES_GRAIN 0.001             /* of the capacity */
+#define PROCESS_GRAIN_BYTES 1048576.0 /* the allocator's and the kernel's, who else shares pages   \
+                                       */
 static double time_grain(const struct mc_maker *m, const char *stat)
 {
     double above = strcmp(stat, "p50") == 0   ? 0.50
@@ -304,8 +305,8 @@ void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int di
         for (uint32_t b = 0; b < m->scan->bin_count; b++)
             m->series[b] = !bins[b].count ? NAN : bins[b].max >= limit ? 100 : 0;
         double part = 100 * (double)(i ? v->above_95 : v->above_80) / n;
-        made = mc_maker_add(m, i ? "time above 95 %" : "time above 80 %", "%",
-                                               direction, part, "%s", what);
+        made = mc_maker_add(m, i ? "time above 95 %" : "time above 80 %", "%", direction, part,
+                            "%s", what);
         if (made)
             made->whole = 100;
         mc_maker_finish(m, made, MC_STATISTIC_MEAN);

@@ -37,8 +37,8 @@ static void add_allocated(struct mc_maker *m, const struct mc_scan_heap *heap)
     }
     memcpy(m->work, m->requests, s->bin_count * sizeof *m->work);
     double value = fmax(0, rose + factor * heap->freed_bytes) / requests;
-    mc_maker_finish_ratio(
-        m, mc_maker_add(m, "mean", "bytes", 1, value, "allocated per request"), 1);
+    mc_maker_finish_ratio(m, mc_maker_add(m, "mean", "bytes", 1, value, "allocated per request"),
+                          1);
 }
 
 static void add_heap(struct mc_maker *m)

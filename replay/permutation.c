@@ -75,9 +75,9 @@ static int labelling_next(struct labelling *l)
 struct test {
     const struct mc_permutation *in;
     size_t run_count;
-    double *values, *present; /* about the measure's mean, 0 for none; 1 where there is one */
-    double *counts, *squares; /* per measure */
-    double *differs, *stands; /* of this labelling: difference of means, and over its spread */
+    double *values, *present;   /* about the measure's mean, 0 for none; 1 where there is one */
+    double *counts, *squares;   /* per measure */
+    double *differs, *stands;   /* of this labelling: difference of means, and over its spread */
     double *seen, *seen_stands; /* of the true one */
     double *extreme, *family;   /* how many labellings so far were as large */
     size_t *order;              /* of measures, what stands out most first */

@@ -1,5 +1,5 @@
-/* permutation.h: which of many measures differ between two sets of runs: permutation tests, and what
- * keeps many of them at once honest.
+/* permutation.h: which of many measures differ between two sets of runs: permutation tests, and
+ * what keeps many of them at once honest.
  *
  * Runs are compared by one number each, because samples within a run are autocorrelated: tests that
  * take them for independent find a difference between two runs of one program in 65 % of measures

@@ -179,9 +179,8 @@ static void add_collection(struct mc_run_scan *s, const struct mc_event *e)
         s->collection_count = MC_SCAN_COLLECTIONS / 2;
         s->collection_stride *= 2;
     }
-    s->collections[s->collection_count++] =
-        (struct mc_scan_collection){e->ts,     s->frame_ts, e->owner,
-                                    e->dur_ns, e->bytes_in, e->bytes_out};
+    s->collections[s->collection_count++] = (struct mc_scan_collection){
+        e->ts, s->frame_ts, e->owner, e->dur_ns, e->bytes_in, e->bytes_out};
 }
 
 static void add_close(struct mc_run_scan *s, const struct mc_schema *schema,

@@ -1,5 +1,5 @@
-/* stats.c: quantiles, block bootstrap, Theil-Sen, and their helpers; each method names its source in
- * stats.h. */
+/* stats.c: quantiles, block bootstrap, Theil-Sen, and their helpers; each method names its source
+ * in stats.h. */
 #include "replay/stats.h"
 
 #include <math.h>

@@ -168,7 +168,8 @@ void mc_api_diff(struct mc_dashboard *d, struct mc_http_request *r, const struct
     size_t marks_bytes;
     (void)run;
     if (!ask_run(d, r, "a", &a, &a_run) || !ask_run(d, r, "b", &b, &b_run) ||
-        !ask_align(r, &align) || !ask_marks(r, &align, marks, &marks_bytes) || mc_ask_i64(r, "from_a", INT64_MIN, INT64_MAX, &from_a) < 0 ||
+        !ask_align(r, &align) || !ask_marks(r, &align, marks, &marks_bytes) ||
+        mc_ask_i64(r, "from_a", INT64_MIN, INT64_MAX, &from_a) < 0 ||
         mc_ask_i64(r, "to_a", INT64_MIN, INT64_MAX, &to_a) < 0 ||
         mc_ask_i64(r, "from_b", INT64_MIN, INT64_MAX, &from_b) < 0 ||
         mc_ask_i64(r, "to_b", INT64_MIN, INT64_MAX, &to_b) < 0 ||

@@ -173,9 +173,9 @@ static int parse_settings(struct comparison *c)
     for (int i = 0; i < 2; i++) {
         const char *from = i ? s->from_b_text : s->from_a_text;
         const char *to = i ? s->to_b_text : s->to_a_text, *mark = i ? s->mark_b : s->mark_a;
-        c->sides[i].span = (struct mc_diff_span){from ? from : s->from_text, to ? to : s->to_text,
-                                                 mark ? mark : s->mark,
-                                                 c->align == MC_ALIGN_FIRST_REQUEST};
+        c->sides[i].span =
+            (struct mc_diff_span){from ? from : s->from_text, to ? to : s->to_text,
+                                  mark ? mark : s->mark, c->align == MC_ALIGN_FIRST_REQUEST};
         if (c->align == MC_ALIGN_MARK && !c->sides[i].span.mark) {
             mc_say("diff: --align mark needs --mark LABEL, or --mark-a and --mark-b");
             return MC_EINVAL;
@@ -317,7 +317,8 @@ const struct mc_command mc_command_diff = {
     .details =
         "FILE is a trace, or a pattern in quotes ('before/*.db'); RUN is a number, or all; without "
         "it the\n"
-        "newest run. The first side is A. WHEN is a time (90s, 1m30s), or a mark's label (incident,\n"
+        "newest run. The first side is A. WHEN is a time (90s, 1m30s), or a mark's label "
+        "(incident,\n"
         "incident-10s). With 5 or more runs a side each measure is tested; with "
         "fewer\n"
         "nothing is, and the report says so. A condition of --fail-on is STATISTIC>PERCENT% "

@@ -233,8 +233,8 @@ static void run_simulation(struct simulation *s)
         simulate_comparison(s, p, told);
         for (int m = 0; m < s->measures; m++) {
             s->single += (double)(p[m] <= 0.05) / s->measures / s->trials;
-            right += told[m] && m < s->shifted;
-            wrong += told[m] && m >= s->shifted;
+            right += m < s->shifted && told[m];
+            wrong += m >= s->shifted && told[m];
         }
         s->any += (double)(wrong > 0) / s->trials;
         s->power += s->shifted ? (double)right / s->shifted / s->trials : 0;
