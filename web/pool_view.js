@@ -55,7 +55,7 @@ const ownerCounts = new Uint32Array(128);
 
 /** @param {string} name @param {State} state @param {PoolActions} actions */
 function createCard(name, state, actions) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'slots', role: 'img', 'data-map': name }));
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'slots', role: 'img', 'aria-label': `Slots of ${name}`, 'data-map': name }));
   const box = el('div', { class: 'slots-box' }, canvas);
   const spark = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
   const nodes = {
@@ -158,7 +158,6 @@ function createCard(name, state, actions) {
       view.setPalette(ownLetters(state.source('slab', name)));
       const limit = big ? BIG_MAP : SMALL_MAP;
       view.layout(map, Math.floor(width * ratio), Math.floor(Math.max(limit.least, window.innerHeight * limit.part) * ratio), Math.round(MAX_CELL * ratio));
-      if (!canvas.hasAttribute('aria-label')) canvas.setAttribute('aria-label', `Slots of ${name}`);
       return view.paint();
     },
   };
