@@ -44,6 +44,7 @@ function createHeap(name, state) {
   const part = el('span', { class: 'percent' });
   const gauge = bar();
   const threshold = fact('threshold', 'threshold_bytes', 'a collection begins when this is in use');
+  const allocates = fact('allocates', 'alloc', 'per second, over the last second: growth of what is in use, and what collections freed');
   const peak = fact('peak', 'peak_bytes');
   const collections = fact('collections', 'gc_count');
   const reclaimed = fact('reclaimed', 'reclaimed', 'by the collections the page has seen');
@@ -61,7 +62,7 @@ function createHeap(name, state) {
     el('div', { class: 'card-head' }, el('h3', {}, `Heap ${name}`), el('span', { class: 'occupancy' }, used, ' / ', capacity, ' ', part)),
     gauge.root,
     el('div', { class: 'spark-box' }, canvas),
-    el('dl', { class: 'facts' }, threshold.row, peak.row, collections.row, reclaimed.row, longest.row, average.row),
+    el('dl', { class: 'facts' }, allocates.row, threshold.row, peak.row, collections.row, reclaimed.row, longest.row, average.row),
     el('div', { class: 'two' },
       el('div', {}, el('h4', {}, 'Pauses'), el('ul', { class: 'bins' }, ...bins.map((b) => b.root))),
       el('div', {}, el('h4', {}, 'Last collections'), el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'at'), el('th', { scope: 'col' }, 'kind'), el('th', { scope: 'col', class: 'num' }, 'pause'), el('th', { scope: 'col', class: 'num' }, 'freed'))), pauses))));
@@ -75,6 +76,7 @@ function createHeap(name, state) {
       setText(part, percent(heap.used_bytes, heap.capacity_bytes));
       setNumber(threshold.value, heap.threshold_bytes, bytes);
       setNumber(peak.value, heap.peak_bytes, bytes);
+      setNumber(allocates.value, state.history.last(`alloc:${name}`), (v) => (isKnown(v) ? `${bytes(Math.round(v))}/s` : UNKNOWN));
       setNumber(collections.value, heap.gc_count, countExact);
       gauge.set(heap.used_bytes, heap.peak_bytes, heap.capacity_bytes);
       // Against the capacity a small heap would be a flat line.

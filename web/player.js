@@ -3,8 +3,11 @@
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, postQuery, runUrl } from './api.js';
+import { connectionsBefore } from './conn_asks.js';
+import { FINDING_SERIES, findFindings } from './findings.js';
+import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
+import { GCS_KEPT, HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
@@ -13,6 +16,11 @@ const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
 const SEED_PX = 600;
+/** the first question about latencies looks at so much time */
+const HEAT_SLICE_NS = 1e9;
+/** an answer that took less may be asked for twice the time */
+const HEAT_QUICK_MS = 100;
+const HEAT_QUESTIONS = 40;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -29,6 +37,8 @@ export class Player {
     /** @type {number | null} the newest ts asked for while an answer was under way */
     this.wanted = null;
     this.seeded = false;
+    /** bumped by each seek that asks what came before */
+    this.contextTurn = 0;
     this.followLive = false;
     this.timelineTrouble = '';
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -289,33 +299,6 @@ export class Player {
     setTimeout(close, STEP_WAIT_MS);
   }
 
-  /** @param {1 | -1} direction */
-  jumpToMark(direction) {
-    const { state } = this;
-    const stops = [...state.marks.map((m) => m.ts), ...state.gaps.map((g) => g.ts)].sort((a, b) => a - b);
-    const aim = direction > 0 ? stops.find((ts) => ts > state.ts) : stops.findLast((ts) => ts < state.ts - state.intervalNs);
-    if (aim === undefined) this.say(direction > 0 ? 'No mark or gap after this moment.' : 'No mark or gap before this moment.');
-    else this.seek(aim);
-  }
-
-  /** To the next or last collection or overflow, which the recording is asked for. @param {'gc' | 'overflow'} kind @param {1 | -1} direction */
-  async jumpToEvent(kind, direction) {
-    const { state } = this;
-    const run = state.entry;
-    if (!run) return;
-    const from = kind === 'gc' ? `gc_event WHERE run_id = ${Number(run.run_id)}` : `event WHERE run_id = ${Number(run.run_id)} AND type = 'overflow'`;
-    const where = direction > 0 ? `ts > ${Math.round(state.ts)} ORDER BY ts` : `ts < ${Math.round(state.ts - state.intervalNs)} ORDER BY ts DESC`;
-    const what = kind === 'gc' ? 'collection' : 'overflow';
-    try {
-      const answer = await postQuery(`SELECT ts FROM ${from} AND ${where} LIMIT 1`, 1, run.file);
-      // The frame that shows it is the next one.
-      if (answer.rows.length > 0) this.seek(answer.rows[0][0] + state.intervalNs);
-      else this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
-    } catch (error) {
-      this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
-    }
-  }
-
   /** @param {string} label @param {number} ts @param {number} dur */
   async mark(label, ts, dur) {
     const { state } = this;
@@ -355,44 +338,86 @@ export class Player {
     this.contextTimer = setTimeout(() => this.fillContext(), 120);
   }
 
-  /** What happened just before the moment: charts, events, connections; once per seek. */
-  async fillContext() {
+  /** What happened just before the moment: charts, events, latencies; once per seek, each as it comes. */
+  fillContext() {
     const { state } = this;
-    if (this.seeded || !state.run || !state.doc && state.mode === 'pause') {
-      if (!this.seeded && state.run && state.mode !== 'pause') this.fillContextSoon();
+    if (this.seeded || (!state.run && state.mode === 'pause')) return;
+    if (!state.run || !state.doc) {
+      if (state.mode !== 'pause') this.fillContextSoon();
       return;
     }
-    if (!state.doc) return this.fillContextSoon();
     this.seeded = true;
+    this.contextTurn += 1;
+    const turn = this.contextTurn;
     const run = /** @type {string} */ (state.runKey);
+    const isCurrent = () => run === state.runKey && turn === this.contextTurn;
     const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
-    const from = Math.max(0, to - HISTORY_SPAN_NS);
-    const series = overviewSeries(state.run.sources, 'charts').join(',');
-    const settled = await Promise.allSettled([
-      to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.reject(new Error('nothing before')),
-      this.newestEvents(run, to),
-      getOfRun(run, 'marks', {}),
-      getOfRun(run, 'gaps', {}),
-      this.heatBefore(to),
-      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
-    ]);
-    if (run !== state.runKey) return;
-    const [overview, events, marks, gaps, heat, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
-    if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
-    if (events && state.events.length === 0) state.takeEvents({ events: events.events }, !heat);
-    if (heat) state.seedHeat(heat);
-    for (const mark of marks?.marks ?? []) state.addMark(mark);
-    for (const gap of gaps?.gaps ?? []) state.addGap(gap);
+    this.fillCharts(run, to, isCurrent);
+    this.newestEvents(run, to).then((answer) => {
+      if (isCurrent() && state.events.length === 0) state.takeEvents({ events: answer.events }, false);
+    }, () => {});
+    getOfRun(run, 'marks', {}).then((answer) => {
+      if (run === state.runKey) for (const mark of answer.marks) state.addMark(mark);
+    }, () => {});
+    getOfRun(run, 'gaps', {}).then((answer) => {
+      if (run === state.runKey) for (const gap of answer.gaps) state.addGap(gap);
+    }, () => {});
+    this.fillHeat(to, isCurrent);
+    connectionsBefore(state, to).then((known) => {
+      if (isCurrent()) state.seedConnections(known.open, known.events);
+    }, () => {});
+    this.collectionsBefore(to).then((list) => {
+      if (isCurrent()) state.seedCollections(list);
+    }, () => {});
   }
 
-  /** How many responses took how long in the two minutes before: [second, row, how many]. @param {number} to @returns {Promise<number[][]>} */
-  async heatBefore(to) {
+  /** The collections of the minutes before, oldest first, as events. @param {number} to */
+  async collectionsBefore(to) {
     const { entry } = this.state;
+    const sql = `SELECT ts, dur, heap, kind, before_bytes, after_bytes FROM gc_event WHERE run_id = ${Number(entry.run_id)} AND ts >= ${Math.round(Math.max(0, to - HISTORY_SPAN_NS))} AND ts <= ${Math.round(to)} ORDER BY ts DESC LIMIT ${GCS_KEPT}`;
+    const { rows } = await postQuery(sql, GCS_KEPT, entry.file);
+    return rows.reverse().map((/** @type {any[]} */ [ts, dur, heap, detail, before, after]) => ({ type: 'gc', ts, dur, heap, detail, before_bytes: before, after_bytes: after }));
+  }
+
+  /** @param {string} run @param {number} to @param {() => boolean} isCurrent */
+  async fillCharts(run, to, isCurrent) {
+    const { state } = this;
+    const from = Math.max(0, to - HISTORY_SPAN_NS);
+    const series = overviewSeries(state.run.sources, 'charts').join(',');
+    const [overview, docBefore] = await Promise.all([
+      to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }).catch(() => null) : null,
+      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }).catch(() => null) : null,
+    ]);
+    if (isCurrent() && state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
+  }
+
+  /**
+   * How many responses took how long in the two minutes before; slice by slice, the newest first:
+   * where there were very many, a slice is shorter.
+   * @param {number} to @param {() => boolean} isCurrent
+   */
+  async fillHeat(to, isCurrent) {
+    const { entry } = this.state;
+    if (!entry) return;
     let cases = '';
-    for (let row = HEAT_ROWS - 1; row > 0; row -= 1) cases += ` WHEN dur >= ${Math.round(heatEdge(row))} THEN ${row}`;
-    const from = Math.max(0, Math.round(to - HEAT_SECONDS * 1e9));
-    const sql = `SELECT ts / 1000000000, CASE${cases} ELSE 0 END AS row, count(*) FROM event WHERE run_id = ${Number(entry.run_id)} AND type = 'response' AND dur > 0 AND ts >= ${from} AND ts < ${Math.round(to)} GROUP BY 1, 2`;
-    return (await postQuery(sql, HEAT_ROWS * (HEAT_SECONDS + 1), entry.file)).rows;
+    for (let row = 1; row < HEAT_ROWS; row += 1) cases += ` WHEN dur < ${Math.round(heatEdge(row))} THEN ${row - 1}`;
+    const least = Math.max(0, to - HEAT_SECONDS * 1e9);
+    let slice = HEAT_SLICE_NS;
+    for (let end = to, asked = 0; end > least && asked < HEAT_QUESTIONS; asked += 1) {
+      const begin = Math.max(least, end - slice);
+      const sql = `SELECT ts / 1000000000, CASE${cases} ELSE ${HEAT_ROWS - 1} END AS row, count(*) FROM event WHERE run_id = ${Number(entry.run_id)} AND type = 'response' AND dur > 0 AND ts >= ${Math.round(begin)} AND ts < ${Math.round(end)} GROUP BY 1, 2`;
+      const answer = await postQuery(sql, HEAT_ROWS * (HEAT_SECONDS + 1), entry.file).catch(() => null);
+      if (!isCurrent()) return;
+      if (answer) {
+        this.state.seedHeat(answer.rows);
+        end = begin;
+        if (answer.ms < HEAT_QUICK_MS) slice *= 2;
+        else if (answer.ms > 3 * HEAT_QUICK_MS) slice = Math.max(HEAT_SLICE_NS, slice / 2);
+      } else {
+        slice /= 4;
+        if (slice < 2.5e8) return; // what is missing stays dark
+      }
+    }
   }
 
   /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */
@@ -420,5 +445,55 @@ export class Player {
       if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
       this.timelineTrouble = message;
     }
+  }
+
+  /** What went wrong in the whole run, for the list of warnings. */
+  async refreshFindings() {
+    const { state } = this;
+    const run = state.runKey;
+    if (!run || !state.run || state.link === 'lost') return;
+    try {
+      const findings = await this.findingsIn(run, 0, Math.max(1e9, state.endTs));
+      if (run === state.runKey) state.setFindings(findings);
+    } catch {
+      // The next question may be answered.
+    }
+  }
+
+  /** @param {string} run @param {number} from @param {number} to */
+  async findingsIn(run, from, to) {
+    const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: FINDING_SERIES.join(',') });
+    return findFindings(overview, this.state.gaps);
+  }
+
+  /** To the next or last of something. @param {import('./jump.js').JumpKind} kind @param {1 | -1} direction */
+  async jump(kind, direction) {
+    const { state } = this;
+    const run = state.runKey;
+    const what = JUMP_KINDS.find(([id]) => id === kind)?.[1] ?? kind;
+    try {
+      const aim = await findJump(state, kind, direction);
+      if (run !== state.runKey) return;
+      const finding = kind === 'warning' ? state.findings.find((f) => f.ts === aim) : undefined;
+      if (finding) await this.seekFinding(finding);
+      else if (aim !== undefined) this.seek(aim);
+      else this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
+    } catch (error) {
+      this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** Go where something began: its part of the overview may be a minute long, so look into that. @param {import('./findings.js').Finding} finding */
+  async seekFinding(finding) {
+    const { state } = this;
+    const run = /** @type {string} */ (state.runKey);
+    let { ts } = finding;
+    const partNs = Math.max(1e9, state.endTs) / OVERVIEW_PX;
+    if (finding.kind !== 'growth' && finding.kind !== 'gap' && partNs > state.intervalNs) {
+      const near = await this.findingsIn(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => []);
+      ts = near.find((f) => f.kind === finding.kind && f.name === finding.name)?.ts ?? ts;
+    }
+    // The part's end: the first frame that shows it is within the part.
+    if (run === state.runKey) this.seek(finding.kind === 'gap' ? ts : ts + state.intervalNs);
   }
 }
