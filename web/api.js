@@ -68,6 +68,10 @@ export function postMarkRemoval(run, id) {
 }
 
 const QUERIES_AT_ONCE = 2;
+/** others' pages may keep the server busy: it is asked again, a few times */
+const BUSY_STATUS = 503;
+const BUSY_TURNS = 4;
+const BUSY_WAIT_MS = 400;
 let queriesUnderWay = 0;
 /** @type {(() => void)[]} */
 const queriesWaiting = [];
@@ -81,7 +85,14 @@ export async function postQuery(sql, limit, file, isPersons = false) {
   if (!isPersons && queriesUnderWay >= QUERIES_AT_ONCE) await new Promise((resolve) => { queriesWaiting.push(() => resolve(undefined)); });
   queriesUnderWay += 1;
   try {
-    return await post('/api/query', file ? { sql, limit, file } : { sql, limit });
+    for (let turn = 1; ; turn += 1) {
+      try {
+        return await post('/api/query', file ? { sql, limit, file } : { sql, limit });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== BUSY_STATUS || turn === BUSY_TURNS) throw error;
+        await new Promise((resolve) => { setTimeout(resolve, BUSY_WAIT_MS * turn); });
+      }
+    }
   } finally {
     queriesUnderWay -= 1;
     queriesWaiting.shift()?.();

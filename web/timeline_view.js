@@ -8,7 +8,10 @@ import { collections } from './findings.js';
 import { lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
 import { colours, theme } from './theme.js';
 
-const LANE_PX = 20;
+const TALL_LANE_PX = 20;
+const LOW_LANE_PX = 14;
+/** a window lower than this has low lanes */
+const LOW_WINDOW_PX = 700;
 /** the lane on top: marks with their names, what went wrong, gaps */
 const TOP_PX = 18;
 const FINDING_PX = 3;
@@ -45,6 +48,7 @@ export function createTimelineView(state, actions) {
   root.append(canvas, cursor);
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   let width = 0;
+  let lanePx = TALL_LANE_PX;
   new ResizeObserver(() => { width = root.clientWidth; drawnKey = ''; state.changed(); }).observe(root);
   /** @type {import('./timeline.js').Lane[]} */
   let shown = [];
@@ -135,15 +139,16 @@ export function createTimelineView(state, actions) {
   }
 
   function drawAll() {
-    const height = TOP_PX + LANE_PX * Math.max(1, shown.length) + AXIS_PX;
+    lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
+    const height = TOP_PX + lanePx * Math.max(1, shown.length) + AXIS_PX;
     fitCanvas(canvas, width, height);
     const ratio = window.devicePixelRatio || 1;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    context.font = '11px system-ui, sans-serif';
+    context.font = `${lanePx === TALL_LANE_PX ? 11 : 10}px system-ui, sans-serif`;
     const now = span();
     drawGaps(now, height);
-    shown.forEach((lane, i) => drawLane(lane, TOP_PX + i * LANE_PX, now));
+    shown.forEach((lane, i) => drawLane(lane, TOP_PX + i * lanePx, now));
     drawCollections(now);
     drawAxis(now, height);
     drawFindings(now);
@@ -164,21 +169,21 @@ export function createTimelineView(state, actions) {
     context.fillStyle = colours.dim;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
-    context.fillText(lane.name, 4, y + LANE_PX / 2);
+    context.fillText(lane.name, 4, y + lanePx / 2);
     context.textAlign = 'right';
-    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + LANE_PX / 2);
+    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + lanePx / 2);
     context.textAlign = 'left';
     const { from, to } = state.overview;
     const parts = lane.high.length;
-    const base = y + LANE_PX - 2;
-    const scale = (LANE_PX - 4) / (lane.top || 1);
+    const base = y + lanePx - 2;
+    const scale = (lanePx - 4) / (lane.top || 1);
     const step = (to - from) / parts;
     const wide = Math.max(1, toX(from + step, now, plot()) - toX(from, now, plot()));
     // Where pixels are finer than frames, a frame stands until the next one.
     const reach = Math.ceil((state.intervalNs * 1.6) / step);
     context.save();
     context.beginPath();
-    context.rect(LABEL_PX, y, plot(), LANE_PX);
+    context.rect(LABEL_PX, y, plot(), lanePx);
     context.clip();
     context.fillStyle = colours[colour];
     for (let pass = 0; pass < 2; pass += 1) {
@@ -201,7 +206,7 @@ export function createTimelineView(state, actions) {
     context.restore();
     context.globalAlpha = 1;
     context.fillStyle = colours.line;
-    context.fillRect(LABEL_PX, y + LANE_PX - 1, plot(), 1);
+    context.fillRect(LABEL_PX, y + lanePx - 1, plot(), 1);
   }
 
   /**
@@ -227,7 +232,7 @@ export function createTimelineView(state, actions) {
         if (!Number.isNaN(highs[i])) known = highs[i];
         if (Number.isNaN(known)) continue;
         const x = LABEL_PX + toX(begin + i * part, now, plot());
-        const tall = Math.min(LANE_PX - 4, known * scale);
+        const tall = Math.min(lanePx - 4, known * scale);
         context.globalAlpha = 0.3;
         context.fillRect(x, base - tall, TAIL_PX, tall);
         context.globalAlpha = 1;
@@ -266,7 +271,7 @@ export function createTimelineView(state, actions) {
   function drawCollections(now) {
     const lane = shown.findIndex((l) => l.name === 'heap');
     if (lane < 0) return;
-    const y = TOP_PX + (lane + 1) * LANE_PX;
+    const y = TOP_PX + (lane + 1) * lanePx;
     context.fillStyle = colours.text;
     for (const ts of collected) {
       const x = LABEL_PX + toX(ts, now, plot());
