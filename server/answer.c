@@ -1,4 +1,4 @@
-/* answer.c: whole answers, their headers, and 400s. */
+/* answer.c: see answer.h. */
 #include "server/answer.h"
 
 #include <stdio.h>
@@ -8,21 +8,11 @@
 #include "server/sse_zstd.h"
 #include "tracer/error.h"
 
-size_t mc_answer_headers(struct mc_http_header *headers)
-{
-    size_t count;
-    const struct mc_http_header *always = mc_http_security_headers(&count);
-    if (count > MC_ANSWER_HEADERS)
-        count = MC_ANSWER_HEADERS;
-    memcpy(headers, always, count * sizeof *headers);
-    return count;
-}
-
 void mc_answer_made(struct mc_http_request *r, int status, const char *type, const void *body,
                     size_t body_bytes, int squeezed)
 {
-    struct mc_http_header headers[MC_ANSWER_HEADERS + 4];
-    size_t count = mc_answer_headers(headers);
+    struct mc_http_header headers[4];
+    size_t count = 0;
     headers[count++] = (struct mc_http_header){"content-type", type};
     headers[count++] = (struct mc_http_header){"cache-control", "no-store"};
     headers[count++] = (struct mc_http_header){"vary", "accept-encoding"};
@@ -54,8 +44,8 @@ void mc_answer_json(struct mc_http_request *r, int status, const struct mc_buf *
 
 void mc_answer_error(struct mc_http_request *r, int status, const char *error, const char *detail)
 {
-    struct mc_http_header headers[MC_ANSWER_HEADERS + 3];
-    size_t count = mc_answer_headers(headers);
+    struct mc_http_header headers[3];
+    size_t count = 0;
     struct mc_buf body = {0};
     mc_buf_add_str(&body, "{\"error\":");
     mc_buf_add_json(&body, error, strlen(error));
@@ -72,8 +62,8 @@ void mc_answer_error(struct mc_http_request *r, int status, const char *error, c
 
 void mc_answer_not_allowed(struct mc_http_request *r, const char *allow)
 {
-    struct mc_http_header headers[MC_ANSWER_HEADERS + 2];
-    size_t count = mc_answer_headers(headers);
+    struct mc_http_header headers[2];
+    size_t count = 0;
     static const char body[] = "{\"error\":\"method not allowed\",\"detail\":\"see Allow\"}\n";
     headers[count++] = (struct mc_http_header){"content-type", "application/json"};
     headers[count++] = (struct mc_http_header){"allow", allow};

@@ -1,14 +1,8 @@
-/* answer.h: answers with the headers that every answer of the dashboard carries. */
+/* answer.h: the dashboard's whole answers, and its 400s. */
 #ifndef MC_ANSWER_H
 #define MC_ANSWER_H
 
 #include "server/http.h"
-
-/* The most headers that mc_answer_headers fills in. */
-#define MC_ANSWER_HEADERS 6
-
-/* The security headers; returns how many. */
-size_t mc_answer_headers(struct mc_http_header *headers);
 
 /* Answer with a whole body of that type, never cached; squeezed where it is large and the client
  * takes zstd. */

@@ -78,6 +78,7 @@ static int listen_start(struct host *h, const struct mc_settings *s, const char 
         .handler = mc_app_handle,
         .arg = h->app,
     };
+    options.always = mc_http_app_headers(&options.always_count);
     char why[512] = "";
     int rc = mc_http_server_open(&h->loop, &options, &h->server, why, sizeof(why));
     if (rc != 0)

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/command.h"
@@ -12,7 +13,8 @@
 
 static int run(const struct mc_settings *s)
 {
-    if (access(s->args[0], R_OK) != 0) {
+    struct stat st;
+    if (stat(s->args[0], &st) != 0 || S_ISDIR(st.st_mode) || access(s->args[0], R_OK) != 0) {
         mc_say("serve: %s: cannot be read; give a Scheme file", s->args[0]);
         return MC_EXIT_FAILED;
     }

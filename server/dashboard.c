@@ -189,6 +189,7 @@ int mc_dashboard_open(uv_loop_t *loop, const struct mc_dashboard_options *opts,
         goto free_parts;
     http.handler = handle;
     http.arg = d;
+    http.always = mc_http_dashboard_headers(&http.always_count);
     code = mc_http_server_open(loop, &http, &d->http, why, why_bytes);
     if (code)
         goto close_traces;

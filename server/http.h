@@ -18,16 +18,20 @@
 struct mc_http_server;
 struct mc_http_request;
 
+struct mc_http_header {
+    const char *name; /* lower-case; hop-by-hop and content-length are the server's own */
+    const char *value;
+};
+
 typedef void (*mc_http_handler_fn)(struct mc_http_request *req, void *arg);
 
 struct mc_http_options {
     const char *name;         /* the owner of its connections in the trace: "app", "dashboard" */
     const char *address;      /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
     struct mc_tracer *tracer; /* borrowed; NULL: not traced */
-    int tls;                  /* speak TLS too (and nothing in clear) */
-    const char *cert_file,
-        *key_file;            /* PEM; both NULL with tls: self-signed, and says so on stderr */
-    int require_tls;          /* refuse clear text on this port */
+    int tls; /* its URL is https; 0: TLS is spoken all the same, to the first who begins with it */
+    const char *cert_file, *key_file; /* PEM; both NULL: self-signed, and says so on stderr */
+    int require_tls;          /* refuse clear text; so does each address that others can reach */
     uint32_t max_connections; /* default 1024: slots of `handles` */
     uint32_t max_requests;    /* default 256: slots of `request_arenas` */
     uint32_t buffer_count;    /* default 2 per 1 connection, at most 2048: slots of `tcp_buffers` */
@@ -41,6 +45,9 @@ struct mc_http_options {
     const char *const *host_allow;
     int cross_site_allow; /* app port: do not reject cross-site Sec-Fetch-Site / Origin */
     const char *token;    /* demand this token (Authorization: Bearer, or the cookie); NULL: none */
+    /* Go with every answer that does not set them itself. Borrowed, as long as the server. */
+    const struct mc_http_header *always;
+    size_t always_count;
     mc_http_handler_fn handler; /* called when a request is complete, body included */
     void *arg;
 };
@@ -75,11 +82,6 @@ void mc_http_set_route(struct mc_http_request *r, uint32_t route);
 
 /* ---- answers: exactly one per request, now or later ------------------------------------------ */
 
-struct mc_http_header {
-    const char *name; /* lower-case; hop-by-hop and content-length are the server's own */
-    const char *value;
-};
-
 /* Answer with a whole body. headers and body are copied. */
 int mc_http_respond(struct mc_http_request *r, int status, const struct mc_http_header *headers,
                     size_t header_count, const void *body, size_t body_bytes);
@@ -106,9 +108,11 @@ int mc_http_respond_stream(struct mc_http_request *r, int status,
                            const struct mc_http_stream_ops *ops, void *arg);
 void mc_http_stream_resume(struct mc_http_request *r);
 
-/* The headers that keep a page to itself (CSP, nosniff, no referrer, no cross-origin use), for
- * answers of the dashboard. Static. */
-const struct mc_http_header *mc_http_security_headers(size_t *count);
+/* The headers that keep a page to itself, for `always`. Static. The dashboard's: a CSP that lets in
+ * only what it needs, nosniff, no referrer, no cross-origin use. An app's: a CSP that keeps to its
+ * own origin and out of frames, and nosniff. */
+const struct mc_http_header *mc_http_dashboard_headers(size_t *count);
+const struct mc_http_header *mc_http_app_headers(size_t *count);
 
 /* Be told when a request whose answer is delayed goes away before it was answered (its peer left):
  * then it must not be answered any more. Whoever delays an answer asks for this: the request's

@@ -237,12 +237,6 @@ static int detect(struct mc_http_conn *c)
     const uint8_t *first = c->in + c->in_pos;
     size_t count = c->in_end - c->in_pos;
     struct mc_http_server *s = c->server;
-    if (first[0] == 0x16 && !s->ssl_ctx) {
-        mc_conn_error(c, 0, "TLS on a port that speaks clear text");
-        mc_conn_finish(c, s->str.protocol_error);
-        c->proto = MC_PROTO_DRAIN;
-        return 0;
-    }
     if (memcmp(first, H2_PREFACE, count < 3 ? count : 3) == 0) {
         if (count < 3)
             return -1;
@@ -250,8 +244,8 @@ static int detect(struct mc_http_conn *c)
     } else {
         c->proto = MC_PROTO_H1;
     }
-    if (s->ssl_ctx) {
-        mc_conn_error(c, 0, "clear text on a port that speaks TLS");
+    if (s->o.require_tls) {
+        mc_conn_error(c, 0, "clear text on a port that speaks TLS alone");
         if (c->proto == MC_PROTO_H1) {
             c->canned = mc_clear_text_h1;
         } else {
@@ -268,7 +262,7 @@ static void protocol_input(struct mc_http_conn *c)
 {
     struct mc_http_server *s = c->server;
     if (c->in_pos < c->in_end && c->proto == MC_PROTO_DETECT && !c->ssl) {
-        if (s->ssl_ctx && c->in[c->in_pos] == 0x16) {
+        if (c->in[c->in_pos] == 0x16) {
             if (mc_tls_open(c) < 0)
                 mc_conn_close(c, s->str.limit);
         } else if (detect(c) < 0) {

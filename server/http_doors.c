@@ -69,6 +69,11 @@ static int literal_kind(const char *host)
     return -1;
 }
 
+int mc_doors_is_loopback(const char *host)
+{
+    return literal_kind(host) == 1;
+}
+
 int mc_doors_host_allowed(const struct mc_http_options *o, const char *bound_host,
                           const char *authority)
 {
@@ -114,7 +119,7 @@ static int origin_allowed(const struct mc_http_request *r)
     const char *origin = mc_http_header(r, "origin");
     if (!origin)
         return 1;
-    const char *scheme = r->conn->server->ssl_ctx ? "https://" : "http://";
+    const char *scheme = r->conn->ssl ? "https://" : "http://";
     size_t scheme_bytes = strlen(scheme);
     return strncasecmp(origin, scheme, scheme_bytes) == 0 &&
            strcasecmp(origin + scheme_bytes, request_authority(r)) == 0;
@@ -169,7 +174,7 @@ static int swap_token(struct mc_http_request *r, const char *want, const char **
     if (!cookie)
         return 0;
     snprintf(cookie, room, COOKIE_NAME "=%s; HttpOnly; SameSite=Strict; Path=/%s", want,
-             r->conn->server->ssl_ctx ? "; Secure" : "");
+             r->conn->ssl ? "; Secure" : "");
     *detail = cookie;
     return 303;
 }
@@ -200,9 +205,20 @@ int mc_doors_check(struct mc_http_request *r, const char **detail)
     return 401;
 }
 
-/* ---- what the dashboard adds to its answers ------------------------------------------------- */
+/* ---- what goes with every answer ------------------------------------------------------------ */
 
-const struct mc_http_header *mc_http_security_headers(size_t *count)
+const struct mc_http_header *mc_http_app_headers(size_t *count)
+{
+    static const struct mc_http_header headers[] = {
+        {"content-security-policy",
+         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+        {"x-content-type-options", "nosniff"},
+    };
+    *count = sizeof headers / sizeof headers[0];
+    return headers;
+}
+
+const struct mc_http_header *mc_http_dashboard_headers(size_t *count)
 {
     static const struct mc_http_header headers[] = {
         {"content-security-policy",

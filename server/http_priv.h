@@ -20,6 +20,7 @@
 #define MC_OUT_STARVED_BYTES 4096u          /* the same when tcp_buffers are short */
 #define MC_OUT_ROOM (MC_OUT_BYTES + 20480u) /* and room for one more frame behind */
 #define MC_OUT_BUFFERS 6u                   /* of tcp_buffers that an unsent rest may take */
+#define MC_UNSENT_BYTES 131072              /* in the kernel's queue of a socket, about */
 #define MC_OVERFLOW_MAP_BYTES 262144u       /* malloc would keep what is freed of such sizes */
 #define MC_SWEEP_MS 100u
 #define MC_LINGER_MS 1000u
@@ -134,6 +135,8 @@ int mc_target_parse(struct mc_http_request *r, const char *target, const char **
 /* http_doors.c. 0, or the status to answer; 303 has the location in *detail. */
 int mc_doors_check(struct mc_http_request *r, const char **detail);
 int mc_doors_bind_allowed(const struct sockaddr *address, const struct mc_http_options *o);
+/* Whether an address without port and brackets is of this machine alone. */
+int mc_doors_is_loopback(const char *host);
 int mc_doors_host_allowed(const struct mc_http_options *o, const char *bound_host,
                           const char *authority);
 
@@ -146,7 +149,7 @@ long mc_http_stream_pull(struct mc_http_request *r, uint8_t *buf, size_t room);
 /* The head and the (small) body of a 503 that needs no memory. Static. */
 extern const char mc_shed_body[];
 extern const char mc_shed_h1[];
-/* What a plain HTTP/1.1 request gets on a port that speaks TLS. Static. */
+/* What a plain HTTP/1.1 request gets on a port that refuses clear text. Static. */
 extern const char mc_clear_text_h1[];
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -253,7 +256,7 @@ struct mc_http_server {
     struct mc_shed_conn *shed;         /* owned: MC_SHED_SPARES */
     uint64_t arena_bytes_in_use;
     uint64_t sent_ns;                        /* uv_hrtime when the answers that end now went out */
-    SSL_CTX *ssl_ctx;                        /* owned */
+    SSL_CTX *ssl_ctx;                        /* owned; NULL until it is needed */
     nghttp2_session_callbacks *h2_callbacks; /* owned */
     nghttp2_option *h2_options;              /* owned */
     /* Scratch, used within one call of the loop. */

@@ -109,6 +109,35 @@ static int is_header_valid(const struct mc_http_header *h)
     return 1;
 }
 
+static int has_header(const struct mc_http_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((headers[i].name[0] | 0x20) == name[0] && strcasecmp(headers[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Put what goes with every answer behind the headers that this one was given, in the arena; what
+ * it sets itself is its own. NULL: no memory. */
+static const struct mc_http_header *with_always(struct mc_http_request *r,
+                                                const struct mc_http_header *headers, size_t *count)
+{
+    const struct mc_http_options *o = &r->conn->server->o;
+    size_t given = *count, n = given;
+    if (o->always_count == 0)
+        return headers;
+    struct mc_http_header *all = mc_http_alloc(r, (given + o->always_count) * sizeof *all);
+    if (!all)
+        return NULL;
+    if (given)
+        memcpy(all, headers, given * sizeof *all);
+    for (size_t i = 0; i < o->always_count; i++)
+        if (!has_header(headers, given, o->always[i].name))
+            all[n++] = o->always[i];
+    *count = n;
+    return all;
+}
+
 static char *append(char *to, const char *text, size_t count)
 {
     memcpy(to, text, count);
@@ -187,6 +216,9 @@ static int submit(struct mc_http_request *r, const struct mc_http_header *header
 {
     struct mc_http_conn *c = r->conn;
     int rc;
+    headers = with_always(r, headers, &count);
+    if (!headers && count)
+        return MC_ENOMEM;
     if (c->h2) {
         rc = mc_h2_submit(r, headers, count);
     } else {

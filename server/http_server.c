@@ -1,6 +1,7 @@
 /* http_server.c: a server from open to close: its pools, its listener, its sweep, its end.
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +9,6 @@
 
 #include "server/http_priv.h"
 #include "tracer/error.h"
-
-#define RECORD_OVERHEAD_BYTES                                                                      \
-    16384u /* TLS records' heads and tags, and the handshake's messages                            \
-            */
 
 /* ---- accepting ------------------------------------------------------------------------------ */
 
@@ -34,6 +31,21 @@ void mc_server_peer(const uv_tcp_t *tcp, char *to, size_t to_bytes)
     }
 }
 
+/* Where TLS must come, a connection has ten seconds for it; else it may be silent. */
+static int first_state(const struct mc_http_server *s)
+{
+    return s->o.require_tls ? MC_SLOT_CONNECTING : MC_SLOT_IDLE;
+}
+
+/* The kernel would queue up to 4 MB for a peer that does not read (measured on loopback). */
+static void bound_unsent(const uv_tcp_t *tcp)
+{
+    const int most_bytes = MC_UNSENT_BYTES;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_bytes, sizeof most_bytes);
+}
+
 static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64_t id)
 {
     char peer[64];
@@ -41,7 +53,7 @@ static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64
     c->magic = MC_CONN_MAGIC;
     c->server = s;
     c->id = id;
-    c->state = s->ssl_ctx ? MC_SLOT_CONNECTING : MC_SLOT_IDLE;
+    c->state = first_state(s);
     c->accepted_ms = c->last_ms = c->read_ms = uv_now(s->loop);
     uv_tcp_init(s->loop, &c->tcp);
     c->tcp.data = c;
@@ -57,6 +69,7 @@ static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64
         mc_conn_close(c, s->str.reset);
         return;
     }
+    bound_unsent(&c->tcp);
     uv_tcp_nodelay(&c->tcp, 1);
     uv_tcp_keepalive(&c->tcp, 1, 60);
     mc_conn_accepted(c);
@@ -65,8 +78,7 @@ static void accept_into(struct mc_http_server *s, struct mc_http_conn *c, uint64
 void mc_server_accept(struct mc_http_server *s)
 {
     uint64_t id = mc_conn_next_id();
-    struct mc_http_conn *c =
-        mc_pool_take(&s->conns, s->ssl_ctx ? MC_SLOT_CONNECTING : MC_SLOT_IDLE, id);
+    struct mc_http_conn *c = mc_pool_take(&s->conns, first_state(s), id);
     if (c)
         accept_into(s, c, id);
     else if (mc_shed_accept(s) < 0)
@@ -137,7 +149,6 @@ static void server_free(struct mc_http_server *s)
     mc_pool_fini(&s->conns);
     free(s->shed);
     free(s->fields);
-    free(s->cipher_out);
     free(s->plain_out);
     free(s->plain_in);
     free(s->read_scratch);
@@ -285,12 +296,9 @@ static int open_pools(struct mc_http_server *s)
     s->read_scratch = malloc(MC_OUT_BYTES);
     s->plain_in = malloc(MC_BUFFER_BYTES);
     s->plain_out = malloc(MC_OUT_ROOM);
-    s->cipher_out_room = MC_OUT_ROOM + RECORD_OVERHEAD_BYTES;
-    s->cipher_out = s->o.tls ? malloc(s->cipher_out_room) : NULL;
     s->fields = calloc(MC_H1_FIELDS_MAX, sizeof *s->fields);
     s->shed = calloc(MC_SHED_SPARES, sizeof *s->shed);
-    if (!s->read_scratch || !s->plain_in || !s->plain_out || !s->fields || !s->shed ||
-        (s->o.tls && !s->cipher_out))
+    if (!s->read_scratch || !s->plain_in || !s->plain_out || !s->fields || !s->shed)
         return MC_ENOMEM;
     s->owner = mc_string_id(t, s->name);
 #define X(field, text) s->str.field = mc_string_id(t, text);
@@ -363,7 +371,8 @@ int mc_http_server_open(uv_loop_t *loop, const struct mc_http_options *opts,
                         why_bytes);
     if ((rc = fd) < 0)
         goto free_server;
-    if (s->o.tls && (rc = mc_tls_init(s, why, why_bytes)) < 0)
+    s->o.require_tls |= !mc_doors_is_loopback(s->host);
+    if ((s->o.tls || s->o.cert_file || s->o.key_file) && (rc = mc_tls_init(s, why, why_bytes)) < 0)
         goto close_socket;
     if ((rc = open_pools(s)) < 0) {
         snprintf(why, why_bytes,
@@ -398,5 +407,5 @@ const char *mc_http_server_address(const struct mc_http_server *s)
 
 const char *mc_http_server_scheme(const struct mc_http_server *s)
 {
-    return s->ssl_ctx ? "https" : "http";
+    return s->o.tls ? "https" : "http";
 }

@@ -52,7 +52,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     struct mc_http_server *s = x->server;
     if (nread == 0 || (nread > 0 && x->answered))
         return;
-    if (nread < 0 || buf->base[0] == 0x16 || s->ssl_ctx) {
+    if (nread < 0 || buf->base[0] == 0x16 || s->o.require_tls) {
         shed_close(x);
         return;
     }

@@ -8,10 +8,14 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/http_priv.h"
 #include "tracer/error.h"
+
+/* TLS records' heads and tags, and the handshake's messages. */
+#define RECORD_OVERHEAD_BYTES 16384u
 
 /* ---- the BIO: in from the connection's buffer, out to the server's scratch ------------------- */
 
@@ -76,9 +80,15 @@ static BIO_METHOD *get_bio_method(void)
 
 int mc_tls_open(struct mc_http_conn *c)
 {
+    struct mc_http_server *s = c->server;
+    char why[200];
+    if (!s->ssl_ctx && mc_tls_init(s, why, sizeof why) < 0) {
+        fprintf(stderr, "memcam: %s: %s\n", s->address, why);
+        return MC_ENOMEM;
+    }
     BIO_METHOD *method = get_bio_method();
     BIO *bio = method ? BIO_new(method) : NULL;
-    c->ssl = SSL_new(c->server->ssl_ctx);
+    c->ssl = SSL_new(s->ssl_ctx);
     if (!bio || !c->ssl) {
         BIO_free(bio);
         SSL_free(c->ssl);
@@ -89,6 +99,8 @@ int mc_tls_open(struct mc_http_conn *c)
     SSL_set_bio(c->ssl, bio, bio);
     SSL_set_accept_state(c->ssl);
     c->tls_started_ns = uv_hrtime();
+    c->accepted_ms = uv_now(s->loop); /* the handshake has its time from here on */
+    mc_conn_set_state(c, MC_SLOT_CONNECTING);
     return 0;
 }
 
@@ -275,7 +287,12 @@ static int use_own(SSL_CTX *ctx, const char *address, char *why, size_t why_byte
 int mc_tls_init(struct mc_http_server *s, char *why, size_t why_bytes)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (!ctx) {
+    s->cipher_out_room = MC_OUT_ROOM + RECORD_OVERHEAD_BYTES;
+    s->cipher_out = malloc(s->cipher_out_room);
+    if (!ctx || !s->cipher_out) {
+        SSL_CTX_free(ctx);
+        free(s->cipher_out);
+        s->cipher_out = NULL;
         snprintf(why, why_bytes, "OpenSSL can't start; check its installation");
         return MC_ENOMEM;
     }
@@ -290,13 +307,17 @@ int mc_tls_init(struct mc_http_server *s, char *why, size_t why_bytes)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
-    if (s->o.cert_file || s->o.key_file)
-        return use_files(ctx, &s->o, why, why_bytes);
-    return use_own(ctx, s->address, why, why_bytes);
+    int rc = s->o.cert_file || s->o.key_file ? use_files(ctx, &s->o, why, why_bytes)
+                                             : use_own(ctx, s->address, why, why_bytes);
+    if (rc < 0)
+        mc_tls_fini(s);
+    return rc;
 }
 
 void mc_tls_fini(struct mc_http_server *s)
 {
     SSL_CTX_free(s->ssl_ctx);
+    free(s->cipher_out);
     s->ssl_ctx = NULL;
+    s->cipher_out = NULL;
 }

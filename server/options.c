@@ -75,7 +75,7 @@ static const struct option options[] = {
     {"--handler-timeout", OPTION_TIME, AT(handler_timeout_ns), "TIME", "5s", SECOND / 1000,
      INT64_MAX, MC_FOR_SERVE, "stop a handler that computes for longer; or forever"},
     {"--tls", OPTION_FLAG, AT(tls), NULL, NULL, 0, 0, SERVES,
-     "speak TLS; without --cert it makes a self-signed certificate"},
+     "print https addresses; without --cert it makes a self-signed certificate"},
     {"--cert", OPTION_TEXT, AT(cert), "FILE", NULL, 0, 0, SERVES, "certificate chain, PEM"},
     {"--key", OPTION_TEXT, AT(key), "FILE", NULL, 0, 0, SERVES, "private key, PEM"},
     {"--token-file", OPTION_TEXT, AT(token_file), "FILE", NULL, 0, 0, SERVES,
@@ -337,8 +337,8 @@ static void complain(const struct mc_command *c, const struct option *o, const c
         mc_say("%s: %s '%s': give a whole number from %lld to %lld", c->name, o->name, value,
                (long long)o->min, (long long)o->max);
     else
-        mc_say("%s: %s '%s': give %s; see memcam %s --help", c->name, o->name, value, want,
-               c->name);
+        mc_say("%s: %s '%s': give %s (%s); see memcam %s --help", c->name, o->name, value, want,
+               o->help, c->name);
 }
 
 static const struct option *option_find(unsigned bit, const char *name, size_t name_bytes)

@@ -36,14 +36,37 @@ void mc_say(const char *format, ...)
     }
 }
 
+/* What to do about a failure whose line does not say it. */
+static const char *advice(int code)
+{
+    switch (code) {
+    case MC_EFORMAT:
+    case MC_EIO:
+        return "; name a trace that memcam recorded";
+    case MC_ENOENT:
+        return "; name a file that is there";
+    case MC_EPERM:
+        return "; ask its owner, or name another";
+    case MC_ECORRUPT:
+        return "; memcam check tells where";
+    case MC_ESQL:
+        return "; memcam query --help tells of the tables";
+    case MC_ENOMEM:
+        return "; free some memory, and try again";
+    default:
+        return "";
+    }
+}
+
 void mc_say_failure(const char *where, int code, const char *why)
 {
     if (why[0] == '\0')
-        why = code == MC_ECORRUPT ? "damaged; memcam check tells where" : mc_strerror(code);
+        why = mc_strerror(code);
+    const char *what_to_do = strchr(why, ';') != NULL ? "" : advice(code);
     if (strstr(why, where) != NULL)
-        mc_say("%s", why);
+        mc_say("%s%s", why, what_to_do);
     else
-        mc_say("%s: %s", where, why);
+        mc_say("%s: %s%s", where, why, what_to_do);
 }
 
 int mc_stdout_finish(void)

@@ -117,7 +117,9 @@ static int is_alive(pid_t pid)
 static void on_ending_timer(uv_timer_t *timer)
 {
     struct session *s = timer->data;
-    run_over(s, is_alive((pid_t)s->program.pid) ? "closed" : "gone");
+    const char *end = mc_session_how_ended(s);
+    int has_only_closed = strcmp(end, "gone") == 0 && is_alive((pid_t)s->program.pid);
+    run_over(s, has_only_closed ? "closed" : end);
 }
 
 static void on_pidfd(uv_poll_t *poll, int status, int events)
@@ -127,7 +129,7 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
     (void)events;
     uv_poll_stop(poll);
     if (s->recorder != NULL)
-        run_over(s, "gone");
+        run_over(s, mc_session_how_ended(s));
 }
 
 static void pidfd_watch(struct session *s)
@@ -201,6 +203,7 @@ static int attach(struct session *s)
         return rc;
     }
     s->run_count++;
+    s->target.left = NULL;
     s->phase = SESSION_RECORDING;
     uv_timer_stop(&s->look_timer);
     if (s->program.pid != s->child.pid)
@@ -398,6 +401,8 @@ static void session_begin(struct session *s)
         fflush(stdout);
     }
     struct mc_program found;
+    if (s->target.name != NULL)
+        mc_session_left_find(s);
     if (s->target.name != NULL && mc_target_find(&s->target, &found) != 0)
         mc_say("record: waiting for a program named %s; memcam ls lists those that run",
                s->target.name);

@@ -32,6 +32,8 @@ struct session {
     uv_signal_t sigint, sigterm;
     uv_poll_t pidfd_poll; /* a program that is not our child */
     int pidfd;            /* -1 none */
+    char program_end[32]; /* how it ended, once asked */
+    char left_path[sizeof(((struct mc_program *)0)->path)];
     int64_t look_since_ns;
     int64_t run_count, frame_count;
     char trouble_text[256]; /* told last; "" none */
@@ -59,6 +61,13 @@ int mc_session_child_start(struct session *s);
 /* Ask it to end; the second time, make it. */
 void mc_session_child_stop(struct session *s);
 void mc_session_child_close(struct session *s);
+
+/* How the program ended that is not our child: "exit 0", "signal 9", or "gone" where the kernel
+ * does not tell. Valid until it is asked again. */
+const char *mc_session_how_ended(struct session *s);
+/* Take the newest program of the target's name as the target although it has ended, unless the
+ * trace has its run to the end already. */
+void mc_session_left_find(struct session *s);
 
 /* What session_child.c tells: the app is ready; the child has ended. */
 void mc_session_ready(struct session *s);

@@ -95,8 +95,8 @@ int mc_sse_open(struct mc_sse *s, struct mc_http_request *req, const struct mc_s
                 void *arg)
 {
     static const struct mc_http_stream_ops ops = {sse_read, sse_closed};
-    struct mc_http_header headers[MC_ANSWER_HEADERS + 4];
-    size_t count = mc_answer_headers(headers);
+    struct mc_http_header headers[4];
+    size_t count = 0;
     *s = (struct mc_sse){.req = req, .source = source, .arg = arg};
     s->piece = greeting;
     s->piece_bytes = sizeof greeting - 1;

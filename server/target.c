@@ -68,7 +68,8 @@ static int fits(const struct mc_target *t, const struct mc_program *p)
     if (t->passed_over != NULL && strcmp(t->passed_over, p->path) == 0)
         return 0;
     if (t->name != NULL)
-        return p->alive && strcmp(p->name, t->name) == 0;
+        return strcmp(p->name, t->name) == 0 &&
+               (p->alive || (t->left != NULL && strcmp(t->left, p->path) == 0));
     if (t->pid != 0)
         return p->pid == t->pid;
     if (p->start_wall_ns < t->since_wall_ns)

@@ -8,6 +8,7 @@
 
 struct mc_target {
     const char *name;      /* the newest living program of this name; or */
+    const char *left;      /* with name: path of one that has ended, where none lives; NULL none */
     pid_t pid;             /* the program with this process id, also one that has ended; or */
     pid_t child;           /* a process that this one has started, or one that descends from it */
     const char *mark;      /* with child: "NAME=VALUE" in the environment of all its descendants */

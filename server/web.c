@@ -34,8 +34,8 @@ static int etag_matches(const char *list, const char *etag)
 
 static void answer_asset(struct mc_http_request *r, const char *name)
 {
-    struct mc_http_header headers[MC_ANSWER_HEADERS + 5];
-    size_t count = mc_answer_headers(headers);
+    struct mc_http_header headers[5];
+    size_t count = 0;
     const struct mc_web_asset *asset = find(name);
     if (!asset) {
         mc_answer_error(r, 404, "not found", "the page has no such file");

@@ -156,9 +156,44 @@ def test_no_answer_is_for_other_sites():
         mc.equal(headers["x-content-type-options"], "nosniff", "sniffing of " + path)
         mc.equal(headers["referrer-policy"], "no-referrer", "referrer of " + path)
         mc.equal(headers["cross-origin-resource-policy"], "same-origin", "resource policy of " + path)
+    for path, headers, want in (("/", {"host": "evil.example"}, 421),
+                                ("/", {"sec-fetch-site": "cross-site"}, 403), ("/%zz", {}, 400)):
+        answer = mc.get(process.dash + path, headers)
+        mc.equal(answer.status, want, "status of %s %s" % (path, headers))
+        mc.check("default-src 'none'" in answer.headers["content-security-policy"], "CSP of a %d" % want)
     preflight = mc.request("OPTIONS", process.dash + "/api/query", None, {
         "origin": "http://evil.example", "access-control-request-method": "POST"})
     mc.check(preflight.status in (403, 405), "a preflight gets %d" % preflight.status)
+
+
+def test_app_keeps_to_its_origin():
+    process = mc.Serve(APP + '''
+(route 'GET "/own" (lambda (req) (respond 200 "own\\n" '((Content-Security-Policy . "default-src https:")))))''')
+    for path, want in (("/hello", 200), ("/none", 404)):
+        answer = mc.get(process.app + path)
+        mc.equal(answer.status, want, "status of " + path)
+        for part in ("default-src 'self'", "frame-ancestors 'none'"):
+            mc.check(part in answer.headers["content-security-policy"], "%s of %s" % (part, path))
+        mc.equal(answer.headers["x-content-type-options"], "nosniff", "sniffing of " + path)
+    mc.equal(mc.get(process.app + "/own").headers["content-security-policy"], "default-src https:",
+             "an app's own policy stands alone")
+    for site in ("cross-site", "same-site"):
+        mc.equal(status(process.app + "/hello", sec_fetch_site=site), 403, site)
+    for site in ("same-origin", "none"):
+        mc.equal(status(process.app + "/hello", sec_fetch_site=site), 200, site)
+    echo = process.app + "/echo"
+    mc.equal(mc.post(echo, "x", {"origin": "http://evil.example"}).status, 403, "another origin")
+    mc.equal(mc.post(echo, "x", {"origin": process.app}).status, 200, "its own")
+
+
+def test_token_of_the_app():
+    path = mc.path("app.token")
+    process = mc.Serve(APP, "--token-file", path)
+    with open(path) as f:
+        token = f.read().strip()
+    for url in (process.app + "/hello", process.dash + "/api/runs"):
+        mc.equal(mc.get(url).status, 401, url + " without token")
+        mc.equal(mc.get(url, {"authorization": "Bearer " + token}).status, 200, url + " with it")
 
 
 # ---- the token --------------------------------------------------------------------------------

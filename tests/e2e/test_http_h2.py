@@ -245,9 +245,6 @@ def test_tls():
             with H2(server, sock=s) as h:
                 h.send(h2_headers(1))
                 check(h.answer(1)[1] == b"Hello, World\n", "raw h2 over TLS")
-        data = server.raw(request("GET", "/"))
-        check(split(data)[0] == 400 and b"https://" in data, "clear text on a TLS port: %r" % data[:100])
-        check(b"200" not in server.raw(PREFACE + frame(SETTINGS) + h2_headers(1)), "clear h2 on a TLS port")
         server.raw(b"\x16\x03\x01\x00\x05hello")
         server.raw(b"\x16" * 100)
         with server.connect() as s:
@@ -269,6 +266,27 @@ def test_tls():
     check(server.stderr.count("\n") == 1, "in one line")
     for name in (b"localhost", b"\x87\x04\x7f\x00\x00\x01", b"\x87\x10" + b"\0" * 15 + b"\1"):
         check(name in der, "the certificate names %r" % name)
+
+
+def test_tls_one_port():
+    """The first bytes decide, whether the port is called https or not; where others can come, TLS must."""
+    ways = (("https", "--http2", "2"), ("https", "--http1.1", "1.1"), ("http", "--http1.1", "1.1"),
+            ("http", "--http2-prior-knowledge", "2"))
+    for options in ((), ("tls",)):
+        with Server(*options) as server:
+            for scheme, option, version in ways * 2:
+                server.scheme = scheme
+                check(curl(server, "/", option) == (200, version, b"Hello, World\n"), "%s on %s, %s" % (scheme, options, option))
+                check(curl(server, "/echo", option, "-d", "x", "-H", "Origin: %s://localhost:%d" % (scheme, server.port))[0]
+                      == 200, "an Origin is of the scheme that was spoken, %s %s" % (scheme, options))
+                check(curl(server, "/echo", option, "-d", "x", "-H", "Origin: %s://localhost:%d" % (
+                    "http" if scheme == "https" else "https", server.port))[0] == 403, "and of no other")
+        check(server.stderr.count("self-signed") == 1, "one certificate, said once: %r" % server.stderr)
+    with Server("tls", "address=0.0.0.0:0", "token=s3cret") as server:
+        data = server.raw(request("GET", "/", Authorization="Bearer s3cret"))
+        check(split(data)[0] == 400 and b"https://" in data, "clear text from elsewhere: %r" % data[:100])
+        check(b"200" not in server.raw(PREFACE + frame(SETTINGS) + h2_headers(1)), "clear h2 from elsewhere")
+        check(curl(server, "/", "-H", "Authorization: Bearer s3cret")[0] == 200, "TLS")
 
 
 def refused(*options):
@@ -306,6 +324,7 @@ def main():
                 test(server)
                 print("%s %.2f s" % (name, time.monotonic() - start), flush=True)
     test_tls()
+    test_tls_one_port()
     test_tls_files()
     return 1 if failures else 0
 

@@ -378,6 +378,17 @@ def memory(process):
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) << 10
 
 
+def unsent(process, clients):
+    """The longest of the kernel's queues towards these clients, in bytes."""
+    ports = {c.getsockname()[1] for c in clients}
+    here = urllib.parse.urlsplit(process.dash).port
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    return max([0] + [int(row[4].split(":")[0], 16) for row in rows
+                      if int(row[1].split(":")[1], 16) == here and
+                      int(row[2].split(":")[1], 16) in ports])
+
+
 def test_a_client_that_stops_reading():
     process = record()
     mc.Stream(stream_url(process)).until("keyframe")
@@ -389,7 +400,11 @@ def test_a_client_that_stops_reading():
     longest = max(b - a for a, b in zip(seen, seen[1:]))
     mc.check(longest < 1e9 * mc.SLOW, "others wait for a slow client: %d ms" % (longest // 10**6))
     grown = memory(process) - before
-    mc.check(grown < 10 << 20 or mc.SLOW > 1, "10 stopped clients cost %d KB" % (grown >> 10))
+    queued = unsent(process, slow)
+    mc.check(grown + 10 * queued < 10 << 20 or mc.SLOW > 1,
+             "10 stopped clients cost %d KB, and up to %d each in the kernel" % (
+                 grown >> 10, queued >> 10))
+    mc.check(queued > 0, "the kernel's queues can be seen")
     newest, text = ids(take(quick, 1))[-1], b""
     slow[0].settimeout(mc.SECONDS)
     while b"id: %d\n" % newest not in text[-100000:]:  # all that is between, or a keyframe

@@ -198,16 +198,16 @@ static void test_token(void)
     CHECK_INT(check("GET", "/?token=wrong", HEADERS(LOCAL)), 401);
     CHECK_INT(mc_doors_check(make("GET", "/?token=s3cret", HEADERS(LOCAL)), &detail), 303);
     CHECK_STR(detail, "memcam_token=s3cret; HttpOnly; SameSite=Strict; Path=/");
-    server.ssl_ctx = (SSL_CTX *)(void *)arena; /* only asked whether it is there */
+    conn.ssl = (SSL *)(void *)arena; /* only asked whether it is there */
     CHECK_INT(mc_doors_check(make("GET", "/?a=b&token=s3cret", HEADERS(LOCAL)), &detail), 303);
     CHECK_STR(detail, "memcam_token=s3cret; HttpOnly; SameSite=Strict; Path=/; Secure");
-    server.ssl_ctx = NULL;
+    conn.ssl = NULL;
 }
 
 static void test_security_headers(void)
 {
     size_t count = 0;
-    const struct mc_http_header *headers = mc_http_security_headers(&count);
+    const struct mc_http_header *headers = mc_http_dashboard_headers(&count);
     CHECK_INT(count, 4);
     CHECK_STR(headers[0].name, "content-security-policy");
     CHECK(strstr(headers[0].value, "default-src 'none'"));
