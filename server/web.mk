@@ -4,7 +4,7 @@
 UPLOT_DIR := $(firstword $(wildcard $(BUILD)/npm/node_modules/uplot/dist \
 	build/npm/node_modules/uplot/dist))
 WEB_FILES := $(sort $(wildcard web/*.html web/*.js web/*.css web/*.svg web/*.png)) \
-	$(if $(UPLOT_DIR),$(UPLOT_DIR)/uPlot.esm.js $(UPLOT_DIR)/uPlot.min.css)
+	$(if $(UPLOT_DIR),$(UPLOT_DIR)/uPlot.iife.min.js $(UPLOT_DIR)/uPlot.min.css)
 WEB_DIR := $(BUILD)/web
 
 # The list is a file too, so that a file that comes or goes makes the table anew.

@@ -1,12 +1,12 @@
 // @ts-check
 // chart_view.js: charts with axes over the last minutes, by uPlot; two are drawn per turn at most.
 
-// @ts-ignore: it is beside this file only where the page is served
-import uPlot from './uPlot.esm.js';
 import { byId, el, setText, visible } from './dom.js';
 import { bytes, clock, count, duration, isKnown, rate } from './format.js';
 import { colours, theme } from './theme.js';
 
+/** loaded by the page before its modules; absent where it was not installed when the program was built */
+const uPlot = /** @type {any} */ (globalThis).uPlot;
 const HEIGHT = 150;
 const PARTS = 240;
 const SPAN_NS = 180e9;
@@ -79,7 +79,7 @@ function createChart(options, state, seek) {
     drawn: 0,
     isVisible: () => visible.is(root),
     draw() {
-      if (width === 0) return;
+      if (width === 0 || !uPlot) return;
       const [from, to] = shownSpan(state);
       const part = (to - from) / PARTS;
       for (let i = 0; i < PARTS; i += 1) {

@@ -33,7 +33,7 @@ function weight() {
   const folder = path.join(ROOT, 'web');
   const uplot = [BUILD, path.join(ROOT, 'build')].map((b) => path.join(b, 'npm/node_modules/uplot/dist'));
   const files = readdirSync(folder).filter((f) => /\.(js|css|html)$/.test(f)).map((f) => path.join(folder, f));
-  for (const file of ['uPlot.esm.js', 'uPlot.min.css']) {
+  for (const file of ['uPlot.iife.min.js', 'uPlot.min.css']) {
     for (const dist of uplot) {
       try {
         readFileSync(path.join(dist, file));
