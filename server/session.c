@@ -316,7 +316,7 @@ static void on_second(uv_timer_t *timer)
     if (strncmp(s->trouble_text, trouble, same_bytes + 1) == 0)
         return;
     if (trouble[0] != '\0')
-        mc_say("%s: %s; recording goes on", s->settings->store, trouble);
+        mc_say("%s; recording goes on", trouble);
     else if (s->trouble_text[0] != '\0')
         mc_say("%s: can be written again", s->settings->store);
     snprintf(s->trouble_text, sizeof(s->trouble_text), "%s", trouble);

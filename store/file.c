@@ -303,17 +303,19 @@ void mc_file_unlock(struct mc_file_lock *lock)
     lock->path = NULL;
 }
 
-void mc_file_ballast(struct mc_file_lock *lock, int wanted)
+void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes)
 {
-    if (wanted == lock->has_ballast)
+    if (wanted_bytes == lock->ballast_bytes)
         return;
-    if (wanted)
-        lock->has_ballast = posix_fallocate(lock->fd, 0, MC_BALLAST_BYTES) == 0;
-    if (!lock->has_ballast || !wanted) {
-        lock->has_ballast = 0;
-        if (ftruncate(lock->fd, 0) < 0)
-            return; /* shrinking needs no space; nothing to be done if it fails */
+    for (; wanted_bytes >= MC_BALLAST_BYTES_MIN; wanted_bytes /= 2) {
+        if (posix_fallocate(lock->fd, 0, wanted_bytes) == 0) {
+            lock->ballast_bytes = wanted_bytes;
+            return;
+        }
     }
+    lock->ballast_bytes = 0;
+    if (ftruncate(lock->fd, 0) < 0)
+        return; /* shrinking needs no space; nothing to be done if it fails */
 }
 
 int mc_file_is_locked(const char *path)

@@ -90,8 +90,8 @@ struct mc_row_ref {
     int64_t row_id, run_id, first_ts, last_ts, frame_count;
 };
 
-/* The row with the smallest last_ts above `ts` (or from it on), or the largest below `ts`. Chunks
- * come before tails. MC_END when there is none. */
+/* The row, chunk or tail, with the smallest last_ts above `ts`, or the largest below `ts`. MC_END
+ * when there is none. */
 int mc_row_next(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
 int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
 
