@@ -42,20 +42,22 @@ function source(kind, runId, conn) {
 
 /**
  * @param {import('./state.js').State} state @param {JumpKind} kind @param {1 | -1} direction
+ * @param {number | null} last the moment of the last jump, when the frame that it showed still stands
  * @returns {Promise<number | undefined>} the moment; undefined where there is none
  */
-export async function findJump(state, kind, direction) {
-  const { ts, intervalNs, entry } = state;
-  if (kind === 'mark') return nextOf([...state.marks.map((m) => m.ts), ...state.gaps.map((g) => g.ts)].sort((a, b) => a - b), ts, direction, intervalNs);
-  if (kind === 'warning') return nextOf(state.findings.map((f) => f.ts).sort((a, b) => a - b), ts + (direction > 0 ? intervalNs : 0), direction, 2 * intervalNs);
+export async function findJump(state, kind, direction, last) {
+  const { intervalNs, entry } = state;
+  const ts = last ?? state.ts;
+  // Going back, what this frame shows is where one is.
+  const slack = last === null ? intervalNs : 0;
+  if (kind === 'mark') return nextOf([...state.marks.map((m) => m.ts), ...state.gaps.map((g) => g.ts)].sort((a, b) => a - b), ts, direction, slack);
+  if (kind === 'warning') return nextOf(state.findings.map((f) => f.ts).sort((a, b) => a - b), ts, direction, slack);
   if (!entry) return undefined;
   const from = source(kind, Number(entry.run_id), kind === 'event' ? state.pick.conn : undefined);
-  // The frame that shows it is the next one: going back, what this frame shows is not meant.
-  const begin = Math.round(direction > 0 ? ts : ts - intervalNs);
-  for (const [a, b] of windows(begin, direction, state.endTs)) {
+  for (const [a, b] of windows(Math.round(direction > 0 ? ts : ts - slack), direction, state.endTs)) {
     const where = direction > 0 ? `ts > ${a} AND ts <= ${b}` : `ts < ${a} AND ts >= ${b}`;
     const { rows } = await postQuery(`SELECT ${direction > 0 ? 'min' : 'max'}(ts) FROM ${from} AND ${where}`, 1, entry.file);
-    if (typeof rows[0]?.[0] === 'number') return rows[0][0] + intervalNs;
+    if (typeof rows[0]?.[0] === 'number') return rows[0][0];
   }
   return undefined;
 }

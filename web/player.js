@@ -2,25 +2,19 @@
 // player.js: what play, pause, seek, step and live do: which stream is open, what is asked for.
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
-import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, postQuery, runUrl } from './api.js';
+import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
 import { connectionsBefore } from './conn_asks.js';
+import { collectionsBefore, fillHeat, newestEvents } from './context_asks.js';
 import { FINDING_SERIES, findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { GCS_KEPT, HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
+import { HISTORY_SPAN_NS, HOLE_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
-const CONTEXT_NS = 60e9;
-const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
 const SEED_PX = 600;
-/** the first question about latencies looks at so much time */
-const HEAT_SLICE_NS = 1e9;
-/** an answer that took less may be asked for twice the time */
-const HEAT_QUICK_MS = 100;
-const HEAT_QUESTIONS = 40;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -36,6 +30,8 @@ export class Player {
     this.asking = false;
     /** @type {number | null} the newest ts asked for while an answer was under way */
     this.wanted = null;
+    /** @type {{run: string | null, aim: number, shown: number} | null} the last jump and the frame that showed it */
+    this.jumped = null;
     this.seeded = false;
     /** bumped by each seek that asks what came before */
     this.contextTurn = 0;
@@ -264,39 +260,55 @@ export class Player {
     }, { opened: () => {}, lost: () => {} });
   }
 
-  /** Go to a moment; what plays goes on from there. @param {number} ts */
-  seek(ts) {
+  /** Go to a moment; what plays goes on from there. @param {number} ts @returns {Promise<void>} when, paused, it is shown */
+  async seek(ts) {
     const { state } = this;
     const aim = Math.max(state.entry?.first_ts ?? 0, Math.min(ts, state.endTs));
     state.forgetEvents();
     this.seeded = false;
     if (state.mode === 'play') this.playFrom(aim);
-    else this.pauseAt(aim);
+    else await this.pauseAt(aim);
   }
 
-  /** One frame back or on. @param {1 | -1} direction */
-  step(direction) {
+  /** One frame back or on. @param {1 | -1} direction @returns {Promise<void>} when it is shown, or could not be */
+  async step(direction) {
     const { state } = this;
     if (!state.doc) return;
     if (state.mode !== 'pause') this.pause();
     if (direction < 0) {
-      this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
+      await this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
       return;
     }
     this.turn += 1;
     this.close();
+    await new Promise((resolve) => { this.nextFrame(() => resolve(undefined)); });
+  }
+
+  /** The frame behind the one shown, from a stream that is closed behind it. @param {() => void} done */
+  nextFrame(done) {
+    const { state } = this;
+    const shut = () => {
+      close();
+      done();
+    };
     const close = openStream(
       runUrl(/** @type {string} */ (state.runKey), 'stream', { last_event_id: state.ts, speed: 1000, coalesce: 0 }),
       (name, data) => {
         if (name === 'run') return;
         if (name === 'keyframe' && data.ts <= state.ts) return;
-        if (name === 'delta' || name === 'keyframe' || name === 'end') close();
         if (name !== 'end') this.take(name, data);
+        if (name === 'delta' || name === 'keyframe' || name === 'end') shut();
       },
-      { opened: () => {}, lost: () => this.say('The next frame could not be had.') },
+      {
+        opened: () => {},
+        lost: () => {
+          this.say('The next frame could not be had.');
+          done();
+        },
+      },
     );
-    this.close = close;
-    setTimeout(close, STEP_WAIT_MS);
+    this.close = shut;
+    setTimeout(shut, STEP_WAIT_MS);
   }
 
   /** @param {string} label @param {number} ts @param {number} dur */
@@ -351,9 +363,10 @@ export class Player {
     const turn = this.contextTurn;
     const run = /** @type {string} */ (state.runKey);
     const isCurrent = () => run === state.runKey && turn === this.contextTurn;
-    const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
-    this.fillCharts(run, to, isCurrent);
-    this.newestEvents(run, to).then((answer) => {
+    // Paused, all that came before is asked for; else what came before the first that the stream brought.
+    const to = state.mode !== 'pause' && state.events.length > 0 ? state.events.newest(state.events.length - 1).ts : state.ts;
+    this.fillCharts(run, isCurrent);
+    newestEvents(run, to).then((answer) => {
       if (isCurrent() && state.events.length === 0) state.takeEvents({ events: answer.events }, false);
     }, () => {});
     getOfRun(run, 'marks', {}).then((answer) => {
@@ -362,73 +375,27 @@ export class Player {
     getOfRun(run, 'gaps', {}).then((answer) => {
       if (run === state.runKey) for (const gap of answer.gaps) state.addGap(gap);
     }, () => {});
-    this.fillHeat(to, isCurrent);
+    fillHeat(state, to, isCurrent);
     connectionsBefore(state, to).then((known) => {
       if (isCurrent()) state.seedConnections(known.open, known.events);
     }, () => {});
-    this.collectionsBefore(to).then((list) => {
+    collectionsBefore(state, to).then((list) => {
       if (isCurrent()) state.seedCollections(list);
     }, () => {});
   }
 
-  /** The collections of the minutes before, oldest first, as events. @param {number} to */
-  async collectionsBefore(to) {
-    const { entry } = this.state;
-    const sql = `SELECT ts, dur, heap, kind, before_bytes, after_bytes FROM gc_event WHERE run_id = ${Number(entry.run_id)} AND ts >= ${Math.round(Math.max(0, to - HISTORY_SPAN_NS))} AND ts <= ${Math.round(to)} ORDER BY ts DESC LIMIT ${GCS_KEPT}`;
-    const { rows } = await postQuery(sql, GCS_KEPT, entry.file);
-    return rows.reverse().map((/** @type {any[]} */ [ts, dur, heap, detail, before, after]) => ({ type: 'gc', ts, dur, heap, detail, before_bytes: before, after_bytes: after }));
-  }
-
-  /** @param {string} run @param {number} to @param {() => boolean} isCurrent */
-  async fillCharts(run, to, isCurrent) {
+  /** The minutes before the newest moments that the page has seen without a hole. @param {string} run @param {() => boolean} isCurrent */
+  async fillCharts(run, isCurrent) {
     const { state } = this;
+    const begin = () => (state.history.length > 0 ? state.history.ts[state.history.at(state.history.tailIndex(HOLE_NS))] : state.ts);
+    const to = begin();
     const from = Math.max(0, to - HISTORY_SPAN_NS);
     const series = overviewSeries(state.run.sources, 'charts').join(',');
     const [overview, docBefore] = await Promise.all([
       to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }).catch(() => null) : null,
       state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }).catch(() => null) : null,
     ]);
-    if (isCurrent() && state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
-  }
-
-  /**
-   * How many responses took how long in the two minutes before; slice by slice, the newest first:
-   * where there were very many, a slice is shorter.
-   * @param {number} to @param {() => boolean} isCurrent
-   */
-  async fillHeat(to, isCurrent) {
-    const { entry } = this.state;
-    if (!entry) return;
-    let cases = '';
-    for (let row = 1; row < HEAT_ROWS; row += 1) cases += ` WHEN dur < ${Math.round(heatEdge(row))} THEN ${row - 1}`;
-    const least = Math.max(0, to - HEAT_SECONDS * 1e9);
-    let slice = HEAT_SLICE_NS;
-    for (let end = to, asked = 0; end > least && asked < HEAT_QUESTIONS; asked += 1) {
-      const begin = Math.max(least, end - slice);
-      const sql = `SELECT ts / 1000000000, CASE${cases} ELSE ${HEAT_ROWS - 1} END AS row, count(*) FROM event WHERE run_id = ${Number(entry.run_id)} AND type = 'response' AND dur > 0 AND ts >= ${Math.round(begin)} AND ts < ${Math.round(end)} GROUP BY 1, 2`;
-      const answer = await postQuery(sql, HEAT_ROWS * (HEAT_SECONDS + 1), entry.file).catch(() => null);
-      if (!isCurrent()) return;
-      if (answer) {
-        this.state.seedHeat(answer.rows);
-        end = begin;
-        if (answer.ms < HEAT_QUICK_MS) slice *= 2;
-        else if (answer.ms > 3 * HEAT_QUICK_MS) slice = Math.max(HEAT_SLICE_NS, slice / 2);
-      } else {
-        slice /= 4;
-        if (slice < 2.5e8) return; // what is missing stays dark
-      }
-    }
-  }
-
-  /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */
-  async newestEvents(run, to) {
-    let span = CONTEXT_NS;
-    for (let turn = 0; ; turn += 1) {
-      const from = Math.max(0, to - span);
-      const answer = await getOfRun(run, 'events', { from, to, limit: CONTEXT_EVENTS });
-      if (!answer.truncated || turn === 2) return answer;
-      span *= Math.max(0.01, Math.min(0.8, (0.8 * (answer.events.at(-1).ts - from)) / (to - from)));
-    }
+    if (isCurrent() && state.history.length > 0 && begin() >= to) state.seedHistory(overview, docBefore);
   }
 
   /** Ask for the timeline's span anew. */
@@ -471,13 +438,18 @@ export class Player {
     const { state } = this;
     const run = state.runKey;
     const what = JUMP_KINDS.find(([id]) => id === kind)?.[1] ?? kind;
+    const last = this.jumped?.shown === state.ts && this.jumped.run === run ? this.jumped.aim : null;
     try {
-      const aim = await findJump(state, kind, direction);
+      const aim = await findJump(state, kind, direction, last);
       if (run !== state.runKey) return;
+      if (aim === undefined) {
+        this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
+        return;
+      }
       const finding = kind === 'warning' ? state.findings.find((f) => f.ts === aim) : undefined;
       if (finding) await this.seekFinding(finding);
-      else if (aim !== undefined) this.seek(aim);
-      else this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
+      else await this.seekShowing(aim);
+      this.jumped = { run, aim, shown: state.ts };
     } catch (error) {
       this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
     }
@@ -493,7 +465,13 @@ export class Player {
       const near = await this.findingsIn(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => []);
       ts = near.find((f) => f.kind === finding.kind && f.name === finding.name)?.ts ?? ts;
     }
-    // The part's end: the first frame that shows it is within the part.
-    if (run === state.runKey) this.seek(finding.kind === 'gap' ? ts : ts + state.intervalNs);
+    if (run === state.runKey) await this.seekShowing(ts);
+  }
+
+  /** Go to the first frame that shows what happened at a moment; what plays goes on from there. @param {number} ts */
+  async seekShowing(ts) {
+    const { state } = this;
+    await this.seek(ts);
+    if (state.mode === 'pause' && !this.asking && state.aim === Math.round(ts) && state.ts < ts) await this.step(1);
   }
 }

@@ -12,6 +12,8 @@ import { PoolMap } from './pool_map.js';
 export const HISTORY_ROWS = 3000;
 export const HISTORY_SPAN_NS = 300e9;
 const HISTORY_COLUMNS = 400;
+/** moments further apart are not one minute of a chart: someone went from one to the other */
+export const HOLE_NS = 2e9;
 const EVENTS_KEPT = 2000;
 const CONNS_KEPT = 2000;
 export const GCS_KEPT = 200;
@@ -345,16 +347,17 @@ export class State {
   seedHistory(overview, docBefore) {
     const old = this.history;
     const fresh = new History(HISTORY_ROWS, HISTORY_COLUMNS);
-    const begin = old.length > 0 ? old.ts[old.at(0)] : Infinity;
+    const tail = old.tailIndex(HOLE_NS);
+    const begin = old.length > 0 ? old.ts[old.at(tail)] : Infinity;
     if (overview) seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin);
     if (docBefore && docBefore.ts < begin) observe(docBefore, fresh, this.freed);
-    if (old.length === 1 && this.doc?.ts === begin) {
+    if (old.length - tail === 1 && this.doc?.ts === begin) {
       observe(this.doc, fresh, this.freed);
       this.history = fresh;
       this.changed('doc');
       return;
     }
-    for (let i = 0; i < old.length; i += 1) {
+    for (let i = tail; i < old.length; i += 1) {
       fresh.push(old.ts[old.at(i)]);
       for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);
     }

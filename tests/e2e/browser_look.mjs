@@ -162,7 +162,7 @@ async function keyboard(page) {
   check(!(await page.isHidden('#tip')), 'arrows on a map say what a slot is');
   await page.keyboard.press('Enter');
   const cols = Number(await page.getAttribute(`[data-map="${POOL}"]`, 'data-cols'));
-  await until(async () => (await pick(page)).slot === 2 + cols, 'and Enter pins it', 5);
+  await until(async () => (await pick(page)).slot === 10 + cols, 'and Enter pins the one that they lead to', 5);
   check((await shownTs(page)) === before, 'the moment stays');
   await page.fill('#tab-panel input[type=number]', '9').catch(() => {});
   await page.focus('#splitter');
@@ -180,10 +180,10 @@ async function ownersAndRoutes(page) {
   const pool = await page.evaluate((name) => window.memcam.state.doc.pools[name], POOL);
   check(cells[cells.length - 1].startsWith(`${pool.used} (100`), 'one owner holds all of it', cells);
   await page.uncheck('#owner-colours');
+  await page.evaluate(() => window.memcam.player.seek(window.memcam.state.endTs));
   await page.evaluate(() => document.getElementById('routes').scrollIntoView());
   await page.click('[data-route="GET /slow"] button');
   await until(async () => (await pick(page)).route === 'GET /slow' && /Slowest/.test(await page.textContent('#tab-panel')), 'a route is shown beside', 10);
-  await page.evaluate(() => window.memcam.player.seek(window.memcam.state.endTs));
   await until(() => page.locator('#tab-panel tbody tr').count(), 'with its slowest requests', 20);
   const map = await compareMap(page, await page.evaluate(() => window.memcam.state.doc), POOL, 1);
   check(map.wrong === 0 && map.seen > 0, 'slots that were freed have lost their colour', map);
