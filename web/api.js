@@ -99,9 +99,9 @@ export async function postQuery(sql, limit, file, isPersons = false) {
   }
 }
 
-/** Two runs compared. @param {string} a @param {string} b */
-export function getDiff(a, b) {
-  return ask(`/api/diff?${new URLSearchParams({ a, b })}`);
+/** Two runs compared. @param {string} a @param {string} b @param {Record<string, string>} [span] the API's from_a, align … */
+export function getDiff(a, b, span = {}) {
+  return ask(`/api/diff?${new URLSearchParams({ a, b, ...span })}`);
 }
 
 /** A text as SQL has it. @param {string} text */

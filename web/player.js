@@ -4,17 +4,20 @@
 
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
 import { connectionsBefore } from './conn_asks.js';
+import { askHistory } from './context.js';
 import { collectionsBefore, fillHeat, newestEvents } from './context_asks.js';
 import { FINDING_SERIES, findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
-import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { HISTORY_SPAN_NS, HOLE_NS } from './state.js';
+import { overviewSeries } from './observe.js';
+import { HOLE_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
-const SEED_PX = 600;
+/** at such speeds a batch is of seconds, and nobody reads its events */
+const FAST = 25;
+const EVENTS_WHEN_FAST = 200;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -86,7 +89,13 @@ export class Player {
   /** @param {number} ts */
   playFrom(ts) {
     this.followLive = false;
-    this.open('play', { from: ts, speed: this.state.speed });
+    this.open('play', this.query(ts));
+  }
+
+  /** What to ask for to play from a moment on. @param {number} from */
+  query(from) {
+    const { speed } = this.state;
+    return { from, speed, events: speed === 'max' || Math.abs(speed) >= FAST ? EVENTS_WHEN_FAST : undefined };
   }
 
   play() {
@@ -159,7 +168,7 @@ export class Player {
       } else {
         const last = state.doc ? state.ts : undefined;
         if (mode === 'live') this.open('live', { last_event_id: last });
-        else this.open('play', { from: state.ts, speed: state.speed });
+        else this.open('play', this.query(state.ts));
       }
     }, wait);
   }
@@ -389,12 +398,7 @@ export class Player {
     const { state } = this;
     const begin = () => (state.history.length > 0 ? state.history.ts[state.history.at(state.history.tailIndex(HOLE_NS))] : state.ts);
     const to = begin();
-    const from = Math.max(0, to - HISTORY_SPAN_NS);
-    const series = overviewSeries(state.run.sources, 'charts').join(',');
-    const [overview, docBefore] = await Promise.all([
-      to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }).catch(() => null) : null,
-      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }).catch(() => null) : null,
-    ]);
+    const [overview, docBefore] = await askHistory(state, to, state.mode === 'pause');
     if (isCurrent() && state.history.length > 0 && begin() >= to) state.seedHistory(overview, docBefore);
   }
 

@@ -23,7 +23,7 @@ from bench_lib import (BenchError, Processes, Viewer, children_of, cpu_percent, 
                        trace_sizes, unzstd, wait_port)
 
 APP = "tests/demo/app.scm"
-SERVERS = {"bench_http"}  # programs in build/bench that serve and print no figures
+SERVERS = {"bench_http", "bench_live", "bench_trace"}  # in build/bench, and print no figures
 AIMS = [  # (a regular expression for the figure's name, how it must compare, with what)
     (r"req/s with / without", ">=", 0.99),
     (r"CPU per request without / with", ">=", 0.99),
@@ -32,7 +32,13 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"^document idle delta$", "<", 30),
     (r"^player, (every frame at max|backward, every frame)$", ">=", 500),
     (r"^player, merged at (1000|max)$", ">=", 1000),
-    (r"^(script and paint|frame).*p99", "<", 16.7),
+    (r"^page, .*script per frame p99", "<", 4),
+    (r"^page, .*frame time p99", "<=", 16.8),
+    (r"^page, first contentful paint", "<", 300),
+    (r"^page, weight as served", "<", 150),
+    (r"^page, seek to paint p95", "<", 100),
+    (r"^page, heap over .*, most", "<", 80),
+    (r"^page, heap over .*, growth", "<", 10),
     (r"bytes per event, sealed", "<=", 2.4),
     (r"C handler: CPU per request / nghttpd's", "<=", 1.0),
     (r"C handler: KB per idle connection / nghttpd's, h2c", "<=", 1.0),
@@ -369,7 +375,7 @@ class Bench:
         env = dict(self.env, MEMCAM_BUILD=self.build,
                    NODE_PATH=os.path.abspath("build/npm/node_modules"),
                    MEMCAM_BENCH_QUICK="1" if self.quick else "")
-        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 120, env)
+        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 3600, env)
 
     def close(self):
         self.processes.kill_all()
