@@ -452,6 +452,7 @@ export class Player {
       }
       const finding = kind === 'warning' ? state.findings.find((f) => f.ts === aim) : undefined;
       if (finding) await this.seekFinding(finding);
+      else if (kind === 'mark') await this.seek(aim);
       else await this.seekShowing(aim);
       this.jumped = { run, aim, shown: state.ts };
     } catch (error) {
@@ -475,7 +476,9 @@ export class Player {
   /** Go to the first frame that shows what happened at a moment; what plays goes on from there. @param {number} ts */
   async seekShowing(ts) {
     const { state } = this;
-    await this.seek(ts);
-    if (state.mode === 'pause' && !this.asking && state.aim === Math.round(ts) && state.ts < ts) await this.step(1);
+    const turn = this.turn;
+    await this.seek(ts + state.intervalNs);
+    // Where frames were late, the one asked for may still be the one before.
+    if (state.mode === 'pause' && !this.asking && this.turn === turn + 1 && state.ts < ts) await this.step(1);
   }
 }
