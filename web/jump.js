@@ -54,7 +54,8 @@ export async function findJump(state, kind, direction, last) {
   if (kind === 'warning') return nextOf(state.findings.map((f) => f.ts).sort((a, b) => a - b), ts, direction, slack);
   if (!entry) return undefined;
   const from = source(kind, Number(entry.run_id), kind === 'event' ? state.pick.conn : undefined);
-  for (const [a, b] of windows(Math.round(direction > 0 ? ts : ts - slack), direction, state.endTs)) {
+  // All that one frame shows is one stop, however many events that are.
+  for (const [a, b] of windows(Math.max(0, Math.round(direction > 0 ? Math.max(ts, state.ts) : ts - intervalNs)), direction, state.endTs)) {
     const where = direction > 0 ? `ts > ${a} AND ts <= ${b}` : `ts < ${a} AND ts >= ${b}`;
     const { rows } = await postQuery(`SELECT ${direction > 0 ? 'min' : 'max'}(ts) FROM ${from} AND ${where}`, 1, entry.file);
     if (typeof rows[0]?.[0] === 'number') return rows[0][0];
