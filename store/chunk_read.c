@@ -336,8 +336,8 @@ static int load_follows(struct mc_chunk *c)
     mc_follow_init(&c->follow);
     int rc = load_part(c, MC_PART_FOLLOWS, &raw, &c->has_follow);
     if (rc == 0 && c->has_follow)
-        rc = mc_follow_parse(&c->follow, c->schema, c->info.source_count, c->info.frame_count,
-                             &raw);
+        rc =
+            mc_follow_parse(&c->follow, c->schema, c->info.source_count, c->info.frame_count, &raw);
     mc_buf_fini(&raw);
     return rc;
 }
@@ -366,8 +366,7 @@ int mc_chunk_buckets(struct mc_chunk *c)
 }
 
 int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
-                           size_t event_count, const struct mc_bucket_add **adds,
-                           size_t *add_count)
+                           size_t event_count, const struct mc_bucket_add **adds, size_t *add_count)
 {
     if (c->has_follow)
         return mc_follow_get(&c->follow, c->schema, frame_idx, c->ts[frame_idx], events,
