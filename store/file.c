@@ -91,10 +91,10 @@ int mc_file_probe(const char *path, char *why, size_t why_bytes)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is not a memcam trace; it was left as it is, name another file",
                            path);
-    if (version != MC_TRACE_VERSION)
+    if (version < MC_TRACE_VERSION_OLDEST || version > MC_TRACE_VERSION)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
-                           "%s: is a trace of version %u, this memcam knows version %d", path,
-                           version, MC_TRACE_VERSION);
+                           "%s: is a trace of version %u, this memcam knows versions %d to %d",
+                           path, version, MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
     return 0;
 }
 
@@ -133,6 +133,21 @@ static int make_tables(const char *path)
                                                                                 "journal_mode=WAL");
     int closed = mc_file_error(NULL, sqlite3_close(db));
     return rc < 0 ? rc : closed;
+}
+
+int mc_file_upgrade(sqlite3 *db)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(db, "PRAGMA user_version", &stmt);
+    if (rc < 0)
+        return rc;
+    int step = sqlite3_step(stmt);
+    int version = step == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+    sqlite3_finalize(stmt);
+    rc = mc_file_error(db, step);
+    if (rc == 0 && version < MC_TRACE_VERSION)
+        rc = mc_file_exec(db, "PRAGMA user_version=" TEXT_OF(MC_TRACE_VERSION));
+    return rc;
 }
 
 /* Make the directory entry of `path` durable. */
@@ -303,17 +318,19 @@ void mc_file_unlock(struct mc_file_lock *lock)
     lock->path = NULL;
 }
 
-void mc_file_ballast(struct mc_file_lock *lock, int wanted)
+void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes)
 {
-    if (wanted == lock->has_ballast)
+    if (wanted_bytes == lock->ballast_bytes)
         return;
-    if (wanted)
-        lock->has_ballast = posix_fallocate(lock->fd, 0, MC_BALLAST_BYTES) == 0;
-    if (!lock->has_ballast || !wanted) {
-        lock->has_ballast = 0;
-        if (ftruncate(lock->fd, 0) < 0)
-            return; /* shrinking needs no space; nothing to be done if it fails */
+    for (; wanted_bytes >= MC_BALLAST_BYTES_MIN; wanted_bytes /= 2) {
+        if (posix_fallocate(lock->fd, 0, wanted_bytes) == 0) {
+            lock->ballast_bytes = wanted_bytes;
+            return;
+        }
     }
+    lock->ballast_bytes = 0;
+    if (ftruncate(lock->fd, 0) < 0)
+        return; /* shrinking needs no space; nothing to be done if it fails */
 }
 
 int mc_file_is_locked(const char *path)

@@ -21,6 +21,9 @@ int mc_file_probe(const char *path, char *why, size_t why_bytes);
 /* Open read-write, creating the tables in a new file. The caller holds the lock. */
 int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes);
 
+/* A file of an older version is of this one from now on: rows tell by themselves what they hold. */
+int mc_file_upgrade(sqlite3 *db);
+
 /* Run statements that return nothing. */
 int mc_file_exec(sqlite3 *db, const char *sql);
 /* Prepare; *out is finalized by the caller. */
@@ -31,18 +34,20 @@ int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 int mc_file_check_tables(sqlite3 *db);
 
 /* The lock that makes a writer the only one: an advisory lock on PATH-lock, which dies with the
- * process. The file also holds MC_BALLAST_BYTES of space in reserve for a full disk. */
-#define MC_BALLAST_BYTES (512 << 10)
+ * process. The file also holds space in reserve for a full disk. */
+#define MC_BALLAST_BYTES (512 << 10) /* at most */
+#define MC_BALLAST_BYTES_MIN (64 << 10)
 struct mc_file_lock {
     int fd;
-    int has_ballast;
+    int64_t ballast_bytes;
     char *path; /* owned */
 };
 /* MC_EBUSY: another process, or another writer in this one, has it. */
 int mc_file_lock(const char *path, struct mc_file_lock *out);
 void mc_file_unlock(struct mc_file_lock *lock);
-/* Give the reserve back to the file system, or take it again. */
-void mc_file_ballast(struct mc_file_lock *lock, int wanted);
+/* Hold so many bytes in reserve, or a half, a quarter... of them where there is no more room; 0
+ * gives them back to the file system. */
+void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes);
 /* Whether some writer has the lock. */
 int mc_file_is_locked(const char *path);
 

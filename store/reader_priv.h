@@ -45,7 +45,16 @@ enum mc_statement {
     MC_STMT_PART,
     MC_STMT_STEPS,
     MC_STMT_STEP,
+    MC_STMT_RUNS,
     MC_STMT_COUNT
+};
+
+/* What reading has cost: for tests, that what is pushed down is not decoded. */
+struct mc_read_counts {
+    uint64_t rows;    /* chunks and tails opened */
+    uint64_t parts;   /* fetched */
+    uint64_t columns; /* of numbers, decoded for SQL */
+    uint64_t pruned;  /* chunks that their summary ruled out */
 };
 
 struct mc_reader {
@@ -59,6 +68,7 @@ struct mc_reader {
     uint32_t run_count, run_room;
     struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
     struct mc_buf part;    /* the bytes of the part fetched last */
+    struct mc_read_counts counts;
 };
 
 /* Open `path` read-only and defensively, and check that it is a trace. */
@@ -90,8 +100,8 @@ struct mc_row_ref {
     int64_t row_id, run_id, first_ts, last_ts, frame_count;
 };
 
-/* The row with the smallest last_ts above `ts` (or from it on), or the largest below `ts`. Chunks
- * come before tails. MC_END when there is none. */
+/* The row, chunk or tail, with the smallest last_ts above `ts`, or the largest below `ts`. MC_END
+ * when there is none. */
 int mc_row_next(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
 int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out);
 

@@ -1,40 +1,22 @@
-/* retain.c: what a trace file may hold: its age, its size, its log, and the disk's last space.
+/* retain.c: what a trace file may hold: its age and its size.
  *
  * Every step is short (a chunk, or a few freed pages), so that the thread is back at the queue in
  * milliseconds.
  */
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "store/writer_priv.h"
 #include "tracer/error.h"
 
-#define VACUUM_PAGES "64"
+#define VACUUM_PAGES "16"
+#define STOCK_PAGES 256
 
-static int64_t file_bytes(const char *path, const char *suffix)
+/* Delete a chunk, or a tail row, with all that belongs to it. Returns 1: something went. */
+static int drop_row(struct mc_sink *s, int64_t id, int is_tail)
 {
-    char name[4096];
-    struct stat st;
-    if (snprintf(name, sizeof name, "%s%s", path, suffix) >= (int)sizeof name)
-        return 0;
-    return stat(name, &st) == 0 ? st.st_size : 0;
-}
-
-int64_t mc_sink_wal_bytes(const struct mc_sink *s)
-{
-    return file_bytes(s->path, "-wal");
-}
-
-/* Delete a chunk, or a tail row, with all that belongs to it. */
-static int drop_oldest(struct mc_sink *s, const char *sql_id, int is_tail)
-{
-    int64_t id;
-    int rc = mc_sink_number(s->db, sql_id, NULL, 0, 0, &id);
-    if (rc < 0 || !id)
-        return rc;
     const struct mc_bind binds[] = {MC_INT(id), MC_INT(id * MC_PART_COUNT),
                                     MC_INT(id * MC_PART_COUNT + MC_PART_COUNT - 1)};
-    rc = mc_file_exec(s->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_exec(s->db, "BEGIN IMMEDIATE");
     if (rc == 0 && is_tail)
         rc = mc_sink_run(s->db, "DELETE FROM tail WHERE tail_id=?1", binds, 1);
     if (rc == 0 && !is_tail)
@@ -47,6 +29,46 @@ static int drop_oldest(struct mc_sink *s, const char *sql_id, int is_tail)
     if (rc < 0 && !sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return rc < 0 ? rc : 1;
+}
+
+/* Drop the oldest chunk; when there is none, the oldest tail row that is not of the open chunk. */
+static int drop_oldest(struct mc_sink *s)
+{
+    int64_t id;
+    int rc = mc_sink_number(s->db, "SELECT min(chunk_id) FROM chunk", NULL, 0, 0, &id);
+    if (rc < 0 || id)
+        return rc < 0 ? rc : drop_row(s, id, 0);
+    const struct mc_bind open[] = {MC_INT(s->chunk_open ? s->first_tail_id : INT64_MAX)};
+    rc = mc_sink_number(s->db, "SELECT min(tail_id) FROM tail WHERE tail_id<?1", open, 1, 0, &id);
+    return rc < 0 || !id ? rc : drop_row(s, id, 1);
+}
+
+/* Drop a row whose middle is past its age. The run that is recorded is as old as its newest frame
+ * says, also when that could not be kept: the wall clock may have been set since it began. */
+static int drop_aged(struct mc_sink *s, int64_t now_wall_ns)
+{
+    static const char *const find[] = {
+        "SELECT chunk_id FROM run JOIN chunk USING (run_id) WHERE chunk.last_ts < "
+        "CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END + (chunk.last_ts-first_ts)/2 "
+        "AND chunk.last_ts < CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END + ?4 LIMIT 1",
+        "SELECT tail_id FROM run JOIN tail USING (run_id) WHERE tail.last_ts < "
+        "CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END AND tail_id < ?4 LIMIT 1",
+    };
+    if (s->opts.keep_ns == INT64_MAX)
+        return 0;
+    int64_t newest = s->seen_ts > 0 ? s->seen_ts : 0;
+    for (int is_tail = 0; is_tail < 2; is_tail++) {
+        const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
+                                        MC_INT(now_wall_ns - s->opts.keep_ns),
+                                        MC_INT(!is_tail        ? MC_CHUNK_NS
+                                               : s->chunk_open ? s->first_tail_id
+                                                               : INT64_MAX)};
+        int64_t id;
+        int rc = mc_sink_number(s->db, find[is_tail], binds, 4, 0, &id);
+        if (rc < 0 || id)
+            return rc < 0 ? rc : drop_row(s, id, is_tail);
+    }
+    return 0;
 }
 
 /* Runs that have ended and hold nothing any more. */
@@ -75,32 +97,19 @@ static int drop_empty_runs(struct mc_sink *s)
 /* Marks and gaps before the first frame that a run still has. */
 static int drop_old_notes(struct mc_sink *s)
 {
-    int rc = mc_sink_run(s->db,
-                         "DELETE FROM gap WHERE rowid IN (SELECT gap.rowid FROM gap WHERE "
-                         "ts+dur < (SELECT min(first_ts) FROM chunk WHERE chunk.run_id=gap.run_id) "
-                         "LIMIT 200)",
-                         NULL, 0);
-    if (rc == 0)
-        rc = mc_sink_run(s->db,
-                         "DELETE FROM mark WHERE rowid IN (SELECT mark.rowid FROM mark WHERE ts+dur"
-                         " < (SELECT min(first_ts) FROM chunk WHERE chunk.run_id=mark.run_id) "
-                         "LIMIT 200)",
-                         NULL, 0);
-    return rc;
-}
-
-/* Whether the oldest chunk is past its age. */
-static int too_old(struct mc_sink *s, int64_t now_wall_ns, int *out)
-{
-    *out = 0;
-    if (s->opts.keep_ns == INT64_MAX)
-        return 0;
-    int64_t newest;
-    int rc = mc_sink_number(s->db,
-                            "SELECT start_wall_ns + last_ts FROM chunk JOIN run USING (run_id) "
-                            "ORDER BY chunk_id LIMIT 1",
-                            NULL, 0, INT64_MAX, &newest);
-    *out = rc == 0 && newest < now_wall_ns - s->opts.keep_ns;
+    static const char *const deletes[] = {
+        "DELETE FROM gap WHERE rowid IN (SELECT gap.rowid FROM "
+        "(SELECT run_id AS id, (SELECT first_ts FROM chunk WHERE chunk.run_id=run.run_id "
+        "ORDER BY last_ts LIMIT 1) AS first FROM run) JOIN gap ON gap.run_id=id AND ts<first "
+        "WHERE ts+dur<first LIMIT 200)",
+        "DELETE FROM mark WHERE rowid IN (SELECT mark.rowid FROM "
+        "(SELECT run_id AS id, (SELECT first_ts FROM chunk WHERE chunk.run_id=run.run_id "
+        "ORDER BY last_ts LIMIT 1) AS first FROM run) JOIN mark ON mark.run_id=id AND ts<first "
+        "WHERE ts+dur<first LIMIT 200)",
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof deletes / sizeof deletes[0]; i++)
+        rc = mc_sink_run(s->db, deletes[i], NULL, 0);
     return rc;
 }
 
@@ -112,38 +121,27 @@ static int page_count(struct mc_sink *s, int64_t *pages, int64_t *free_pages)
     return rc;
 }
 
-static int exec_rows(struct mc_sink *s, const char *sql)
+/* Give free pages back to the file system. */
+static int give_back(struct mc_sink *s)
 {
-    return mc_file_error(s->db, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
+    int rc = mc_file_exec(s->db, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")");
+    return rc < 0 ? rc : 1;
 }
 
 int mc_sink_retain(struct mc_sink *s, int64_t now_wall_ns)
 {
-    int64_t pages = 0, free_pages = 0;
-    int old, rc = page_count(s, &pages, &free_pages);
+    int64_t pages, free_pages, most = s->room.file_bytes / MC_TRACE_PAGE_BYTES;
+    int rc = drop_aged(s, now_wall_ns);
     if (rc == 0)
-        rc = too_old(s, now_wall_ns, &old);
-    if (rc < 0)
+        rc = page_count(s, &pages, &free_pages);
+    if (rc == 0 && pages - free_pages > most)
+        rc = drop_oldest(s);
+    if (rc)
         return rc;
-    int64_t wal = mc_sink_wal_bytes(s);
-    int64_t used = (pages - free_pages) * MC_TRACE_PAGE_BYTES + wal;
-    int large = s->opts.max_bytes != INT64_MAX && used > s->opts.max_bytes;
-    if (old || large) {
-        rc = drop_oldest(s, "SELECT min(chunk_id) FROM chunk", 0);
-        if (rc == 0 && large && s->has_orphans)
-            rc = drop_oldest(s, "SELECT min(tail_id) FROM tail", 1);
-        if (rc)
-            return rc;
-    }
-    /* Space beyond a small stock for the next chunks goes back to the file system. */
-    int64_t stock =
-        s->opts.max_bytes == INT64_MAX ? 256 : s->opts.max_bytes / MC_TRACE_PAGE_BYTES / 64;
-    if (free_pages > (stock < 256 ? stock : 256))
-        rc = exec_rows(s, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")");
-    if (rc < 0)
-        return rc;
-    if (free_pages > (stock < 256 ? stock : 256) + 64)
-        return 1;
+    /* What is free beyond a small stock for the next chunks is given back. */
+    int64_t stock = most / 64 < STOCK_PAGES ? most / 64 : STOCK_PAGES;
+    if (free_pages > stock || (free_pages && pages > most))
+        return give_back(s);
     rc = drop_empty_runs(s);
     return rc ? rc : drop_old_notes(s);
 }

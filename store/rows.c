@@ -33,27 +33,36 @@ static int find(struct mc_reader *r, enum mc_statement which, int64_t run_id, in
     return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? MC_END : mc_file_error(r->db, step);
 }
 
-static int find_either(struct mc_reader *r, enum mc_statement first, enum mc_statement second,
-                       int64_t run_id, int64_t ts, struct mc_row_ref *out)
+/* The nearer of the next chunk and the next tail. Most tails are newer than all chunks; one that a
+ * full disk kept from being sealed stands between them. */
+static int find_nearer(struct mc_reader *r, int is_back, int64_t run_id, int64_t ts,
+                       struct mc_row_ref *out)
 {
+    struct mc_row_ref chunk, tail;
     int rc = mc_reader_begin(r);
     if (rc < 0)
         return rc;
-    rc = find(r, first, run_id, ts, out);
-    if (rc == MC_END)
-        rc = find(r, second, run_id, ts, out);
+    rc = find(r, is_back ? MC_STMT_PREV_CHUNK : MC_STMT_NEXT_CHUNK, run_id, ts, &chunk);
+    int tail_rc =
+        rc < 0 ? rc : find(r, is_back ? MC_STMT_PREV_TAIL : MC_STMT_NEXT_TAIL, run_id, ts, &tail);
     mc_reader_end(r);
-    return rc;
+    if (tail_rc < 0 || (rc == MC_END && tail_rc == MC_END))
+        return tail_rc;
+    if (rc == 0 && tail_rc == 0)
+        *out = (tail.last_ts < chunk.last_ts) != is_back ? tail : chunk;
+    else
+        *out = rc == 0 ? chunk : tail;
+    return 0;
 }
 
 int mc_row_next(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out)
 {
-    return find_either(r, MC_STMT_NEXT_CHUNK, MC_STMT_NEXT_TAIL, run_id, ts, out);
+    return find_nearer(r, 0, run_id, ts, out);
 }
 
 int mc_row_prev(struct mc_reader *r, int64_t run_id, int64_t ts, struct mc_row_ref *out)
 {
-    return find_either(r, MC_STMT_PREV_TAIL, MC_STMT_PREV_CHUNK, run_id, ts, out);
+    return find_nearer(r, 1, run_id, ts, out);
 }
 
 /* ---- one row -------------------------------------------------------------------------------- */
@@ -71,6 +80,7 @@ static int fetch_chunk_part(void *arg, const struct mc_chunk_part *part, uint64_
     sqlite3_bind_int64(stmt, 1, row->ref.row_id * MC_PART_COUNT + part->number);
     int step = sqlite3_step(stmt);
     r->part.count = 0;
+    r->counts.parts++;
     if (step == SQLITE_ROW) {
         size_t count = (size_t)sqlite3_column_bytes(stmt, 0);
         if (count == part->stored_bytes)
@@ -178,6 +188,7 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
                            ref->is_tail ? fetch_tail_part : fetch_chunk_part, row);
     if (rc == 0) {
         free(head);
+        r->counts.rows++;
         *out = row;
         return 0;
     }

@@ -15,7 +15,8 @@ int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options 
 {
     s->db = db;
     s->opts = *opts;
-    s->last_ts = s->committed_ts = INT64_MIN;
+    mc_room_divide(&s->room, opts);
+    s->last_ts = s->committed_ts = s->seen_ts = INT64_MIN;
     int rc = mc_packer_new(&s->packer);
     if (rc == 0)
         rc = mc_schema_init(&s->schema);
@@ -52,10 +53,11 @@ void mc_sink_reset(struct mc_sink *s)
     mc_maps_fini(&s->maps);
     mc_remap_fini(&s->remap);
     s->chunk_open = s->tail_goes_on = s->hole = s->resync = s->resumed = 0;
+    s->open_bytes = 0;
     s->tail.frame_count = 0;
     s->stored_sources = s->stored_states = 0;
     s->stored_strings = 2; /* those that every schema has */
-    s->last_ts = s->committed_ts = INT64_MIN;
+    s->last_ts = s->committed_ts = s->seen_ts = INT64_MIN;
     s->step_count = 0;
     s->run_id = 0;
     memset(&s->lost, 0, sizeof s->lost);
@@ -157,7 +159,7 @@ static int load_run(struct mc_sink *s, int64_t run_id)
         s->stored_sources = s->schema.source_count;
         s->stored_strings = s->schema.string_count;
         s->stored_states = mc_schema_state_count(&s->schema, s->schema.source_count);
-        s->last_ts = s->committed_ts = last.last_ts;
+        s->last_ts = s->committed_ts = s->seen_ts = last.last_ts;
     }
     mc_reader_close(r);
     return rc == MC_END ? MC_ENORUN : rc;
@@ -363,6 +365,8 @@ static int put_tail(struct mc_sink *s)
         return rc;
     if (!(s->tail.flags & MC_HEAD_GOES_ON))
         s->first_tail_id = s->next_tail_id;
+    int64_t stored_bytes = (int64_t)(row.head.count + row.body.count);
+    s->open_bytes = s->tail.flags & MC_HEAD_GOES_ON ? s->open_bytes + stored_bytes : stored_bytes;
     const struct mc_bind binds[] = {
         MC_INT(s->next_tail_id),      MC_INT(s->run_id),
         MC_INT(row.info.first_ts),    MC_INT(row.info.last_ts),
@@ -380,18 +384,28 @@ static int put_tail(struct mc_sink *s)
     return 0;
 }
 
+/* Whether the open chunk has come to its end: in frames, in time, in bytes. */
+static int chunk_is_full(const struct mc_sink *s, int64_t next_ts)
+{
+    const struct mc_chunk_writer *w = &s->chunk;
+    if (mc_chunk_writer_full(w, s->schema.value_count) || s->open_bytes >= s->room.seal_bytes)
+        return 1;
+    return w->frame_count && next_ts - w->ts[0] >= s->room.chunk_ns &&
+           (w->frame_count >= MC_CHUNK_FRAMES_MIN || s->room.chunk_ns < MC_CHUNK_NS);
+}
+
 /* Put the rows that must end before this frame into the file. */
 static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
 {
     int rc = 0;
     /* A chunk takes whole tail rows, so the tail ends with it. */
-    if (s->chunk_open && (q->is_first || takes_over(s, q) ||
-                          mc_chunk_writer_full(&s->chunk, s->schema.value_count))) {
+    if (s->chunk_open && (q->is_first || takes_over(s, q) || chunk_is_full(s, q->frame.ts))) {
         if (s->tail.frame_count)
             rc = put_tail(s);
         if (rc == 0)
             rc = mc_sink_put_chunk(s, &s->chunk, s->run_id, s->first_tail_id, s->next_tail_id - 1);
         s->chunk_open = s->tail_goes_on = 0;
+        s->open_bytes = 0;
     }
     if (rc == 0 && s->tail.frame_count && mc_chunk_writer_full(&s->tail, s->schema.value_count))
         rc = put_tail(s);
@@ -546,6 +560,7 @@ void mc_sink_drop(struct mc_sink *s, struct mc_queued_frame *frames, int code)
         if (!gap.lost++)
             gap.ts = q->frame.ts;
         gap.dur_ns = q->frame.ts - gap.ts;
+        s->seen_ts = q->frame.ts;
         rc = rc < 0 ? rc : pass_frame(s, q);
     }
     if (gap.lost)
@@ -553,6 +568,7 @@ void mc_sink_drop(struct mc_sink *s, struct mc_queued_frame *frames, int code)
     s->resync |= rc < 0;
     s->has_orphans |= s->chunk_open;
     s->chunk_open = s->tail_goes_on = 0;
+    s->open_bytes = 0;
     s->tail.frame_count = 0;
     s->hole = 1;
     s->last_ts = s->committed_ts;
@@ -567,7 +583,7 @@ void mc_sink_commit(struct mc_sink *s, struct mc_queued_frame *frames,
     s->trouble = rc;
     if (rc == 0) {
         memset(&s->lost, 0, sizeof s->lost);
-        s->committed_ts = s->last_ts;
+        s->committed_ts = s->seen_ts = s->last_ts;
         return;
     }
     s->step_count = step_count;

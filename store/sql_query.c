@@ -70,6 +70,7 @@ static const char *const functions[] = {
     "ntile",
     "nullif",
     "percent_rank",
+    "percentile",
     "pi",
     "pow",
     "power",

@@ -17,7 +17,12 @@
 #define MC_QUEUE_BYTES (16u << 20) /* frames that wait for the file; past it they are dropped */
 #define MC_TAIL_FRAMES 64u         /* frames to a tail row */
 #define MC_COMMIT_NS INT64_C(1000000000)
-#define MC_WAL_STOP_BYTES (INT64_C(56) << 20) /* a reader holds the log: write no more */
+#define MC_LOG_STOP_BYTES (INT64_C(48) << 20) /* a reader holds the log: write no more */
+#define MC_LOG_BYTES_MIN (64 << 10)           /* below it there is no checkpoint */
+#define MC_LOG_WAIT_MS 100                    /* for the readers of a log that has grown */
+#define MC_BUSY_MS 2000                       /* for someone else's lock on the file */
+#define MC_CHUNK_NS INT64_C(60000000000)      /* a chunk that spans so much is sealed... */
+#define MC_CHUNK_FRAMES_MIN 60u               /* ...when it has as many frames */
 
 /* A frame on its way to the file: one allocation, arrays behind it. frame.schema and frame.maps are
  * not used. */
@@ -50,12 +55,24 @@ struct mc_queued_mark {
     char *label, *author; /* owned, behind it */
 };
 
+/* The bound on a trace, divided: room.c. */
+struct mc_room {
+    int64_t file_bytes;    /* FILE itself; INT64_MAX: no bound */
+    int64_t log_bytes;     /* a checkpoint is due past it */
+    int64_t seal_bytes;    /* tail rows that are as much together are sealed */
+    int64_t total_bytes;   /* all files, while a reader holds the log: write no more */
+    int64_t ballast_bytes; /* held in reserve for a full disk */
+    int64_t chunk_ns;      /* what a chunk may span */
+};
+void mc_room_divide(struct mc_room *room, const struct mc_writer_options *opts);
+
 /* The thread's half: nobody else touches it while the thread runs. */
 struct mc_sink {
     sqlite3 *db; /* owned */
     struct mc_file_lock lock;
     char *path; /* owned */
     struct mc_writer_options opts;
+    struct mc_room room;
     struct mc_packer *packer; /* owned */
     int64_t run_id;           /* 0: none */
     int64_t start_wall_ns;
@@ -74,7 +91,9 @@ struct mc_sink {
     int has_orphans;      /* there may be tail rows without an open chunk */
     int64_t last_ts;      /* newest frame that was taken; INT64_MIN */
     int64_t committed_ts; /* newest frame in the file */
+    int64_t seen_ts;      /* newest frame that came, kept or not */
     int64_t first_tail_id, next_tail_id, next_chunk_id;
+    int64_t open_bytes; /* tail rows of the open chunk, as stored */
     struct mc_gap lost; /* frames dropped since the last commit; reason[0] 0: none */
     int trouble;        /* the code of the last commit, 0 when it went well */
     int checkpoint_due; /* the log has grown past its mark */
@@ -139,7 +158,14 @@ int mc_sink_seal_orphans(struct mc_sink *s);
 
 /* retain.c: age, size, the WAL, the full disk. One short step; returns whether more is due. */
 int mc_sink_retain(struct mc_sink *s, int64_t now_wall_ns);
-int64_t mc_sink_wal_bytes(const struct mc_sink *s);
+
+/* room.c: the log. */
+int64_t mc_sink_log_bytes(const struct mc_sink *s);
+/* Move the log into the file, and give its space back where it has grown. The one connection that
+ * writes is the one that checkpoints: see README.md. */
+void mc_sink_checkpoint(struct mc_sink *s);
+/* Whether a reader has held the log open until it grew past its bound. */
+int mc_sink_log_is_held(struct mc_sink *s);
 
 /* Run one statement with up to 12 int64s or blobs bound; used by sink and seal. */
 struct mc_bind {

@@ -9,7 +9,6 @@
 #include "tracer/error.h"
 
 #define RETAIN_EVERY_NS INT64_C(1000000000)
-#define WAL_PAGES 256 /* a checkpoint is due past so many pages in the log: 1 MiB */
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -70,53 +69,38 @@ static void tell_trouble(struct mc_writer *w)
                  (unsigned long long)s->lost.lost, (double)s->lost.ts / 1e9);
 }
 
-/* The one connection that writes is the one that checkpoints: see README.md. */
-static void checkpoint(struct mc_sink *s)
-{
-    int in_log = 0, moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
-    if (rc == SQLITE_OK && in_log == moved && mc_sink_wal_bytes(s) > 4 * WAL_PAGES * 4096)
-        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-}
-
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
     struct mc_sink *s = arg;
-    if (pages >= WAL_PAGES)
+    if (pages * (int64_t)MC_TRACE_PAGE_BYTES >= s->room.log_bytes)
         s->checkpoint_due = 1;
     return SQLITE_OK;
 }
 
-/* Whether a reader has held the log open until it grew past its bound. */
-static int log_is_held(struct mc_sink *s)
-{
-    if (mc_sink_wal_bytes(s) < MC_WAL_STOP_BYTES)
-        return 0;
-    checkpoint(s);
-    return mc_sink_wal_bytes(s) >= MC_WAL_STOP_BYTES;
-}
-
+/* On a full disk the reserve is given back for as long as this takes: what goes has to be written
+ * to the log first. It is not for frames: see `commit`. From then on the log is kept short. */
 static void keep_house(struct mc_sink *s)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
-    if (s->trouble == MC_ENOSPC)
+    if (s->trouble == MC_ENOSPC) {
         mc_file_ballast(&s->lock, 0);
+        s->room.log_bytes = MC_LOG_BYTES_MIN;
+    }
     if (s->has_orphans && !s->trouble)
         mc_sink_seal_orphans(s);
-    int rc = 1;
-    for (int i = 0; rc > 0 && i < 64; i++) {
+    /* While a reader holds the log nothing can be given back: what is dropped only makes the log
+     * longer. */
+    int rc = !mc_sink_log_is_held(s);
+    for (int i = 0; rc > 0 && i < 256; i++) {
         rc = mc_sink_retain(s, clock_ns(CLOCK_REALTIME));
-        if (s->checkpoint_due || s->trouble == MC_ENOSPC) {
-            s->checkpoint_due = 0;
-            checkpoint(s);
-        }
+        if (s->checkpoint_due || s->trouble == MC_ENOSPC)
+            mc_sink_checkpoint(s);
         if (clock_ns(CLOCK_MONOTONIC) - now > INT64_C(200000000))
             break;
     }
-    if (!s->trouble)
-        mc_file_ballast(&s->lock, 1);
+    mc_file_ballast(&s->lock, s->room.ballast_bytes);
 }
 
 static void commit(struct mc_writer *w, struct mc_queued_frame *frames,
@@ -127,14 +111,14 @@ static void commit(struct mc_writer *w, struct mc_queued_frame *frames,
         mc_sink_lost(s, behind);
     if (!s->run_id || (!frames && !marks && !s->lost.reason[0]))
         return;
-    if (log_is_held(s))
+    if (mc_sink_log_is_held(s))
         mc_sink_drop(s, frames, MC_EBUSY);
+    else if (s->trouble == MC_ENOSPC && !s->lock.ballast_bytes)
+        mc_sink_drop(s, frames, MC_ENOSPC);
     else
         mc_sink_commit(s, frames, marks);
-    if (s->checkpoint_due) {
-        s->checkpoint_due = 0;
-        checkpoint(s);
-    }
+    if (s->checkpoint_due)
+        mc_sink_checkpoint(s);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */

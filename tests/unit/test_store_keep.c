@@ -55,34 +55,122 @@ static void size_is_kept(void)
     gen_fini(&g);
 }
 
+/* How much time of a run the file holds. */
+static int64_t held_ns(int64_t run_id)
+{
+    struct mc_reader *r;
+    int64_t first = 0, last = 0;
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    if (mc_reader_span(r, run_id, &first, &last) != 0)
+        first = last = 0;
+    mc_reader_close(r);
+    return last - first;
+}
+
+/* House is kept once a flush is through. */
+static void wait_for_house(struct mc_writer *w)
+{
+    for (int i = 0; i < 20; i++) {
+        mc_writer_flush(w);
+        usleep(10000);
+    }
+}
+
+/* The run that is recorded is cut by its own clock, whatever the wall clock says. */
 static void age_is_kept(void)
 {
-    struct mc_writer_options wo = {.chunk_frames = 20, .keep_ns = 3600000000000};
+    const int64_t keep = 60000000000, second = 1000000000;
+    struct mc_writer_options wo = {.keep_ns = keep};
     struct mc_writer *w;
     struct mc_run_info info = gen_info();
-    int64_t run_id, first = 0, last;
-    info.start_wall_ns -= 3600000000000 + 10000000000; /* its first 10 s are too old */
+    int64_t run_id, least = INT64_MAX, most = 0;
+    info.start_wall_ns = 0; /* the clock was set since */
     trace_remove();
     CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
     CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
     struct gen g;
     gen_init(&g, &trace_busy);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 2000; i++) {
         CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
-        if (i % 10 == 9)
-            mc_writer_flush(w);
-    }
-    for (int i = 0; i < 20; i++) { /* house is kept once a flush is through */
+        if (i % 10 != 9)
+            continue;
         mc_writer_flush(w);
-        usleep(10000);
+        if (i < 650)
+            continue;
+        mc_writer_flush(w); /* house has been kept in between */
+        int64_t held = held_ns(run_id);
+        least = held < least ? held : least;
+        most = held > most ? held : most;
     }
-    struct mc_reader *r;
-    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
-    CHECK_INT(mc_reader_span(r, run_id, &first, &last), 0);
-    CHECK(first > 6000000000 && first < 14000000000);
-    mc_reader_close(r);
+    printf("     from %.1f to %.1f of %.1f s\n", (double)least / 1e9, (double)most / 1e9,
+           (double)keep / 1e9);
+    CHECK(least >= keep - keep / 20);
+    CHECK(most <= keep + keep / 20);
+    CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    mc_writer_close(w);
+    /* Of a run that has ended the wall clock tells; another run goes on. */
+    wo.keep_ns = 3600 * second;
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    info = gen_info();
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    wait_for_house(w);
+    CHECK_INT(held_ns(1), 0);
     mc_writer_close(w);
     gen_fini(&g);
+}
+
+/* A bound that is nearly too small for what comes, and a reader that stays: neither takes the file
+ * past its bound, nor away what it holds. */
+static void small_size_is_kept(int with_reader)
+{
+    const int64_t limit = 1 << 20;
+    struct mc_writer_options wo = {.max_bytes = limit};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id, worst = 0, least_ns = INT64_MAX;
+    sqlite3 *db = NULL;
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen_options opts = trace_busy;
+    opts.random_order = 1;
+    struct gen g;
+    gen_init(&g, &opts);
+    for (int i = 0; i < 3000; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 10 != 9)
+            continue;
+        mc_writer_flush(w);
+        int64_t now = bytes_of("") + bytes_of("-wal") + bytes_of("-shm") + bytes_of("-lock");
+        worst = now > worst ? now : worst;
+        if (with_reader && i == 1999) {
+            CHECK_INT(sqlite3_open(trace_path, &db), SQLITE_OK);
+            CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM tail", NULL, NULL, NULL),
+                      SQLITE_OK);
+        }
+        if (i > 1999 && held_ns(run_id) < least_ns)
+            least_ns = held_ns(run_id);
+    }
+    printf("     at most %lld of %lld bytes, at least %.1f s\n", (long long)worst, (long long)limit,
+           (double)least_ns / 1e9);
+    CHECK(worst < limit + limit / 20);
+    CHECK(worst > limit / 2);
+    CHECK(least_ns > 10000000000);
+    CHECK_INT(mc_writer_trouble(w) != NULL, with_reader);
+    sqlite3_close(db);
+    wait_for_house(w);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+    mc_writer_flush(w);
+    CHECK(mc_writer_trouble(w) == NULL);
+    mc_writer_close(w);
+    gen_fini(&g);
+}
+
+static void small_sizes_are_kept(void)
+{
+    small_size_is_kept(0);
+    small_size_is_kept(1);
 }
 
 /* A reader that holds a transaction open keeps the log from being reset; it must not grow without
@@ -136,6 +224,7 @@ int main(void)
     trace_name("keep");
     RUN(size_is_kept);
     RUN(age_is_kept);
+    RUN(small_sizes_are_kept);
     RUN(log_is_bounded_under_a_reader);
     trace_remove();
     return CHECK_DONE();
