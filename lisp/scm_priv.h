@@ -563,6 +563,7 @@ int scm_range(struct scm_vm *vm, const char *who, int argc, const scm_value *arg
               size_t *from, size_t *to);
 /* prim_char.c */
 uint32_t scm_char_case(uint32_t cp, int up);
+int scm_char_is_letter(uint32_t cp);
 
 #define SCM_PRIM(fn_name)                                                                          \
     static scm_value fn_name(                                                                      \

@@ -2,10 +2,11 @@
 """run.py: what `make bench` measures, beside its peers, in one run, with the aim beside each figure.
 
 Measures (--only takes a comma list): micro (build/bench/bench_*), app and c (requests per second and
-CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), idle (memory
-of connections), recorder (its CPU), bytes (in the trace and on the wire), codecs (our encoding beside others', on recordings
-of five loads; --codec-seconds 3600 is the hour that store/README.md shows), browser. Rounds are
-interleaved and medians taken; ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on core 1.
+CPU per request with recorder and a dashboard's stream against without), handlers (Scheme against C),
+peer (nghttpd), idle (memory of connections), recorder (its CPU), bytes (in the trace and on the
+wire), codecs (our encoding beside others', on recordings of five loads; --codec-seconds 3600 is the
+hour that store/README.md shows), browser. Rounds are interleaved and medians taken; ratios are to be
+trusted more than absolute figures. The server runs on core 0, h2load on core 1.
 --quick takes fewer and shorter rounds. Exit 1 when a measure could not be taken.
 """
 import argparse
@@ -100,10 +101,10 @@ class Bench:
 
     # ---- the programs ------------------------------------------------------------------------
 
-    def serve(self, name):
-        """The demo app: (recorder, app's pid, app's URL, dashboard's URL)."""
+    def serve(self, name, script=APP):
+        """A Scheme app: (recorder, app's pid, app's URL, dashboard's URL)."""
         recorder = self.processes.start(
-            [self.memcam, "serve", APP, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+            [self.memcam, "serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
              "--store", self.trace(name)], stdout=subprocess.PIPE, env=self.env)
         urls = read_lines(recorder, ["app", "dashboard"])
         children = children_of(recorder.pid)
@@ -227,6 +228,39 @@ class Bench:
             return figures, alone
 
         self.compare("C handler", with_first, without_first)
+
+    def handlers(self):
+        """What a handler in Scheme costs above one in C, in the same server."""
+        self.table.title("the same 13 bytes from Scheme and from C, HTTP/2, traced, not recorded")
+        script = self.dir + "/handler.scm"
+        with open(script, "w") as f:
+            f.write("(import (scheme base) (memcam http))\n"
+                    "(route 'GET \"/\" (lambda (req) (respond 200 \"Hello, World\\n\")))\n")
+
+        def scheme(i):
+            recorder, app, url, _ = self.serve("handler%d" % i, script)
+            self.processes.stop(recorder, signal.SIGKILL)
+            h2load(url + "/", 0.4)
+            figures = measure(url + "/", app, self.seconds)
+            os.kill(app, signal.SIGKILL)
+            return figures
+
+        def c(_):
+            child, url = self.c_server()
+            h2load(url, 0.4)
+            figures = measure(url, child.pid, self.seconds)
+            self.processes.stop(child)
+            return figures
+
+        cpu = {"Scheme": [], "C": []}
+        for i in range(self.rounds):
+            for name, run in ([("Scheme", scheme), ("C", c)] if i % 2 == 0 else
+                              [("C", c), ("Scheme", scheme)]):
+                cpu[name].append(run(i)[1])
+        for name in cpu:
+            self.table.add(name + " handler: CPU per request", median(cpu[name]), "us")
+        self.table.add("handlers: CPU per request Scheme / C",
+                       median(cpu["Scheme"]) / median(cpu["C"]), "x")
 
     def peer(self):
         self.table.title("beside nghttpd, same h2load flags (-c 8 -m 32 -t 1), interleaved")
@@ -399,7 +433,7 @@ class Bench:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-MEASURES = ["micro", "app", "c", "peer", "idle", "recorder", "bytes", "codecs", "browser"]
+MEASURES = ["micro", "app", "c", "handlers", "peer", "idle", "recorder", "bytes", "codecs", "browser"]
 
 
 def main():
