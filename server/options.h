@@ -38,7 +38,7 @@ struct mc_settings {
     int64_t run_id, from, to; /* ts; run_id 0: the newest */
     const char *mark, *align, *min_effect, *fail_on;
     int64_t from_ns, to_ns, from_a_ns, to_a_ns, from_b_ns, to_b_ns; /* -1: not said */
-    int64_t exact, all;
+    int64_t exact, all, untrusted;
     int64_t split_at;        /* diff: 1 + how many arguments came before --vs; 0: no --vs */
     char *args[MC_ARGS_MAX]; /* what is not an option */
     int arg_count;

@@ -224,18 +224,18 @@ static int ddl_has(const char *sql)
 int mc_file_check_tables(sqlite3 *db)
 {
     sqlite3_stmt *stmt;
-    int rc =
-        mc_file_prepare(db, "SELECT type, sql FROM main.sqlite_schema WHERE sql NOT NULL", &stmt);
+    int rc = mc_file_prepare(db,
+                             "SELECT sql FROM main.sqlite_schema WHERE sql NOT NULL "
+                             "AND name NOT LIKE 'sqlite_stat%'",
+                             &stmt);
     if (rc < 0)
         return rc;
     int known = 0, foreign = 0, step;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        const char *type = (const char *)sqlite3_column_text(stmt, 0);
-        const char *sql = (const char *)sqlite3_column_text(stmt, 1);
-        if (type && sql && ddl_has(sql))
+        const char *sql = (const char *)sqlite3_column_text(stmt, 0);
+        if (sql && ddl_has(sql))
             known++;
-        else if (!type || !sql || (strcmp(type, "table") != 0 && strcmp(type, "index") != 0) ||
-                 sqlite3_strnicmp(sql, "CREATE VIRTUAL", 14) == 0)
+        else
             foreign++;
     }
     rc = mc_file_error(db, step);

@@ -26,8 +26,9 @@ int mc_file_exec(sqlite3 *db, const char *sql);
 /* Prepare; *out is finalized by the caller. */
 int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 
-/* The tables of `db` are exactly those of MC_TRACE_DDL, and nothing runs by itself (no trigger, no
- * view). MC_EFORMAT otherwise. */
+/* The tables and indices of `db` are exactly those of MC_TRACE_DDL (and what ANALYZE leaves):
+ * nothing else is there whose triggers, views, checks or expressions could run. MC_EFORMAT
+ * otherwise. */
 int mc_file_check_tables(sqlite3 *db);
 
 /* The lock that makes a writer the only one: an advisory lock on PATH-lock, which dies with the

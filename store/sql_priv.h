@@ -74,4 +74,7 @@ void mc_sql_rows_column(struct mc_sql_rows *rows, int column, sqlite3_context *c
  * unless `take` says that it goes with the connection. */
 int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take);
 
+/* Put functions in SQLite's place whose one call could take minutes: sql_functions.c. */
+int mc_sql_bound_functions(sqlite3 *db);
+
 #endif
