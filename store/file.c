@@ -54,10 +54,20 @@ int mc_file_why(int code, char *why, size_t why_bytes, const char *format, ...)
     return code;
 }
 
+char *mc_file_resolve(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    return resolved ? resolved : strdup(path);
+}
+
 int mc_file_probe(const char *path, char *why, size_t why_bytes)
 {
     struct stat st;
     if (stat(path, &st) < 0) {
+        if (errno == ENOENT && lstat(path, &st) == 0)
+            return mc_file_why(MC_ENOENT, why, why_bytes,
+                               "%s: is a link to a file that is not there; name another file",
+                               path);
         if (errno == ENOENT)
             return MC_END;
         return mc_file_why(mc_error_from_errno(errno), why, why_bytes, "%s: %s", path,
@@ -177,7 +187,11 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     int fresh = mc_file_probe(path, why, why_bytes);
     if (fresh < 0)
         return fresh;
-    int rc = fresh == MC_END ? create(path) : 0;
+    char *real = mc_file_resolve(path);
+    if (!real)
+        return MC_ENOMEM;
+    int rc = fresh == MC_END ? create(real) : 0;
+    free(real);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: can't be made: %s", path, mc_strerror(rc));
     sqlite3 *db = NULL;
@@ -252,12 +266,13 @@ int mc_file_check_tables(sqlite3 *db)
 
 static char *lock_path(const char *path)
 {
-    size_t n = strlen(path);
-    char *name = malloc(n + sizeof "-lock");
-    if (name) {
-        memcpy(name, path, n);
+    char *resolved = mc_file_resolve(path);
+    size_t n = resolved ? strlen(resolved) : 0;
+    char *name = resolved ? realloc(resolved, n + sizeof "-lock") : NULL;
+    if (name)
         memcpy(name + n, "-lock", sizeof "-lock");
-    }
+    else
+        free(resolved);
     return name;
 }
 
@@ -307,7 +322,8 @@ void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes)
 {
     if (wanted_bytes == lock->ballast_bytes)
         return;
-    for (; wanted_bytes >= MC_BALLAST_BYTES_MIN; wanted_bytes /= 2) {
+    int64_t least = wanted_bytes < MC_BALLAST_BYTES_MIN ? wanted_bytes : MC_BALLAST_BYTES_MIN;
+    for (; wanted_bytes > 0 && wanted_bytes >= least; wanted_bytes -= MC_BALLAST_BYTES_MIN / 3) {
         if (posix_fallocate(lock->fd, 0, wanted_bytes) == 0) {
             lock->ballast_bytes = wanted_bytes;
             return;
