@@ -15,9 +15,12 @@ static const uint8_t token_chars[256] = {
     ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
 };
 
-int mc_h1_is_token_char(unsigned char c)
+size_t mc_h1_token_span(const char *text)
 {
-    return token_chars[c];
+    size_t bytes = 0;
+    while (token_chars[(uint8_t)text[bytes]])
+        bytes++;
+    return bytes;
 }
 
 void mc_h1_init(struct mc_h1 *p, char *head, uint32_t head_room_bytes)
@@ -161,9 +164,7 @@ static int parse_field(struct mc_h1 *p, char *line, size_t line_bytes)
 
 static int parse_request_line(struct mc_h1 *p, char *line, size_t line_bytes)
 {
-    char *end = line + line_bytes, *c = line;
-    while (token_chars[(uint8_t)*c])
-        c++;
+    char *end = line + line_bytes, *c = line + mc_h1_token_span(line);
     if (c == line || *c != ' ')
         return fail(p, 400, "the request line does not begin with a method and a space");
     *c++ = 0;

@@ -72,7 +72,7 @@ void mc_h1_body_begin(struct mc_h1 *p);
 size_t mc_h1_body(struct mc_h1 *p, const uint8_t *bytes, size_t count, const uint8_t **data,
                   size_t *data_bytes);
 
-/* Is c allowed in a token (RFC 9110 section 5.6.2)? */
-int mc_h1_is_token_char(unsigned char c);
+/* How many bytes at the start of a text may stand in a token (RFC 9110 section 5.6.2). */
+size_t mc_h1_token_span(const char *text);
 
 #endif

@@ -297,14 +297,13 @@ static ssize_t read_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, s
 static int add_nv(struct mc_http_request *r, nghttp2_nv *nv, const char *name, const char *value)
 {
     size_t name_bytes = strlen(name), value_bytes = strlen(value);
-    char *own = mc_request_copy(r, name, name_bytes);
-    char *own_value = mc_request_copy(r, value, value_bytes);
-    if (!own || !own_value)
+    char *own = mc_request_copy_pair(r, name, name_bytes, value, value_bytes);
+    if (!own)
         return MC_ENOMEM;
     for (char *c = own; *c; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c | 0x20);
-    *nv = (nghttp2_nv){(uint8_t *)own, (uint8_t *)own_value, name_bytes, value_bytes,
+    *nv = (nghttp2_nv){(uint8_t *)own, (uint8_t *)own + name_bytes + 1, name_bytes, value_bytes,
                        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
     return 0;
 }
@@ -402,7 +401,8 @@ int mc_h2_open(struct mc_http_conn *c)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->o.header_max_bytes},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_STREAM_BYTES},
     };
-    if (nghttp2_session_server_new2(&c->h2, s->h2_callbacks, c, s->h2_options) < 0) {
+    if (nghttp2_session_server_new3(&c->h2, s->h2_callbacks, c, s->h2_options,
+                                    mc_h2_mem_calls(s->h2_mem)) < 0) {
         c->h2 = NULL;
         return MC_ENOMEM;
     }
@@ -437,7 +437,7 @@ int mc_h2_init(struct mc_http_server *s)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
     nghttp2_session_callbacks_set_data_source_read_length_callback(cb, data_frame_bytes);
     nghttp2_session_callbacks_set_unpack_extension_callback(cb, unpack_extension);
-    if (nghttp2_option_new(&s->h2_options) < 0)
+    if (nghttp2_option_new(&s->h2_options) < 0 || mc_h2_mem_new(&s->h2_mem) < 0)
         return MC_ENOMEM;
     nghttp2_option_set_no_closed_streams(s->h2_options, 1);
     for (unsigned type = 0x0a; type <= 0xff; type++)
@@ -450,4 +450,5 @@ void mc_h2_fini(struct mc_http_server *s)
 {
     nghttp2_session_callbacks_del(s->h2_callbacks);
     nghttp2_option_del(s->h2_options);
+    mc_h2_mem_free(s->h2_mem);
 }

@@ -9,23 +9,8 @@
 #include <sys/mman.h>
 
 #include "server/http_priv.h"
+#include "server/poison.h"
 #include "tracer/error.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MC_POOL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MC_POOL_ASAN 1
-#endif
-#endif
-#ifdef MC_POOL_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, bytes) ASAN_POISON_MEMORY_REGION(at, bytes)
-#define UNPOISON(at, bytes) ASAN_UNPOISON_MEMORY_REGION(at, bytes)
-#else
-#define POISON(at, bytes) ((void)0)
-#define UNPOISON(at, bytes) ((void)0)
-#endif
 
 int mc_pool_init(struct mc_pool *p, struct mc_tracer *t, const char *owner, const char *name,
                  size_t slot_bytes, uint32_t count)
@@ -46,7 +31,7 @@ int mc_pool_init(struct mc_pool *p, struct mc_tracer *t, const char *owner, cons
     }
     for (uint32_t i = 0; i < count; i++)
         p->free_idx[i] = count - 1 - i;
-    POISON(p->base, p->slot_bytes * count);
+    MC_POISON(p->base, p->slot_bytes * count);
     p->owner = mc_string_id(t, owner);
     p->name = mc_string_id(t, name);
     p->slab = mc_slab_register_flags(t, name, p->slot_bytes, count, MC_SLAB_ONE_THREAD);
@@ -61,7 +46,7 @@ int mc_pool_init(struct mc_pool *p, struct mc_tracer *t, const char *owner, cons
 void mc_pool_fini(struct mc_pool *p)
 {
     if (p->base) {
-        UNPOISON(p->base, p->slot_bytes * p->count);
+        MC_UNPOISON(p->base, p->slot_bytes * p->count);
         munmap(p->base, p->slot_bytes * p->count);
     }
     free(p->free_idx);
@@ -76,7 +61,7 @@ void *mc_pool_take(struct mc_pool *p, int state, uint64_t conn_id)
     }
     uint32_t idx = p->free_idx[--p->free_count];
     uint8_t *slot = p->base + idx * p->slot_bytes;
-    UNPOISON(slot, p->slot_bytes);
+    MC_UNPOISON(slot, p->slot_bytes);
     mc_slot_set(p->slab, idx, state, p->owner, conn_id);
     return slot;
 }
@@ -90,7 +75,7 @@ void mc_pool_give(struct mc_pool *p, void *slot)
 {
     uint32_t idx = index_of(p, slot);
     mc_slot_set(p->slab, idx, MC_SLOT_FREE, 0, 0);
-    POISON(slot, p->slot_bytes);
+    MC_POISON(slot, p->slot_bytes);
     p->free_idx[p->free_count++] = idx;
 }
 

@@ -22,6 +22,7 @@
 #define MC_OUT_BUFFERS 6u                   /* of tcp_buffers that an unsent rest may take */
 #define MC_UNSENT_BYTES 131072              /* in the kernel's queue of a socket, about */
 #define MC_OVERFLOW_MAP_BYTES 262144u       /* malloc would keep what is freed of such sizes */
+#define MC_H2_SMALL_BYTES 1024u             /* nghttp2's objects that come from lists */
 #define MC_SWEEP_MS 100u
 #define MC_LINGER_MS 1000u
 #define MC_DRAIN_MS 2000u
@@ -114,6 +115,9 @@ void mc_request_shed(struct mc_http_server *s, uint64_t conn_id, uint32_t stream
 int mc_request_add_header(struct mc_http_request *r, const uint8_t *name, size_t name_bytes,
                           const uint8_t *value, size_t value_bytes);
 char *mc_request_copy(struct mc_http_request *r, const void *bytes, size_t count);
+/* A name and, one byte behind it, its value; both NUL-terminated. */
+char *mc_request_copy_pair(struct mc_http_request *r, const void *name, size_t name_bytes,
+                           const void *value, size_t value_bytes);
 /* Make room for a body of body_due bytes (UINT64_MAX: grow as it comes), then add pieces. -1 when
  * it passes body_max_bytes or memory. */
 int mc_request_add_body(struct mc_http_request *r, const uint8_t *bytes, size_t count);
@@ -235,6 +239,8 @@ struct mc_http_strings {
 #undef X
 };
 
+struct mc_h2_mem;
+
 struct mc_http_server {
     struct mc_http_options o; /* defaults filled in; strings owned by `strings` */
     uv_loop_t *loop;
@@ -259,6 +265,7 @@ struct mc_http_server {
     SSL_CTX *ssl_ctx;                        /* owned; NULL until it is needed */
     nghttp2_session_callbacks *h2_callbacks; /* owned */
     nghttp2_option *h2_options;              /* owned */
+    struct mc_h2_mem *h2_mem;                /* owned */
     /* Scratch, used within one call of the loop. */
     uint8_t *read_scratch; /* MC_OUT_BYTES: reads while starved, or to be dropped */
     uint8_t *plain_in;     /* MC_BUFFER_BYTES: out of TLS */
@@ -324,6 +331,11 @@ void mc_h2_goaway(struct mc_http_conn *c, uint32_t error_code);
 int mc_h2_is_over(const struct mc_http_conn *c);
 int mc_h2_init(struct mc_http_server *s); /* the server's callbacks and options */
 void mc_h2_fini(struct mc_http_server *s);
+
+/* http_h2_mem.c: memory for nghttp2's objects. Freed when no session is left. */
+int mc_h2_mem_new(struct mc_h2_mem **out);
+void mc_h2_mem_free(struct mc_h2_mem *m);
+nghttp2_mem *mc_h2_mem_calls(struct mc_h2_mem *m);
 
 /* http_tls.c */
 int mc_tls_init(struct mc_http_server *s, char *why, size_t why_bytes);

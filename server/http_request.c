@@ -68,6 +68,19 @@ char *mc_request_copy(struct mc_http_request *r, const void *bytes, size_t count
     return copy;
 }
 
+char *mc_request_copy_pair(struct mc_http_request *r, const void *name, size_t name_bytes,
+                           const void *value, size_t value_bytes)
+{
+    char *copy = arena_take(r, name_bytes + value_bytes + 2, 1);
+    if (copy) {
+        memcpy(copy, name, name_bytes);
+        copy[name_bytes] = 0;
+        memcpy(copy + name_bytes + 1, value, value_bytes);
+        copy[name_bytes + 1 + value_bytes] = 0;
+    }
+    return copy;
+}
+
 void mc_request_shed(struct mc_http_server *s, uint64_t conn_id, uint32_t stream_id)
 {
     struct mc_response e = {.route = s->str.shed, .status = 503};
@@ -122,12 +135,10 @@ int mc_request_add_header(struct mc_http_request *r, const uint8_t *name, size_t
         r->headers = headers;
         r->header_room = room;
     }
-    struct mc_http_header *h = &r->headers[r->header_count];
-    h->name = mc_request_copy(r, name, name_bytes);
-    h->value = mc_request_copy(r, value, value_bytes);
-    if (!h->name || !h->value)
+    char *copy = mc_request_copy_pair(r, name, name_bytes, value, value_bytes);
+    if (!copy)
         return -1;
-    r->header_count++;
+    r->headers[r->header_count++] = (struct mc_http_header){copy, copy + name_bytes + 1};
     return 0;
 }
 

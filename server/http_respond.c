@@ -98,11 +98,8 @@ int mc_http_is_own_header(const char *name)
 
 static int is_header_valid(const struct mc_http_header *h)
 {
-    if (!h->name || !h->value || !h->name[0])
+    if (!h->name || !h->value || !h->name[0] || h->name[mc_h1_token_span(h->name)])
         return 0;
-    for (const char *c = h->name; *c; c++)
-        if (!mc_h1_is_token_char((unsigned char)*c))
-            return 0;
     for (const char *c = h->value; *c; c++)
         if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
             return 0; /* a CR or LF would let a value write headers */

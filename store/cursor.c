@@ -339,6 +339,9 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     struct mc_frame *f = &c->frame;
     if (rc == 0)
         rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
+    if (rc == 0)
+        rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
+                                    &f->bucket_count);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < c->maps.count; i++)
@@ -349,8 +352,6 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     f->maps = c->maps.views;
     f->changes = (const struct mc_slot_change *)c->changes.bytes;
     f->change_count = c->changes.count / sizeof *f->changes;
-    f->buckets = chunk->buckets ? chunk->buckets + chunk->bucket_starts[frame_idx] : NULL;
-    f->bucket_count = chunk->bucket_starts[frame_idx + 1] - chunk->bucket_starts[frame_idx];
     f->gaps = (const struct mc_gap *)c->gaps.bytes;
     f->gap_count = c->gaps.count / sizeof *f->gaps;
     c->frame_idx = frame_idx;

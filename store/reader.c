@@ -26,6 +26,7 @@ static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
     [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                       "WHERE run_id=?1 AND step>=?2 ORDER BY step",
+    [MC_STMT_RUNS] = "SELECT run_id FROM main.run WHERE run_id BETWEEN ?1 AND ?2 ORDER BY run_id",
     [MC_STMT_STEP] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                      "WHERE run_id=?1 AND step=?2",
 };
@@ -100,10 +101,10 @@ static int check_ours(sqlite3 *db, const char *path, char *why, size_t why_bytes
     if (numbers[0] != MC_TRACE_APP_ID)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is not a memcam trace; name a trace file", path);
-    if (numbers[1] != MC_TRACE_VERSION)
+    if (numbers[1] < MC_TRACE_VERSION_OLDEST || numbers[1] > MC_TRACE_VERSION)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
-                           "%s: is a trace of version %lld, this memcam knows version %d", path,
-                           (long long)numbers[1], MC_TRACE_VERSION);
+                           "%s: is a trace of version %lld, this memcam knows versions %d to %d",
+                           path, (long long)numbers[1], MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
     int rc = mc_file_check_tables(db);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: %s", path,

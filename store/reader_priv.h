@@ -45,7 +45,16 @@ enum mc_statement {
     MC_STMT_PART,
     MC_STMT_STEPS,
     MC_STMT_STEP,
+    MC_STMT_RUNS,
     MC_STMT_COUNT
+};
+
+/* What reading has cost: for tests, that what is pushed down is not decoded. */
+struct mc_read_counts {
+    uint64_t rows;    /* chunks and tails opened */
+    uint64_t parts;   /* fetched */
+    uint64_t columns; /* of numbers, decoded for SQL */
+    uint64_t pruned;  /* chunks that their summary ruled out */
 };
 
 struct mc_reader {
@@ -61,6 +70,7 @@ struct mc_reader {
     struct mc_buf part;    /* the bytes of the part fetched last */
     int (*stop)(void *);   /* asked before each row: not 0 ends what is being read; or NULL */
     void *stop_arg;        /* borrowed */
+    struct mc_read_counts counts;
 };
 
 /* Open `path` read-only and defensively, and check that it is a trace. */

@@ -80,6 +80,7 @@ static int fetch_chunk_part(void *arg, const struct mc_chunk_part *part, uint64_
     sqlite3_bind_int64(stmt, 1, row->ref.row_id * MC_PART_COUNT + part->number);
     int step = sqlite3_step(stmt);
     r->part.count = 0;
+    r->counts.parts++;
     if (step == SQLITE_ROW) {
         size_t count = (size_t)sqlite3_column_bytes(stmt, 0);
         if (count == part->stored_bytes)
@@ -189,6 +190,7 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
                            ref->is_tail ? fetch_tail_part : fetch_chunk_part, row);
     if (rc == 0) {
         free(head);
+        r->counts.rows++;
         *out = row;
         return 0;
     }

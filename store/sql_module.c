@@ -1,4 +1,4 @@
-/* sql_module.c: the virtual table module that all tables share: what is pushed down, and how. */
+/* sql_module.c: the virtual table module that all tables share. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +25,16 @@ struct vtab {
 
 struct cursor {
     sqlite3_vtab_cursor base;
-    struct mc_sql_rows *rows; /* owned */
-    char *source;             /* owned */
-    int at_end;
-    sqlite3_int64 rowid;
+    struct mc_sql_scan *scan; /* owned */
+    struct mc_sql_rows *rows; /* borrowed from the scan: the row; NULL at the end */
 };
+
+/* A host closes its connection only when no statement is left on it. */
+static void idle(const struct module *m)
+{
+    if (m->open_count == 0 && m->owned)
+        mc_reader_idle(m->reader);
+}
 
 static void entry_free(void *arg)
 {
@@ -77,127 +82,37 @@ static int table_disconnect(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* ---- the plan ------------------------------------------------------------------------------- */
-
-/* idxNum: which constraints stand in argv, in this order. */
-enum plan { PLAN_RUN = 1, PLAN_FROM = 2, PLAN_TO = 4, PLAN_SOURCE = 8 };
-
-static int plan_of(enum mc_sql_what what, unsigned char op)
-{
-    int eq = op == SQLITE_INDEX_CONSTRAINT_EQ;
-    switch (what) {
-    case MC_SQL_RUN:
-        return eq ? PLAN_RUN : 0;
-    case MC_SQL_SOURCE:
-        return eq ? PLAN_SOURCE : 0;
-    case MC_SQL_TS:
-        if (op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT)
-            return PLAN_FROM;
-        if (op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT)
-            return PLAN_TO;
-        return eq ? PLAN_FROM | PLAN_TO : 0;
-    default:
-        return 0;
-    }
-}
-
-/* The one constraint that does a part of the plan; -1: none. *unusable: there is one, but not in
- * this order of the join. */
-static int find_constraint(const struct mc_sql_table *t, const sqlite3_index_info *info, int part,
-                           int *unusable)
-{
-    for (int i = 0; i < info->nConstraint; i++) {
-        int column = info->aConstraint[i].iColumn;
-        if (column < 0 || !(plan_of(t->columns[column].what, info->aConstraint[i].op) & part))
-            continue;
-        if (info->aConstraint[i].usable)
-            return i;
-        *unusable = 1;
-    }
-    return -1;
-}
-
-/* Rows come by run, then ts: an ORDER BY of that needs no sorting. Events can be late in their
- * frame, so theirs do. */
-static int is_sorted(const struct mc_sql_table *t, const sqlite3_index_info *info, int plan)
-{
-    if (t->sort == MC_SQL_EVENTS || t->sort == MC_SQL_GCS || t->sort == MC_SQL_STATES)
-        return 0;
-    int at = 0;
-    for (; at < info->nOrderBy && !info->aOrderBy[at].desc; at++) {
-        int column = info->aOrderBy[at].iColumn;
-        enum mc_sql_what what = column < 0 ? MC_SQL_OTHER : t->columns[column].what;
-        if (what == MC_SQL_TS && (plan & PLAN_RUN || at == 1))
-            return at == info->nOrderBy - 1;
-        if (what != MC_SQL_RUN)
-            return 0;
-    }
-    return info->nOrderBy > 0 && at == info->nOrderBy;
-}
-
 static int table_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
-    const struct mc_sql_table *t = ((const struct vtab *)base)->entry->table;
-    int plan = 0, argc = 0, unusable = 0;
-    for (int part = PLAN_RUN; part <= PLAN_SOURCE; part <<= 1) {
-        int i = find_constraint(t, info, part, &unusable);
-        /* One constraint can be both ends of a time span: its value is then passed for FROM. */
-        if (i < 0 || info->aConstraintUsage[i].argvIndex)
-            continue;
-        int both = part == PLAN_FROM && info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ;
-        info->aConstraintUsage[i].argvIndex = ++argc;
-        plan |= part | (both ? PLAN_TO << 4 : 0);
-    }
-    if (t->sort == MC_SQL_STATES) {
-        /* A table-valued function: all three arguments, or there is no plan. */
-        if (!(plan & PLAN_RUN && plan & PLAN_SOURCE && plan & PLAN_FROM))
-            return SQLITE_CONSTRAINT;
-        for (int i = 0; i < info->nConstraint; i++)
-            info->aConstraintUsage[i].omit = info->aConstraintUsage[i].argvIndex > 0;
-    }
-    double rows = 5e6;
-    rows /= plan & PLAN_RUN ? 4 : 1;
-    rows /= plan & PLAN_SOURCE ? 8 : 1;
-    rows /= plan & PLAN_FROM ? 8 : 1;
-    rows /= plan & (PLAN_TO | PLAN_TO << 4) ? 8 : 1;
-    info->estimatedRows = (sqlite3_int64)rows;
-    info->estimatedCost = rows * 2;
-    info->orderByConsumed = is_sorted(t, info, plan);
-    info->idxNum = plan;
-    info->idxStr = sqlite3_mprintf("%llx", (unsigned long long)info->colUsed);
-    info->needToFreeIdxStr = 1;
-    return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+    const struct entry *e = ((const struct vtab *)base)->entry;
+    int rc = mc_sql_plan(e->table, e->module->reader, info);
+    idle(e->module);
+    return rc;
 }
 
 /* ---- the cursor ----------------------------------------------------------------------------- */
 
 static int table_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
 {
+    const struct entry *e = ((const struct vtab *)base)->entry;
     struct cursor *c = calloc(1, sizeof *c);
-    if (!c)
+    if (!c || mc_sql_scan_new(e->module->reader, e->table, &c->scan) < 0) {
+        free(c);
         return SQLITE_NOMEM;
-    ((struct vtab *)base)->entry->module->open_count++;
+    }
+    e->module->open_count++;
     *out = &c->base;
     return SQLITE_OK;
-}
-
-static void drop_rows(struct cursor *c)
-{
-    mc_sql_rows_close(c->rows);
-    c->rows = NULL;
-    free(c->source);
-    c->source = NULL;
 }
 
 static int table_close(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = (struct cursor *)base;
     struct module *m = ((const struct vtab *)base->pVtab)->entry->module;
-    drop_rows(c);
+    mc_sql_scan_free(c->scan);
     free(c);
-    /* A host closes its connection only when no statement is left on it. */
-    if (--m->open_count == 0 && m->owned)
-        mc_reader_idle(m->reader);
+    m->open_count--;
+    idle(m);
     return SQLITE_OK;
 }
 
@@ -215,23 +130,10 @@ static int fail(struct cursor *c, int code)
 static int table_next(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = (struct cursor *)base;
-    int rc = mc_sql_rows_next(c->rows);
-    c->at_end = rc != 0;
-    c->rowid++;
+    int rc = mc_sql_scan_next(c->scan, &c->rows);
+    if (rc)
+        c->rows = NULL;
     return rc < 0 ? fail(c, rc) : SQLITE_OK;
-}
-
-/* The largest integer <= v, or the smallest >= v: SQL compares ts with reals too. */
-static int64_t bound_of(sqlite3_value *value, int up)
-{
-    if (sqlite3_value_type(value) != SQLITE_FLOAT)
-        return sqlite3_value_int64(value);
-    double v = sqlite3_value_double(value);
-    if (v >= 9.2e18)
-        return INT64_MAX;
-    if (v <= -9.2e18)
-        return INT64_MIN;
-    return (int64_t)v + (up ? 1 : -1); /* wide by one: SQLite checks each row itself */
 }
 
 static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc,
@@ -239,50 +141,16 @@ static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *text, i
 {
     struct cursor *c = (struct cursor *)base;
     const struct entry *e = ((const struct vtab *)base->pVtab)->entry;
-    struct mc_sql_filter f = {0, INT64_MIN, INT64_MAX, NULL, strtoull(text ? text : "", NULL, 16)};
-    int at = 0, empty = 0;
-    drop_rows(c);
-    for (int i = 0; i < argc; i++)
-        empty |= sqlite3_value_type(argv[i]) == SQLITE_NULL;
-    if (plan & PLAN_RUN && at < argc) {
-        f.run_id = sqlite3_value_int64(argv[at++]);
-        empty |= f.run_id == 0;
-    }
-    if (plan & PLAN_FROM && at < argc) {
-        /* A ts that is text compares above every number, so that only numbers can be pushed down.
-         */
-        int type = sqlite3_value_numeric_type(argv[at]);
-        if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) {
-            f.from = bound_of(argv[at], 0);
-            if (plan & PLAN_TO << 4)
-                f.to = bound_of(argv[at], 1);
-        }
-        at++;
-    }
-    if (plan & PLAN_TO && at < argc) {
-        int type = sqlite3_value_numeric_type(argv[at]);
-        if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
-            f.to = bound_of(argv[at], 1);
-        at++;
-    }
-    if (plan & PLAN_SOURCE && at < argc) {
-        const char *name = (const char *)sqlite3_value_text(argv[at++]);
-        c->source = strdup(name ? name : "");
-        if (!c->source)
-            return SQLITE_NOMEM;
-        f.source = c->source;
-    }
-    c->at_end = 1;
-    c->rowid = 0;
-    if (empty || f.from > f.to)
-        return SQLITE_OK;
-    int rc = mc_sql_rows_open(e->module->reader, e->table, &f, &c->rows);
+    struct mc_sql_filter f;
+    int rc = mc_sql_plan_filter(e->table, plan, text ? text : "", argc, argv, &f);
+    if (rc == 0)
+        rc = mc_sql_scan_start(c->scan, &f);
     return rc < 0 ? fail(c, rc) : table_next(base);
 }
 
 static int table_eof(sqlite3_vtab_cursor *base)
 {
-    return ((struct cursor *)base)->at_end;
+    return ((struct cursor *)base)->rows == NULL;
 }
 
 static int table_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
@@ -293,7 +161,7 @@ static int table_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
 
 static int table_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out)
 {
-    *out = ((struct cursor *)base)->rowid;
+    *out = mc_sql_rows_id(((struct cursor *)base)->rows);
     return SQLITE_OK;
 }
 
@@ -318,7 +186,7 @@ int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take)
         return MC_ENOMEM;
     m->reader = r;
     m->ref_count = 1; /* ours, while we register */
-    int rc = SQLITE_OK;
+    int rc = mc_sql_register_percentile(db);
     for (size_t i = 0; rc == SQLITE_OK && i < mc_sql_table_count; i++) {
         struct entry *e = calloc(1, sizeof *e);
         if (!e) {

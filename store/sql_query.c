@@ -75,6 +75,7 @@ static const char *const functions[] = {
     "ntile",
     "nullif",
     "percent_rank",
+    "percentile",
     "pi",
     "pow",
     "power",

@@ -4,18 +4,18 @@
 
 #include "store/sql_priv.h"
 
-/* Events can stand in a frame this much behind their own time. */
+/* Events can stand in a frame this much behind their own time, or behind a frame that was missed.
+ */
 #define MC_SQL_LATE_NS INT64_C(2000000000)
-#define MC_SQL_FIELDS_MAX 32
 
 /* A source (or one field of it, in metric_sample) with its decoded columns. */
 struct mc_sql_entry {
-    const struct mc_source *source; /* borrowed from the row's schema */
+    const struct mc_source *source; /* borrowed from the run's schema */
     uint32_t number;                /* within the numbers part */
     uint32_t first_frame;
-    int field; /* -1: all */
-    char name[1100];
-    const int64_t *values[MC_SQL_FIELDS_MAX]; /* by field; NULL where it was not asked for */
+    int field;                                 /* -1: all */
+    int name_bytes;                            /* of the source's name */
+    const int64_t *values[MC_SQL_COLUMNS_MAX]; /* by column; NULL where it was not asked for */
 };
 
 /* The figures of one value over a second. */
@@ -28,14 +28,24 @@ struct mc_sql_sum {
 struct mc_sql_rows {
     struct mc_reader *reader;         /* borrowed */
     const struct mc_sql_table *table; /* borrowed */
+    int64_t run_id;
+    struct mc_run_schema *schema; /* borrowed */
     struct mc_sql_filter filter;
-    struct mc_buf runs; /* int64_t run ids */
-    size_t run_at;
-    int64_t run_id; /* 0: between runs */
-    int64_t ts;     /* of the row it stands on */
-    struct mc_row_walk walk;
-    struct mc_row *row; /* owned; NULL: none loaded */
-    uint32_t frame_idx, frame_end;
+    struct mc_sql_span asked; /* ts of the rows; those of frames are in the filter */
+    char *source;             /* owned; the filter's */
+    int64_t ts, frame;        /* of the row it stands on, and of that row's frame */
+    uint64_t place;           /* of the row in its frame */
+
+    /* the rows of the file, in order or against it */
+    int begun;
+    struct mc_row_ref ref; /* the newest one that was found */
+    int64_t seen_ts;       /* of the last frame given, once has_seen */
+    int has_seen;
+    struct mc_row *row;               /* owned; NULL: none loaded */
+    struct mc_value_summary *summary; /* owned; of the row, when there are bounds */
+    uint32_t summary_count;
+    uint32_t frame_begin, frame_end, frame_idx; /* frames left, and the one it stands on */
+
     /* samples */
     struct mc_sql_entry *entries; /* owned */
     uint32_t entry_count, entry_room, entry;
@@ -44,10 +54,12 @@ struct mc_sql_rows {
     /* events */
     const struct mc_event *events; /* borrowed from the row */
     size_t event_count, event_idx;
-    struct mc_event event;
+    struct mc_buf window; /* struct mc_sql_event, those before window_at given */
+    size_t window_at;
+    const struct mc_event *event; /* borrowed from the row or the window */
     /* slots */
-    struct mc_cursor *cursor;     /* owned */
-    const struct mc_frame *frame; /* borrowed from the cursor */
+    struct mc_cursor *cursor;         /* owned */
+    const struct mc_frame *map_frame; /* borrowed from the cursor */
     size_t slot_at;
     uint32_t slot_map;
     int slot_begun;
@@ -55,14 +67,36 @@ struct mc_sql_rows {
     struct mc_sql_sum *sums, *done; /* sums owned: two of sum_count; done: the second half */
     uint32_t sum_count, sum_at, sums_due;
     int64_t sum_second, done_second;
+    int sums_over;
     /* holes */
     struct mc_buf holes;
     size_t hole_at;
     struct mc_gap hole;
 };
 
+/* An event that waits until no earlier one can come. */
+struct mc_sql_event {
+    struct mc_event event;
+    int64_t frame;
+    uint64_t place;
+};
+
+int mc_sql_is_event(const struct mc_sql_table *t);
+/* Load the next row of the file that touches the span. 0, MC_END, or a code. */
+int mc_sql_load_row(struct mc_sql_rows *s);
+/* The next frame of the loaded row, in frame_idx. 0, or MC_END. */
+int mc_sql_next_frame(struct mc_sql_rows *s);
+
+int mc_sql_load_samples(struct mc_sql_rows *s);
+int mc_sql_next_sample(struct mc_sql_rows *s);
+/* Whether the summary of the row leaves anything for the bounds to find. */
+int mc_sql_may_match(const struct mc_sql_rows *s, const struct mc_chunk_head *head);
+void mc_sql_begin_events(struct mc_sql_rows *s);
+int mc_sql_next_event(struct mc_sql_rows *s);
+/* The source that a value of a frame belongs to. */
+const struct mc_source *mc_sql_source_of_value(const struct mc_schema *s, uint32_t value_idx);
 int mc_sql_next_change(struct mc_sql_rows *s);
 int mc_sql_next_state(struct mc_sql_rows *s);
-int mc_sql_next_summary(struct mc_sql_rows *s, int (*load_row)(struct mc_sql_rows *));
+int mc_sql_next_summary(struct mc_sql_rows *s);
 
 #endif

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import statistics
 import subprocess
 import tempfile
@@ -168,6 +169,54 @@ def measure(url, pid, seconds):
     before = cpu_ns(pid)
     rate, done = h2load(url, seconds)
     return rate, (cpu_ns(pid) - before) / 1000.0 / done
+
+
+def idle_kb(url, pid, count):
+    """KB of a server's RSS per connection that has had one answer over HTTP/2 and then is idle."""
+    parts = urllib.parse.urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    fields = b"".join(b"\0" + bytes([len(n)]) + n + bytes([len(v)]) + v for n, v in (
+        (b":method", b"GET"), (b":scheme", parts.scheme.encode()), (b":path", parts.path.encode()),
+        (b":authority", parts.netloc.encode())))
+    hello = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" +
+             len(fields).to_bytes(3, "big") + b"\1\5\0\0\0\1" + fields)
+
+    def connect():
+        s = socket.create_connection((parts.hostname, parts.port), 10)
+        if parts.scheme == "https":
+            s = context.wrap_socket(s)
+        s.sendall(hello)
+        got = b""
+        while b"Hello, World" not in got:
+            piece = s.recv(16384)
+            if not piece:
+                raise BenchError("%s: no answer over HTTP/2" % url)
+            got += piece
+        return s
+
+    def rss_kb():
+        with open("/proc/%d/status" % pid) as f:
+            return int(f.read().split("VmRSS:")[1].split()[0])
+
+    held = [connect() for _ in range(20)]
+    time.sleep(0.5)
+    before = rss_kb()
+    held += [connect() for _ in range(count)]
+    time.sleep(1)
+    grown = rss_kb() - before
+    for s in held:
+        s.settimeout(0)
+        try:
+            is_closed = s.recv(16384) == b""
+        except (BlockingIOError, ssl.SSLWantReadError):
+            is_closed = False
+        s.close()
+        if is_closed:
+            raise BenchError("%s closed connections within the measure" % url)
+    return grown / count
 
 
 # ---- streams -------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 """run.py: what `make bench` measures, beside its peers, in one run, with the aim beside each figure.
 
 Measures (--only takes a comma list): micro (build/bench/bench_*), app and c (requests per second and
-CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), recorder
-(its CPU), bytes (in the trace and on the wire), browser. Rounds are interleaved and medians taken;
-ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on core 1.
+CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), idle (memory
+of connections), recorder (its CPU), bytes (in the trace and on the wire), browser. Rounds are
+interleaved and medians taken; ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on core 1.
 --quick takes fewer and shorter rounds. Exit 1 when a measure could not be taken.
 """
 import argparse
@@ -19,11 +19,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_lib import (BenchError, Processes, Viewer, children_of, cpu_percent, first_line, folder,
-                       free_port, get_stream, h2load, machine, measure, median, read_lines,
+                       free_port, get_stream, h2load, idle_kb, machine, measure, median, read_lines,
                        trace_sizes, unzstd, wait_port)
 
 APP = "tests/demo/app.scm"
-SERVERS = {"bench_http"}  # programs in build/bench that serve and print no figures
+SERVERS = {"bench_http", "bench_live", "bench_trace"}  # in build/bench, and print no figures
 AIMS = [  # (a regular expression for the figure's name, how it must compare, with what)
     (r"req/s with / without", ">=", 0.99),
     (r"CPU per request without / with", ">=", 0.99),
@@ -32,9 +32,16 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"^document idle delta$", "<", 30),
     (r"^player, (every frame at max|backward, every frame)$", ">=", 500),
     (r"^player, merged at (1000|max)$", ">=", 1000),
-    (r"^(script and paint|frame).*p99", "<", 16.7),
+    (r"^page, .*script per frame p99", "<", 4),
+    (r"^page, .*frame time p99", "<=", 16.8),
+    (r"^page, first contentful paint", "<", 300),
+    (r"^page, weight as served", "<", 150),
+    (r"^page, seek to paint p95", "<", 100),
+    (r"^page, heap over .*, most", "<", 80),
+    (r"^page, heap over .*, growth", "<", 10),
     (r"bytes per event, sealed", "<=", 2.4),
-    (r"C handler: CPU per request / nghttpd's, h2c", "<=", 1.0),
+    (r"C handler: CPU per request / nghttpd's", "<=", 1.0),
+    (r"C handler: KB per idle connection / nghttpd's, h2c", "<=", 1.0),
 ]
 
 
@@ -238,6 +245,21 @@ class Bench:
             self.table.add("C handler: CPU per request traced / not traced, %s" % what,
                            cpu["C handler"] / cpu["C handler, not traced"], "")
 
+    def idle(self):
+        self.table.title("RSS per idle HTTP/2 connection, beside nghttpd")
+        count = 100 if self.quick else 300
+        for tls in (False, True):
+            what = "TLS" if tls else "h2c"
+            kb = {}
+            for name, start in (("C handler", lambda: self.c_server(*(["tls"] if tls else []))),
+                                ("nghttpd", lambda: self.nghttpd(tls))):
+                child, url = start()
+                kb[name] = idle_kb(url, child.pid, count)
+                self.processes.stop(child)
+                self.table.add("%s, %s: idle connection" % (name, what), kb[name], "KB")
+            self.table.add("C handler: KB per idle connection / nghttpd's, %s" % what,
+                           kb["C handler"] / kb["nghttpd"], "")
+
     # ---- the recorder ------------------------------------------------------------------------
 
     def recorder(self):
@@ -353,14 +375,14 @@ class Bench:
         env = dict(self.env, MEMCAM_BUILD=self.build,
                    NODE_PATH=os.path.abspath("build/npm/node_modules"),
                    MEMCAM_BENCH_QUICK="1" if self.quick else "")
-        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 120, env)
+        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 3600, env)
 
     def close(self):
         self.processes.kill_all()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-MEASURES = ["micro", "app", "c", "peer", "recorder", "bytes", "browser"]
+MEASURES = ["micro", "app", "c", "peer", "idle", "recorder", "bytes", "browser"]
 
 
 def main():

@@ -266,23 +266,6 @@ static void summaries_and_slot_states(void)
     mc_reader_close(r);
 }
 
-static void plans(void)
-{
-    struct mc_reader *r;
-    struct mc_buf a = {0};
-    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
-    CHECK_INT(mc_reader_query(r,
-                              "EXPLAIN QUERY PLAN SELECT ts, used FROM pool_sample WHERE run_id=1 "
-                              "AND ts>5 AND ts<9 AND pool='x' ORDER BY ts",
-                              NULL, add_row, &a, NULL, NULL, 0),
-              0);
-    mc_buf_add_char(&a, 0);
-    CHECK(strstr((char *)a.bytes, "VIRTUAL TABLE INDEX 15:") != NULL);
-    CHECK(strstr((char *)a.bytes, "B-TREE") == NULL);
-    mc_buf_fini(&a);
-    mc_reader_close(r);
-}
-
 /* ---- what a query may not ------------------------------------------------------------------- */
 
 static void refused(void)
@@ -462,7 +445,6 @@ int main(void)
     make_both();
     RUN(generated_queries);
     RUN(summaries_and_slot_states);
-    RUN(plans);
     RUN(refused);
     RUN(while_it_is_written);
     RUN(marks_and_envelopes);
