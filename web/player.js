@@ -235,6 +235,7 @@ export class Player {
         state.setPlace({ link: 'open' });
         state.keyframe(doc, state.doc !== null && Math.abs(doc.ts - state.ts) < 5e8);
         if (turn === this.turn) this.fillContextSoon();
+        if (aim - doc.ts > state.intervalNs * 2 && aim <= state.endTs && !state.gapShown) this.askHole(aim);
       }
     } catch (error) {
       if (error instanceof ApiError && error.status === 0) {
@@ -251,6 +252,15 @@ export class Player {
     const next = this.wanted;
     this.wanted = null;
     if (next !== null && state.mode === 'pause') await this.pauseAt(next);
+  }
+
+  /** Why there is no frame at a moment: a damaged chunk is known to who reads it. @param {number} aim */
+  askHole(aim) {
+    const run = /** @type {string} */ (this.state.runKey);
+    const close = openStream(runUrl(run, 'stream', { speed: 1000, from: aim, events: 0 }), (name, data) => {
+      if (name === 'gap' && run === this.state.runKey) this.state.addGap(data);
+      if (name === 'gap' || name === 'delta') close();
+    }, { opened: () => {}, lost: () => {} });
   }
 
   /** The run event alone, when the page begins paused: as of the run's end, when all its sources are known. */

@@ -180,7 +180,9 @@ export class Second {
     if (!run || Number.isNaN(aim)) return 'unknown';
     if (aim < (run.first_ts ?? 0)) return 'before';
     if (aim > Math.max(state.endTs, run.end_ts ?? 0) + state.intervalNs) return 'after';
-    return state.gaps.some((gap) => gap.ts <= aim && aim <= gap.ts + gap.dur) ? 'gap' : 'within';
+    const stands = this.first.mode === 'pause' && !this.asking && state.doc !== null && this.askedAim === Math.round(aim);
+    const hole = stands && aim - state.ts > state.intervalNs * 3;
+    return hole || state.gaps.some((gap) => gap.ts <= aim && aim <= gap.ts + gap.dur) ? 'gap' : 'within';
   }
 
   /** The span of B that belongs to one of A, for what is drawn over it; null: none. @param {[number, number]} span @returns {[number, number] | null} */

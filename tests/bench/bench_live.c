@@ -1,6 +1,6 @@
-/* bench_live.c: the traced program that the browser's bench watches live: a heap of 262,144 slots of
- * which 5,000 a tick are taken, 60 gauges, 2,000 connections with requests.
- * Usage: bench_live   until SIGTERM
+/* bench_live.c: the traced program that the browser's bench watches live: a heap of 262,144 slots
+ * of which 5,000 a tick are taken, 60 gauges, 2,000 connections with requests. Usage: bench_live
+ * until SIGTERM
  */
 #include <signal.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ int main(void)
     signal(SIGTERM, stop);
     for (uint32_t turn = 1; !stopped; turn++) {
         for (int i = 0; i < TAKEN && next < CELLS; i++)
-            mc_slot_set(cells, next++, (uint8_t)"pps"[rand() % 3], 0, 0);
+            mc_slot_set(cells, next++, (uint8_t) "pps"[rand() % 3], 0, 0);
         if (next == CELLS) {
             for (next = 0; next < CELLS; next++)
                 mc_slot_set(cells, next, MC_SLOT_FREE, 0, 0);

@@ -8,11 +8,8 @@
 
 int main(int argc, char **argv)
 {
-    static const struct gen_options load = {.seed = 4,
-                                            .lisp_slots = 262144,
-                                            .conn_slots = 2056,
-                                            .requests = 200,
-                                            .extra_gauges = 60};
+    static const struct gen_options load = {
+        .seed = 4, .lisp_slots = 262144, .conn_slots = 2056, .requests = 200, .extra_gauges = 60};
     struct mc_writer *w;
     struct mc_run_info info = gen_info();
     int64_t run_id;
