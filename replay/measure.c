@@ -24,9 +24,10 @@
  * whole slots ten times a second: a periodic load beats with that. */
 #define WAITS 2
 #define SLOTS_GRAIN 2.0
-#define BYTES_GRAIN 0.001             /* of the capacity */
-#define PROCESS_GRAIN_BYTES 1048576.0 /* the allocator's and the kernel's, who else shares pages   \
-                                       */
+#define BYTES_GRAIN 0.001 /* of the capacity */
+#define PROCESS_GRAIN_BYTES                                                                        \
+    1048576.0 /* the allocator's and the kernel's, who else shares pages                           \
+               */
 static double time_grain(const struct mc_maker *m, const char *stat)
 {
     double above = strcmp(stat, "p50") == 0   ? 0.50
