@@ -293,7 +293,9 @@ void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int di
     series_of(m, idx, BIN_MAX);
     struct mc_measure *max = mc_maker_add(m, "max", unit, direction, (double)v->max, "%s", what);
     mc_maker_keep_series(m, max);
-    if (max && v->min == v->max) {
+    if (max)
+        max->grain = level_grain(m, "p99", unit);
+    if (max && v->min == v->max && m->scan->bin_count >= 2 * MC_SCAN_SEGMENTS) {
         max->has_interval = 1;
         max->interval = (struct mc_interval){max->value, max->value, n, 1};
     }
