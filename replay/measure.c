@@ -24,9 +24,10 @@
  * whole slots ten times a second: a periodic load beats with that. */
 #define WAITS 2
 #define SLOTS_GRAIN 2.0
-#define BYTES_GRAIN 0.001             /* of the capacity */
-#define PROCESS_GRAIN_BYTES 1048576.0 /* the allocator's and the kernel's, who else shares pages   \
-                                       */
+#define BYTES_GRAIN 0.001 /* of the capacity */
+#define PROCESS_GRAIN_BYTES                                                                        \
+    1048576.0 /* the allocator's and the kernel's, who else shares pages                           \
+               */
 static double time_grain(const struct mc_maker *m, const char *stat)
 {
     double above = strcmp(stat, "p50") == 0   ? 0.50
@@ -199,6 +200,12 @@ static double rank_beside(double q, int side)
     return q + (side ? reach : -reach);
 }
 
+/* Whether the span is all beginning: what a level does in it says nothing about a run. */
+static int is_brief(const struct mc_maker *m)
+{
+    return m->scan->to - m->scan->from < INT64_C(10000000000);
+}
+
 /* p50 and p99 of a level. */
 static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *unit, int direction,
                                 const char *what)
@@ -230,6 +237,8 @@ static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *un
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
         put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]));
+        if (made && is_brief(m))
+            made->interval.effective = 1;
     }
 }
 
@@ -264,7 +273,7 @@ static void add_slope(struct mc_maker *m, const char *unit, int direction, doubl
         return;
     made->whole = hours > 0 ? fabs(mean) / hours : 0;
     made->has_interval = 1;
-    made->interval = (struct mc_interval){slope.low, slope.high, (double)n, 1};
+    made->interval = (struct mc_interval){slope.low, slope.high, is_brief(m) ? 1 : (double)n, 1};
 }
 
 static const char *per_hour(const char *unit)
