@@ -43,6 +43,8 @@ static double level_grain(const struct mc_maker *m, const char *stat, const char
     double seconds = (double)(m->scan->to - m->scan->from) / 1e9;
     switch (m->source->kind) {
     case MC_KIND_SLAB:
+    case MC_KIND_CONNECTIONS:
+    case MC_KIND_OWNER:
         return SLOTS_GRAIN + m->out->request_count / seconds * time_grain(m, stat) / 1e9;
     case MC_KIND_ARENA:
     case MC_KIND_HEAP:
