@@ -128,7 +128,7 @@ struct mc_chunk {
     struct mc_bucket_add *buckets; /* owned; of version 1 */
     uint32_t *bucket_starts;       /* owned; of version 1 */
     struct mc_follow follow;
-    uint32_t slice_number;         /* of the slice that is loaded; UINT32_MAX none */
+    uint32_t slice_number; /* of the slice that is loaded; UINT32_MAX none */
     struct mc_event_slice slice;
     uint32_t slice_first[MC_SLICE_COUNT + 1]; /* first frames; UINT32_MAX not known yet */
 };

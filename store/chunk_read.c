@@ -230,7 +230,9 @@ int mc_chunk_numbers(struct mc_chunk *c, int kind)
     if (c->numbers[kind].field_count)
         return 0;
     struct mc_buf raw = {0};
-    int found, rc = load_part(c, MC_PART_NUMBERS + (uint32_t)kind, &raw, &found);
+    int found, rc = kind == MC_KIND_OWNER ? mc_chunk_numbers(c, MC_KIND_ROUTE) : 0;
+    if (rc == 0)
+        rc = load_part(c, MC_PART_NUMBERS + (uint32_t)kind, &raw, &found);
     if (rc == 0 && found)
         rc = mc_numbers_parse(&c->numbers[kind], kind, c->schema, c->info.frame_count, &raw);
     mc_buf_fini(&raw);
@@ -243,6 +245,8 @@ int mc_chunk_numbers(struct mc_chunk *c, int kind)
         mc_numbers_fini(&c->numbers[kind]);
         rc = MC_ECORRUPT;
     }
+    if (rc == 0 && kind == MC_KIND_OWNER)
+        c->numbers[kind].routes = &c->numbers[MC_KIND_ROUTE];
     return rc;
 }
 
@@ -336,8 +340,8 @@ static int load_follows(struct mc_chunk *c)
     mc_follow_init(&c->follow);
     int rc = load_part(c, MC_PART_FOLLOWS, &raw, &c->has_follow);
     if (rc == 0 && c->has_follow)
-        rc = mc_follow_parse(&c->follow, c->schema, c->info.source_count, c->info.frame_count,
-                             &raw);
+        rc =
+            mc_follow_parse(&c->follow, c->schema, c->info.source_count, c->info.frame_count, &raw);
     mc_buf_fini(&raw);
     return rc;
 }
@@ -366,8 +370,7 @@ int mc_chunk_buckets(struct mc_chunk *c)
 }
 
 int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
-                           size_t event_count, const struct mc_bucket_add **adds,
-                           size_t *add_count)
+                           size_t event_count, const struct mc_bucket_add **adds, size_t *add_count)
 {
     if (c->has_follow)
         return mc_follow_get(&c->follow, c->schema, frame_idx, c->ts[frame_idx], events,

@@ -103,8 +103,7 @@ static int check_ours(sqlite3 *db, const char *path, char *why, size_t why_bytes
     if (numbers[1] < MC_TRACE_VERSION_OLDEST || numbers[1] > MC_TRACE_VERSION)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is a trace of version %lld, this memcam knows versions %d to %d",
-                           path, (long long)numbers[1], MC_TRACE_VERSION_OLDEST,
-                           MC_TRACE_VERSION);
+                           path, (long long)numbers[1], MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
     int rc = mc_file_check_tables(db);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: %s", path,

@@ -11,6 +11,8 @@
 #include "store/trace.h"
 #include "tests/bench/codec.h"
 
+#define TOO_FEW 1000 /* events or slot changes: a figure for each would tell nothing */
+
 static const char ours[] = "memcam";
 
 void codec_add(struct codec_bench *b, enum codec_what what, const char *name, double bytes,
@@ -75,7 +77,7 @@ static void take_ours(struct codec_bench *b)
         codec_add(b, CODEC_ROWS, ours, stored, 0);
         if (n < MC_PART_EVENTS)
             codec_add(b, CODEC_ROWS, "memcam, without events", stored, 0);
-        if (n == MC_PART_MAPS || n >= MC_PART_NUMBERS)
+        if (n != MC_PART_FOLLOWS)
             codec_add(b,
                       n == MC_PART_MAPS     ? CODEC_CHANGES
                       : n >= MC_PART_EVENTS ? CODEC_EVENTS
@@ -94,7 +96,7 @@ static void take_chunk(struct codec_bench *b)
     if (!c->frame_count)
         return;
     b->frames += c->frame_count;
-    b->values += (uint64_t)c->frame_count * c->schema->value_count;
+    b->values += (uint64_t)c->frame_count * (c->schema->value_count + 1); /* and its time */
     b->changes += c->change_starts[c->frame_count];
     b->events += c->event_starts[c->frame_count];
     take_ours(b);
@@ -133,7 +135,7 @@ static void print_ratio(const struct codec_bench *b, enum codec_what what, const
     char name[120];
     double theirs = bytes_of(b, what, peer);
     snprintf(name, sizeof name, "%s: memcam / %s", what_name, peer);
-    if (theirs > 0)
+    if (theirs > 0 && number_of(b, what) >= TOO_FEW)
         print(name, bytes_of(b, what, ours) / theirs, "times");
 }
 
@@ -147,6 +149,8 @@ static void print_all(const struct codec_bench *b)
     print("slot changes per frame", (double)b->changes / (double)b->frames, "");
     print("events per frame", (double)b->events / (double)b->frames, "");
     for (int what = 0; what < CODEC_WHAT_COUNT; what++) {
+        if (number_of(b, (enum codec_what)what) < TOO_FEW)
+            continue;
         for (uint32_t i = 0; i < b->sum_count; i++) {
             char name[120];
             if ((int)b->sums[i].what != what)

@@ -40,11 +40,12 @@ static void put_chunk(const struct codec_chunk *c, uint32_t first, uint32_t end,
 {
     raw->count = 0;
     put_reference(c, first, raw);
-    mc_put_varint(raw, c->schema->value_count);
+    mc_put_u64(raw, (uint64_t)c->ts[first]);
+    mc_put_varint(raw, c->schema->value_count + 1);
     mc_put_varint(raw, end - first - 1);
     uint64_t zeros = 0;
-    for (uint32_t v = 0; v < c->schema->value_count; v++) {
-        const int64_t *values = codec_values(c, v);
+    for (uint32_t v = 0; v <= c->schema->value_count; v++) {
+        const int64_t *values = v ? codec_values(c, v - 1) : c->ts;
         for (uint32_t f = first + 1; f < end; f++) {
             uint64_t delta = (uint64_t)number(values[f]) - (uint64_t)number(values[f - 1]);
             if (!delta) {

@@ -1,7 +1,7 @@
 /* codec_gorilla.c: Gorilla: each value the XOR with the one before it, as doubles, bit by bit.
  *
  * Format: Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015,
- *         4.1.2. The times are left out: they would be shared by all values of a frame.
+ *         4.1.2. The times are left out, which is kinder to it.
  */
 #include "tests/bench/codec.h"
 

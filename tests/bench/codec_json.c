@@ -6,7 +6,7 @@
 
 static void put_values(const struct codec_chunk *c, uint32_t f, struct mc_buf *json)
 {
-    mc_buf_add_str(json, "\"values\":{");
+    mc_buf_printf(json, "\"ts\":%lld,\"values\":{", (long long)c->ts[f]);
     for (uint32_t s = 0; s < c->schema->source_count; s++) {
         const struct mc_source *source = &c->schema->sources[s];
         mc_buf_add_str(json, s ? "," : "");

@@ -176,6 +176,16 @@ static uint64_t numbers_part_cost(struct codec_bench *b, int kind, const struct 
     return cost;
 }
 
+static uint64_t frames_part_cost(const struct codec_bench *b, const struct mc_buf *raw)
+{
+    struct mc_span s = mc_span_of(raw);
+    struct mc_column c;
+    if (mc_column_parse(&s, b->chunk.frame_count, &c) < 0)
+        return raw->count;
+    c.planes = s.at;
+    return column_cost(&c) + raw->count - mc_column_plane_bytes(&c);
+}
+
 /* Parts that are columns behind each other: `head_count` varints, then the byte counts of `columns`
  * columns, `times` over, then the columns. */
 static uint64_t columns_cost(const struct mc_buf *raw, int head_count, int columns, uint64_t times,
@@ -218,6 +228,9 @@ void codec_range(struct codec_bench *b, uint32_t part_number, const struct mc_bu
     } else if (part_number >= MC_PART_NUMBERS) {
         what = CODEC_VALUES;
         cost = numbers_part_cost(b, (int)(part_number - MC_PART_NUMBERS), raw);
+    } else if (part_number == MC_PART_FRAMES) {
+        what = CODEC_VALUES;
+        cost = frames_part_cost(b, raw);
     } else {
         cost = best_cost(raw->bytes, raw->count);
     }
