@@ -24,6 +24,11 @@ int mc_cursor_open(struct mc_reader *r, int64_t run_id, struct mc_cursor **out)
     return 0;
 }
 
+void mc_cursor_leave_out(struct mc_cursor *c, unsigned parts)
+{
+    c->left_out = parts;
+}
+
 /* Make `row` (may be NULL) the current one; it is taken. */
 static void set_row(struct mc_cursor *c, struct mc_row *row)
 {
@@ -86,13 +91,14 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     int rc = 0;
     mc_run_schema_view(c->row->schema, chunk->ts[frame_idx], &c->schema);
     /* Frames are missing between the place of the maps and this one: tell changes against them. */
-    int diff = hole && c->place.row_id && c->place.ts == c->ts &&
-               (hole->reason[0] || chunk->info.flags & MC_HEAD_HOLE) && frame_idx == 0;
+    int diff = hole && !(c->left_out & MC_CURSOR_CHANGES) && c->place.row_id &&
+               c->place.ts == c->ts && (hole->reason[0] || chunk->info.flags & MC_HEAD_HOLE) &&
+               frame_idx == 0;
     if (diff)
         rc = mc_maps_copy(&c->before, &c->maps);
     if (rc == 0)
         rc = mc_chunk_cells(chunk);
-    if (rc == 0)
+    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS))
         rc = mc_chunk_buckets(chunk);
     if (rc == 0)
         rc = mc_cursor_maps_roll(c, frame_idx, backwards);
@@ -103,7 +109,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     if (rc == 0)
         rc = fill_gaps(c, frame_idx, hole);
     struct mc_frame *f = &c->frame;
-    if (rc == 0)
+    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS))
         rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
     if (rc)
         return rc;
@@ -115,8 +121,13 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     f->maps = c->maps.views;
     f->changes = c->frame_changes;
     f->change_count = c->frame_change_bytes / sizeof *f->changes;
-    f->buckets = chunk->buckets ? chunk->buckets + chunk->bucket_starts[frame_idx] : NULL;
-    f->bucket_count = chunk->bucket_starts[frame_idx + 1] - chunk->bucket_starts[frame_idx];
+    if (c->left_out & MC_CURSOR_CHANGES)
+        f->change_count = 0;
+    f->bucket_count = 0;
+    if (!(c->left_out & MC_CURSOR_EVENTS)) {
+        f->buckets = chunk->buckets ? chunk->buckets + chunk->bucket_starts[frame_idx] : NULL;
+        f->bucket_count = chunk->bucket_starts[frame_idx + 1] - chunk->bucket_starts[frame_idx];
+    }
     f->gaps = (const struct mc_gap *)c->gaps.bytes;
     f->gap_count = c->gaps.count / sizeof *f->gaps;
     c->frame_idx = frame_idx;

@@ -57,9 +57,10 @@ static int copy_readers(const struct mc_maps_part *part, struct mc_map_reader **
     return 0;
 }
 
-/* Roll the maps over frames [from, to] of a row; the changes of the last one are kept. */
+/* Roll the maps over frames [from, to] of a row; the changes of the last one go to `changes`,
+ * unless that is NULL. */
 static int roll(struct mc_cursor *c, struct mc_row *row, struct mc_map_reader *readers,
-                uint32_t from, uint32_t to)
+                uint32_t from, uint32_t to, struct mc_buf *changes)
 {
     int rc = 0;
     for (uint32_t f = from; rc == 0 && f <= to; f++) {
@@ -67,7 +68,7 @@ static int roll(struct mc_cursor *c, struct mc_row *row, struct mc_map_reader *r
         rc = mc_maps_begin(readers, row->chunk.maps.count, row->chunk.schema, f, &c->maps);
         if (rc == 0)
             rc = mc_maps_step(readers, row->chunk.maps.count, f, &c->maps, &c->scratch,
-                              f == to ? &c->changes : NULL);
+                              f == to ? changes : NULL);
     }
     if (rc < 0)
         c->place.row_id = 0;
@@ -116,7 +117,7 @@ static int roll_tails_before(struct mc_cursor *c, const struct mc_row *row)
         if (rc == 0)
             rc = copy_readers(&tail->chunk.maps, &readers);
         if (rc == 0)
-            rc = roll(c, tail, readers, 0, tail->chunk.info.frame_count - 1);
+            rc = roll(c, tail, readers, 0, tail->chunk.info.frame_count - 1, NULL);
         free(readers);
         mc_row_close(tail);
         if (rc)
@@ -192,7 +193,7 @@ static int roll_block(struct mc_cursor *c, uint32_t from, uint32_t to)
         if (f == from || known < c->maps.count)
             rc = mc_maps_copy(&c->before, &c->maps);
         if (rc == 0)
-            rc = roll(c, c->row, c->readers, f, f);
+            rc = roll(c, c->row, c->readers, f, f, &c->changes);
         if (rc == 0)
             rc = keep_changes(c);
     }
@@ -252,6 +253,7 @@ int mc_cursor_maps_roll(struct mc_cursor *c, uint32_t to, int backwards)
     if (backwards && step_back(c, to))
         return 0;
     uint32_t from;
+    struct mc_buf *wanted = c->left_out & MC_CURSOR_CHANGES ? NULL : &c->changes;
     if (place_is(c, row) && c->readers && c->place.frame_idx < to) {
         from = c->place.frame_idx + 1;
     } else {
@@ -280,8 +282,9 @@ int mc_cursor_maps_roll(struct mc_cursor *c, uint32_t to, int backwards)
         uint32_t stop = to;
         if (backwards && from / MC_BLOCK_FRAMES != to / MC_BLOCK_FRAMES)
             stop = from / MC_BLOCK_FRAMES * MC_BLOCK_FRAMES + MC_BLOCK_FRAMES - 1;
-        rc = backwards && stop == to ? roll_block(c, from, to)
-                                     : roll(c, row, c->readers, from, stop);
+        rc = backwards && stop == to
+                 ? roll_block(c, from, to)
+                 : roll(c, row, c->readers, from, stop, stop == to ? wanted : NULL);
         if (rc == 0 && stop != to &&
             (!c->snapshot_count || c->snapshots[c->snapshot_count - 1].frame_idx < stop))
             rc = add_snapshot(c, stop);
