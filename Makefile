@@ -81,6 +81,9 @@ $(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repl
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
+# Encodings beside ours, one a file; FTDC's zlib, where it is installed.
+$(BUILD)/bench/bench_codecs: $(call obj,$(wildcard tests/bench/codec_*.c))
+$(BUILD)/bench/bench_codecs: ALL_LIBS += $(shell pkg-config --silence-errors --libs zlib)
 # LTTng-UST, where it is installed, is measured beside our tracer.
 $(BUILD)/bench/bench_lttng: ALL_LIBS += $(shell pkg-config --silence-errors --libs lttng-ust)
 

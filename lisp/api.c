@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lisp/number_priv.h"
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
 
 #define MAX_SOURCE_BYTES ((size_t)256 << 20)
 
@@ -408,7 +408,7 @@ int scm_is_integer(scm_value v)
 }
 int scm_is_real(scm_value v)
 {
-    return scm_is_fixnum(v) || scm_is(v, SCM_T_FLONUM);
+    return scm_is_number(v);
 }
 int scm_is_procedure(scm_value v)
 {
@@ -440,9 +440,19 @@ int64_t scm_integer_get(scm_value v)
 }
 double scm_real_get(scm_value v)
 {
-    return scm_is_fixnum(v)          ? (double)scm_fixnum_get(v)
-           : scm_is(v, SCM_T_FLONUM) ? scm_flonum_get(v)
-                                     : 0;
+    return scm_is_number(v) ? scm_to_double(v) : 0;
+}
+int scm_integer_text(scm_value v, struct mc_buf *out)
+{
+    if (!scm_is_exact_integer(v))
+        return 0;
+    scm_int_print(v, 10, out);
+    return 1;
+}
+scm_value scm_integer_parse(struct scm_vm *vm, const char *text, size_t text_bytes)
+{
+    int is_negative = text_bytes > 0 && text[0] == '-';
+    return scm_int_parse(vm, text + is_negative, text_bytes - (size_t)is_negative, 10, is_negative);
 }
 const char *scm_text(scm_value v, size_t *text_bytes)
 {

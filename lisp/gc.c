@@ -22,7 +22,7 @@ static inline void push(struct marker *m, scm_value v)
     if (m->vm->marks[idx])
         return;
     m->vm->marks[idx] = 1;
-    if (scm_cell(v)->type != SCM_T_FLONUM)
+    if (scm_cell(v)->type != SCM_T_FLONUM && scm_cell(v)->type != SCM_T_BIGNUM)
         *m->top++ = idx;
 }
 
@@ -64,6 +64,7 @@ static void mark_children(struct marker *m, const struct scm_cell *cell)
     case SCM_T_GLOBAL:
     case SCM_T_PARAM:
     case SCM_T_RTD:
+    case SCM_T_RATIO:
         push(m, cell->b);
         push(m, cell->a);
         break;
@@ -154,6 +155,7 @@ void scm_cell_drop(struct scm_vm *vm, struct scm_cell *cell)
     }
     case SCM_T_SYMBOL:
     case SCM_T_BYTEVECTOR:
+    case SCM_T_BIGNUM:
         scm_payload_free(vm, scm_ptr(cell->a), cell->b);
         break;
     case SCM_T_VECTOR:

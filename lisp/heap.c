@@ -159,7 +159,11 @@ void *scm_payload(struct scm_vm *vm, size_t count_bytes)
 {
     if (count_bytes > vm->payload_limit_bytes)
         return NULL;
-    if (vm->payload_bytes + count_bytes > vm->payload_threshold_bytes && !vm->gc_off) {
+    /* what is garbage counts until it is collected: the limit must not be told without a look */
+    size_t bound = vm->payload_threshold_bytes < vm->payload_limit_bytes
+                       ? vm->payload_threshold_bytes
+                       : vm->payload_limit_bytes;
+    if (vm->payload_bytes + count_bytes > bound && !vm->gc_off) {
         scm_collect(vm);
         size_t twice = vm->payload_bytes * 2 + count_bytes;
         vm->payload_threshold_bytes =
@@ -170,6 +174,7 @@ void *scm_payload(struct scm_vm *vm, size_t count_bytes)
     void *payload = malloc(count_bytes ? count_bytes : 1);
     if (payload)
         vm->payload_bytes += count_bytes;
+    scm_work(vm, count_bytes / 8);
     return payload;
 }
 

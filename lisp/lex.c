@@ -162,9 +162,12 @@ int scm_lex_no_memory(struct scm_reader *r)
 int scm_lex_string(struct reading *g, scm_value *out)
 {
     struct mc_buf text = {0};
+    uint32_t start = scm_lex_place(g->r);
     int code = read_quoted(g, '"', &text);
     if (!code && text.failed)
         code = scm_lex_no_memory(g->r);
+    if (!code && !scm_utf8_valid((const char *)text.bytes, text.count))
+        code = scm_lex_fail(g->r, start, "a string with bytes that are not UTF-8");
     if (!code)
         *out = scm_string(g->r->vm, (const char *)text.bytes, text.count);
     mc_buf_fini(&text);

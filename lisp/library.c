@@ -420,8 +420,9 @@ void scm_import(struct compiler *c, struct scm_env *env, scm_value sets)
 
 int scm_feature_holds(struct compiler *c, scm_value requirement, struct scope *scope)
 {
-    static const char *const features[] = {
-        "r7rs", "memcam", "full-unicode-strings", "posix", "unix", "linux", "else"};
+    static const char *const features[] = {"r7rs",         "exact-closed", "ratios",
+                                           "full-unicode", "memcam",       "posix",
+                                           "unix",         "linux",        "else"};
     scm_check_depth(c);
     if (scm_is_identifier(requirement)) {
         for (size_t i = 0; i < sizeof features / sizeof *features; i++) {

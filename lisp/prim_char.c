@@ -117,6 +117,10 @@ static scm_value class_is(struct scm_vm *vm, const char *who, const char *class,
         return scm_wrong(vm, who, "a character", v);
     return scm_bool(class_of(scm_char_get(v), class));
 }
+int scm_char_is_letter(uint32_t cp)
+{
+    return class_of(cp, "alpha");
+}
 SCM_PRIM(p_alphabetic)
 {
     return class_is(vm, "char-alphabetic?", "alpha", argv[0]);

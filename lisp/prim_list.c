@@ -137,11 +137,14 @@ SCM_PRIM(p_reverse_in_place)
 SCM_PRIM(p_length)
 {
     int64_t count = scm_list_length(argv[0]);
+    scm_work(vm, count < 0 ? vm->cell_count : (size_t)count);
     return count < 0 ? scm_wrong(vm, "length", "a list", argv[0]) : scm_fixnum(count);
 }
 SCM_PRIM(p_listp)
 {
-    return scm_bool(scm_list_length(argv[0]) >= 0);
+    int64_t count = scm_list_length(argv[0]);
+    scm_work(vm, count < 0 ? vm->cell_count : (size_t)count);
+    return scm_bool(count >= 0);
 }
 
 static scm_value tail_of(struct scm_vm *vm, const char *who, const scm_value *argv)
@@ -149,12 +152,13 @@ static scm_value tail_of(struct scm_vm *vm, const char *who, const scm_value *ar
     scm_value at = argv[0];
     if (!scm_is_fixnum(argv[1]) || scm_fixnum_get(argv[1]) < 0)
         return scm_wrong(vm, who, "an index", argv[1]);
-    for (int64_t k = scm_fixnum_get(argv[1]); k > 0; k--) {
-        if (!scm_is_pair(at))
-            return scm_fail(vm, "%s: index %lld is past the end of the list", who,
-                            (long long)scm_fixnum_get(argv[1]));
+    int64_t idx = scm_fixnum_get(argv[1]), k = idx;
+    /* no list is longer than there are cells; a circle would be gone round for ever */
+    for (; k > 0 && idx <= vm->cell_count && scm_is_pair(at); k--)
         at = scm_cell(at)->b;
-    }
+    if (k > 0)
+        return scm_fail(vm, "%s: index %lld is past the end of the list", who, (long long)idx);
+    scm_work(vm, (size_t)idx);
     return at;
 }
 SCM_PRIM(p_list_tail)
@@ -217,6 +221,11 @@ static int same(struct scm_vm *vm, enum sameness how, scm_value a, scm_value b)
 {
     return a == b || (how == BY_EQV ? scm_eqv(a, b) : how == BY_EQUAL ? scm_equal(vm, a, b) : 0);
 }
+/* Comparing with equal? may take long for each. */
+static scm_value too_late(struct scm_vm *vm, const char *who)
+{
+    return scm_fail_kind(vm, "limit", "%s: the call ran longer than its limit", who);
+}
 static scm_value member_by(struct scm_vm *vm, const char *who, enum sameness how,
                            const scm_value *argv)
 {
@@ -227,7 +236,10 @@ static scm_value member_by(struct scm_vm *vm, const char *who, enum sameness how
             return at;
         if (++steps > vm->cell_count)
             break; /* round a cycle */
+        if (scm_is_late(vm))
+            return too_late(vm, who);
     }
+    scm_work(vm, steps);
     return at == SCM_NIL ? SCM_FALSE : scm_wrong(vm, who, "a list", argv[1]);
 }
 static scm_value assoc_by(struct scm_vm *vm, const char *who, enum sameness how,
@@ -243,7 +255,10 @@ static scm_value assoc_by(struct scm_vm *vm, const char *who, enum sameness how,
             return entry;
         if (++steps > vm->cell_count)
             break;
+        if (scm_is_late(vm))
+            return too_late(vm, who);
     }
+    scm_work(vm, steps);
     return at == SCM_NIL ? SCM_FALSE : scm_wrong(vm, who, "a list of pairs", argv[1]);
 }
 SCM_PRIM(p_memq)

@@ -1,22 +1,14 @@
 /* prim_number.c: exact and inexact numbers: predicates, arithmetic, division, text. */
 #include <math.h>
 
+#include "lisp/number_priv.h"
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
 
-static int is_number(scm_value v)
-{
-    return scm_is_fixnum(v) || scm_is(v, SCM_T_FLONUM);
-}
-static double as_double(scm_value v)
-{
-    return scm_is_fixnum(v) ? (double)scm_fixnum_get(v) : scm_flonum_get(v);
-}
 static int is_whole(scm_value v)
 {
-    if (scm_is_fixnum(v))
+    if (scm_is_exact_integer(v))
         return 1;
-    return scm_is(v, SCM_T_FLONUM) && isfinite(scm_flonum_get(v)) &&
+    return scm_is_flonum(v) && isfinite(scm_flonum_get(v)) &&
            floor(scm_flonum_get(v)) == scm_flonum_get(v);
 }
 
@@ -40,22 +32,19 @@ SCM_PRIM(p_mul)
 SCM_PRIM(p_sub)
 {
     if (argc == 1)
-        return scm_is(argv[0], SCM_T_FLONUM) ? scm_flonum(vm, -scm_flonum_get(argv[0]))
-                                             : scm_arith(vm, SCM_OP_SUB, scm_fixnum(0), argv[0]);
+        return scm_is_flonum(argv[0]) ? scm_flonum(vm, -scm_flonum_get(argv[0]))
+                                      : scm_arith(vm, SCM_OP_SUB, scm_fixnum(0), argv[0]);
     return fold(vm, SCM_OP_SUB, argc - 1, argv + 1, argv[0]);
 }
 static scm_value divide(struct scm_vm *vm, scm_value a, scm_value b)
 {
-    if (!is_number(a) || !is_number(b))
-        return scm_wrong(vm, "/", "a number", is_number(a) ? b : a);
+    if (!scm_is_number(a) || !scm_is_number(b))
+        return scm_wrong(vm, "/", "a number", scm_is_number(a) ? b : a);
     if (b == scm_fixnum(0))
         return scm_fail(vm, "/: division by zero");
-    if (scm_is_fixnum(a) && scm_is_fixnum(b) && scm_fixnum_get(a) % scm_fixnum_get(b) == 0) {
-        int64_t q = scm_fixnum_get(a) / scm_fixnum_get(b);
-        if (q <= SCM_FIXNUM_MAX)
-            return scm_fixnum(q);
-    }
-    return scm_flonum(vm, as_double(a) / as_double(b));
+    if (scm_is_exact(a) && scm_is_exact(b))
+        return scm_ratio_divide(vm, a, b);
+    return scm_flonum(vm, scm_to_double(a) / scm_to_double(b));
 }
 SCM_PRIM(p_div)
 {
@@ -97,7 +86,7 @@ X(p_num_eq, SCM_OP_NUM_EQ)
 
 SCM_PRIM(p_numberp)
 {
-    return scm_bool(is_number(argv[0]));
+    return scm_bool(scm_is_number(argv[0]));
 }
 SCM_PRIM(p_integerp)
 {
@@ -105,26 +94,30 @@ SCM_PRIM(p_integerp)
 }
 SCM_PRIM(p_rationalp)
 {
-    return scm_bool(scm_is_fixnum(argv[0]) ||
-                    (scm_is(argv[0], SCM_T_FLONUM) && isfinite(scm_flonum_get(argv[0]))));
+    return scm_bool(scm_is_exact(argv[0]) ||
+                    (scm_is_flonum(argv[0]) && isfinite(scm_flonum_get(argv[0]))));
 }
 SCM_PRIM(p_exactp)
 {
-    return is_number(argv[0]) ? scm_bool(scm_is_fixnum(argv[0]))
-                              : scm_wrong(vm, "exact?", "a number", argv[0]);
+    return scm_is_number(argv[0]) ? scm_bool(scm_is_exact(argv[0]))
+                                  : scm_wrong(vm, "exact?", "a number", argv[0]);
 }
 SCM_PRIM(p_inexactp)
 {
-    return is_number(argv[0]) ? scm_bool(!scm_is_fixnum(argv[0]))
-                              : scm_wrong(vm, "inexact?", "a number", argv[0]);
+    return scm_is_number(argv[0]) ? scm_bool(scm_is_flonum(argv[0]))
+                                  : scm_wrong(vm, "inexact?", "a number", argv[0]);
 }
 SCM_PRIM(p_exact_integerp)
 {
-    return scm_bool(scm_is_fixnum(argv[0]));
+    return scm_bool(scm_is_exact_integer(argv[0]));
+}
+SCM_PRIM(p_exact_rationalp)
+{
+    return scm_bool(scm_is_exact(argv[0]));
 }
 static scm_value sign_is(struct scm_vm *vm, const char *who, int op, scm_value v)
 {
-    if (!is_number(v))
+    if (!scm_is_number(v))
         return scm_wrong(vm, who, "a number", v);
     return scm_compare(vm, op, v, scm_fixnum(0));
 }
@@ -144,8 +137,7 @@ static scm_value parity(struct scm_vm *vm, const char *who, scm_value v, int odd
 {
     if (!is_whole(v))
         return scm_wrong(vm, who, "an integer", v);
-    int is_odd =
-        scm_is_fixnum(v) ? (int)(scm_fixnum_get(v) & 1) : fmod(fabs(scm_flonum_get(v)), 2) == 1;
+    int is_odd = scm_is_flonum(v) ? fmod(fabs(scm_flonum_get(v)), 2) == 1 : scm_int_is_odd(v);
     return scm_bool(is_odd == odd);
 }
 SCM_PRIM(p_oddp)
@@ -158,9 +150,11 @@ SCM_PRIM(p_evenp)
 }
 static scm_value class_is(struct scm_vm *vm, const char *who, scm_value v, int want)
 {
-    if (!is_number(v))
+    if (!scm_is_number(v))
         return scm_wrong(vm, who, "a number", v);
-    double x = as_double(v);
+    if (!scm_is_flonum(v))
+        return scm_bool(want == 0);
+    double x = scm_flonum_get(v);
     return scm_bool(want == 0 ? isfinite(x) : want == 1 ? isinf(x) != 0 : isnan(x));
 }
 SCM_PRIM(p_finitep)
@@ -184,13 +178,16 @@ static scm_value extreme(struct scm_vm *vm, const char *who, int op, int argc,
     scm_value best = argv[0];
     int inexact = 0;
     for (int i = 0; i < argc; i++) {
-        if (!is_number(argv[i]))
+        if (!scm_is_number(argv[i]))
             return scm_wrong(vm, who, "a number", argv[i]);
-        inexact |= !scm_is_fixnum(argv[i]);
-        if (scm_compare(vm, op, argv[i], best) == SCM_TRUE || isnan(as_double(argv[i])))
+        inexact |= scm_is_flonum(argv[i]);
+        scm_value is_better = scm_compare(vm, op, argv[i], best);
+        if (is_better == SCM_FAILED)
+            return is_better;
+        if (is_better == SCM_TRUE || (scm_is_flonum(argv[i]) && isnan(scm_flonum_get(argv[i]))))
             best = argv[i];
     }
-    return inexact && scm_is_fixnum(best) ? scm_flonum(vm, as_double(best)) : best;
+    return inexact && !scm_is_flonum(best) ? scm_flonum(vm, scm_to_double(best)) : best;
 }
 SCM_PRIM(p_max)
 {
@@ -202,40 +199,51 @@ SCM_PRIM(p_min)
 }
 SCM_PRIM(p_abs)
 {
-    if (!is_number(argv[0]))
+    if (!scm_is_number(argv[0]))
         return scm_wrong(vm, "abs", "a number", argv[0]);
-    if (!scm_is_fixnum(argv[0]))
+    if (scm_is_flonum(argv[0]))
         return scm_flonum(vm, fabs(scm_flonum_get(argv[0])));
-    return scm_fixnum_get(argv[0]) < 0 ? scm_arith(vm, SCM_OP_SUB, scm_fixnum(0), argv[0])
-                                       : argv[0];
+    return scm_int_sign(scm_ratio_numerator(argv[0])) < 0
+               ? scm_arith(vm, SCM_OP_SUB, scm_fixnum(0), argv[0])
+               : argv[0];
 }
 
 /* ---- integer division ----------------------------------------------------------------------- */
 
 enum division { FLOOR_Q, FLOOR_R, TRUNCATE_Q, TRUNCATE_R };
+static scm_value flonum_divide(struct scm_vm *vm, enum division what, double a, double b)
+{
+    double r = fmod(a, b), q = (a - r) / b; /* a - r is a multiple of b */
+    if (what <= FLOOR_R && r != 0 && (r < 0) != (b < 0)) {
+        r += b;
+        q -= 1;
+    }
+    return scm_flonum(vm, what == FLOOR_Q || what == TRUNCATE_Q ? trunc(q + copysign(0.25, q)) : r);
+}
+
 static scm_value int_divide(struct scm_vm *vm, const char *who, enum division what,
                             const scm_value *argv)
 {
     if (!is_whole(argv[0]) || !is_whole(argv[1]))
         return scm_wrong(vm, who, "an integer", is_whole(argv[0]) ? argv[1] : argv[0]);
-    if (as_double(argv[1]) == 0)
+    if (scm_to_double(argv[1]) == 0)
         return scm_fail(vm, "%s: division by zero", who);
-    if (!scm_is_fixnum(argv[0]) || !scm_is_fixnum(argv[1])) {
-        double a = as_double(argv[0]), b = as_double(argv[1]);
-        double q = what <= FLOOR_R ? floor(a / b) : trunc(a / b);
-        double r = fmod(a, b);
-        if (what == FLOOR_R && r != 0 && (r < 0) != (b < 0))
-            r += b;
-        return scm_flonum(vm, what == FLOOR_Q || what == TRUNCATE_Q ? q : r);
+    if (scm_is_flonum(argv[0]) || scm_is_flonum(argv[1]))
+        return flonum_divide(vm, what, scm_to_double(argv[0]), scm_to_double(argv[1]));
+    int wants_quotient = what == FLOOR_Q || what == TRUNCATE_Q, is_floor = what <= FLOOR_R;
+    if (scm_is_bignum(argv[0]) || scm_is_bignum(argv[1]) || argv[0] == scm_fixnum(SCM_FIXNUM_MIN)) {
+        scm_value v;
+        return scm_int_divide(vm, argv[0], argv[1], is_floor, wants_quotient ? &v : NULL,
+                              wants_quotient ? NULL : &v)
+                   ? SCM_FAILED
+                   : v;
     }
     int64_t a = scm_fixnum_get(argv[0]), b = scm_fixnum_get(argv[1]), q = a / b, r = a % b;
-    if (what <= FLOOR_R && r != 0 && (r < 0) != (b < 0)) {
+    if (is_floor && r != 0 && (r < 0) != (b < 0)) {
         q--;
         r += b;
     }
-    if (q > SCM_FIXNUM_MAX)
-        return scm_fail(vm, "%s: the exact result does not fit 62 bits", who);
-    return scm_fixnum(what == FLOOR_Q || what == TRUNCATE_Q ? q : r);
+    return scm_fixnum(wants_quotient ? q : r);
 }
 #define X(name, text, what)                                                                        \
     SCM_PRIM(name)                                                                                 \
@@ -256,7 +264,7 @@ static scm_value both(struct scm_vm *vm, const char *who, enum division q, enum 
     scm_push_root(vm, &pair[0]);
     scm_push_root(vm, &pair[1]);
     pair[1] = int_divide(vm, who, r, argv);
-    scm_value v = scm_make_values(vm, 2, pair);
+    scm_value v = pair[1] == SCM_FAILED ? pair[1] : scm_make_values(vm, 2, pair);
     scm_pop_root(vm, 2);
     return v;
 }
@@ -269,56 +277,82 @@ SCM_PRIM(p_truncate_both)
     return both(vm, "truncate/", TRUNCATE_Q, TRUNCATE_R, argv);
 }
 
-static int64_t gcd(int64_t a, int64_t b)
+/* The exact integer of a whole number, noting whether it was inexact. */
+static scm_value whole_exact(struct scm_vm *vm, const char *who, scm_value v, int *inexact)
 {
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
+    if (!is_whole(v))
+        return scm_wrong(vm, who, "an integer", v);
+    *inexact |= scm_is_flonum(v);
+    return scm_is_flonum(v) ? scm_int_from_double(vm, scm_flonum_get(v)) : v;
+}
+
+/* a * b / gcd(a, b), not negative. */
+static scm_value lcm(struct scm_vm *vm, scm_value a, scm_value b)
+{
+    scm_value common = scm_int_gcd(vm, a, b);
+    if (common == SCM_FAILED || common == scm_fixnum(0))
+        return common;
+    scm_push_root(vm, &b);
+    if (scm_int_divide(vm, a, common, 0, &a, NULL) || (a = scm_int_mul(vm, a, b)) == SCM_FAILED)
+        a = SCM_FAILED;
+    else if (scm_int_sign(a) < 0)
+        a = scm_int_negate(vm, a);
+    scm_pop_root(vm, 1);
+    return a;
+}
+
+static scm_value fold_whole(struct scm_vm *vm, const char *who, int argc, const scm_value *argv,
+                            scm_value unit,
+                            scm_value (*op)(struct scm_vm *vm, scm_value a, scm_value b))
+{
+    int inexact = 0;
+    scm_value v = unit, next = SCM_FALSE;
+    scm_push_root(vm, &v);
+    scm_push_root(vm, &next);
+    for (int i = 0; i < argc && v != SCM_FAILED; i++) {
+        next = whole_exact(vm, who, argv[i], &inexact);
+        v = next == SCM_FAILED ? next : op(vm, v, next);
     }
-    return a < 0 ? -a : a;
+    scm_pop_root(vm, 2);
+    return inexact && v != SCM_FAILED ? scm_flonum(vm, scm_to_double(v)) : v;
 }
 SCM_PRIM(p_gcd)
 {
-    int64_t g = 0;
-    int inexact = 0;
-    for (int i = 0; i < argc; i++) {
-        if (!is_whole(argv[i]) || fabs(as_double(argv[i])) > 2305843009213693951.0)
-            return scm_wrong(vm, "gcd", "an integer", argv[i]);
-        inexact |= !scm_is_fixnum(argv[i]);
-        g = gcd(g, scm_is_fixnum(argv[i]) ? scm_fixnum_get(argv[i]) : (int64_t)as_double(argv[i]));
-    }
-    return inexact ? scm_flonum(vm, (double)g) : scm_fixnum(g);
+    return fold_whole(vm, "gcd", argc, argv, scm_fixnum(0), scm_int_gcd);
 }
 SCM_PRIM(p_lcm)
 {
-    int64_t m = 1;
-    int inexact = 0;
-    for (int i = 0; i < argc; i++) {
-        if (!is_whole(argv[i]) || fabs(as_double(argv[i])) > 2305843009213693951.0)
-            return scm_wrong(vm, "lcm", "an integer", argv[i]);
-        inexact |= !scm_is_fixnum(argv[i]);
-        int64_t n = scm_is_fixnum(argv[i]) ? scm_fixnum_get(argv[i]) : (int64_t)as_double(argv[i]);
-        if (n == 0)
-            return scm_fixnum(0);
-        if (__builtin_mul_overflow(m / gcd(m, n), n < 0 ? -n : n, &m) || m > SCM_FIXNUM_MAX)
-            return scm_fail(vm, "lcm: the exact result does not fit 62 bits");
-    }
-    return inexact ? scm_flonum(vm, (double)m) : scm_fixnum(m);
+    return fold_whole(vm, "lcm", argc, argv, scm_fixnum(1), lcm);
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
+/* A flonum in another radix than ten: only without a fraction, as the exact integer and ".0". */
+static scm_value radix_text(struct scm_vm *vm, double x, int radix)
+{
+    struct mc_buf text = {0};
+    if (!isfinite(x) || x != floor(x))
+        return scm_fail(vm, "number->string: an inexact number with a fraction has radix 10 only");
+    scm_value whole = scm_int_from_double(vm, x);
+    scm_number_print(whole, radix, &text);
+    mc_buf_add_str(&text, ".0");
+    scm_value v = scm_string(vm, (const char *)text.bytes, text.count);
+    mc_buf_fini(&text);
+    return v;
+}
 SCM_PRIM(p_number_to_string)
 {
     int64_t radix = argc > 1 && scm_is_fixnum(argv[1]) ? scm_fixnum_get(argv[1]) : 10;
     struct mc_buf text = {0};
-    if (!is_number(argv[0]))
+    if (!scm_is_number(argv[0]))
         return scm_wrong(vm, "number->string", "a number", argv[0]);
     if (radix < 2 || radix > 36)
         return scm_wrong(vm, "number->string", "a radix from 2 to 36", argv[1]);
+    if (scm_is_flonum(argv[0]) && radix != 10)
+        return radix_text(vm, scm_flonum_get(argv[0]), (int)radix);
     scm_number_print(argv[0], (int)radix, &text);
-    scm_value v = scm_string(vm, (const char *)text.bytes, text.count);
+    scm_value v = text.failed ? scm_no_memory(vm, text.count)
+                              : scm_string(vm, (const char *)text.bytes, text.count);
     mc_buf_fini(&text);
     return v;
 }
@@ -354,6 +388,7 @@ const struct scm_prim_def scm_prims_number[] = {
     {"exact?", p_exactp, 1, 1, 0, 0},
     {"inexact?", p_inexactp, 1, 1, 0, 0},
     {"exact-integer?", p_exact_integerp, 1, 1, 0, 0},
+    {"exact-rational?", p_exact_rationalp, 1, 1, 0, 0},
     {"zero?", p_zerop, 1, 1, SCM_OP_ZEROP, 0},
     {"positive?", p_positivep, 1, 1, 0, 0},
     {"negative?", p_negativep, 1, 1, 0, 0},

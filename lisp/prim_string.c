@@ -287,19 +287,40 @@ static scm_value compare(struct scm_vm *vm, const char *who, int how, int fold, 
 COMPARISONS(X)
 #undef X
 
-static scm_value recase(struct scm_vm *vm, const char *who, scm_value s, int up)
+enum casing { DOWN, UP, FOLD };
+
+/* One character in another case: one or two, for the two that depend on more than themselves. Sharp
+ * s has no capital of one letter, and a sigma at a word's end looks otherwise. */
+static size_t recase_char(char *out, uint32_t cp, enum casing how, int ends_word)
+{
+    if (cp == 0xdf && how != DOWN) {
+        memcpy(out, how == UP ? "SS" : "ss", 2);
+        return 2;
+    }
+    if (cp == 0x3a3 && how == DOWN && ends_word)
+        cp = 0x3c2;
+    else
+        cp = scm_char_case(cp, how == UP);
+    return (size_t)scm_utf8_put(out, cp);
+}
+
+static scm_value recase(struct scm_vm *vm, const char *who, scm_value s, enum casing how)
 {
     if (!scm_is_string(s))
         return scm_wrong(vm, who, "a string", s);
     struct scm_arena_mark mark = scm_arena_mark(vm);
     char *out = scm_temp(vm, count_of(s) * 2 + 4);
     size_t to = 0;
+    int after_letter = 0;
     if (!out)
         return scm_no_memory(vm, count_of(s) * 2);
     for (size_t at = 0; at < count_of(s);) {
-        uint32_t cp;
+        uint32_t cp, next = 0;
         at += (size_t)scm_utf8_get(bytes_of(s) + at, count_of(s) - at, &cp);
-        to += (size_t)scm_utf8_put(out + to, scm_char_case(cp, up));
+        if (cp == 0x3a3 && at < count_of(s))
+            scm_utf8_get(bytes_of(s) + at, count_of(s) - at, &next);
+        to += recase_char(out + to, cp, how, after_letter && !scm_char_is_letter(next));
+        after_letter = scm_char_is_letter(cp);
     }
     scm_value v = scm_string(vm, out, to);
     scm_arena_release(vm, mark);
@@ -307,15 +328,15 @@ static scm_value recase(struct scm_vm *vm, const char *who, scm_value s, int up)
 }
 SCM_PRIM(p_upcase)
 {
-    return recase(vm, "string-upcase", argv[0], 1);
+    return recase(vm, "string-upcase", argv[0], UP);
 }
 SCM_PRIM(p_downcase)
 {
-    return recase(vm, "string-downcase", argv[0], 0);
+    return recase(vm, "string-downcase", argv[0], DOWN);
 }
 SCM_PRIM(p_foldcase)
 {
-    return recase(vm, "string-foldcase", argv[0], 0);
+    return recase(vm, "string-foldcase", argv[0], FOLD);
 }
 
 /* ---- lists, vectors, bytes ------------------------------------------------------------------ */

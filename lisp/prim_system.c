@@ -98,7 +98,8 @@ SCM_PRIM(p_delete_file)
 }
 SCM_PRIM(p_features)
 {
-    static const char *const names[] = {"r7rs", "full-unicode-strings", "posix", "linux", "memcam"};
+    static const char *const names[] = {"r7rs",  "exact-closed", "ratios", "full-unicode",
+                                        "posix", "unix",         "linux",  "memcam"};
     scm_value list = SCM_NIL;
     scm_push_root(vm, &list);
     for (size_t i = sizeof names / sizeof *names; i-- > 0;)

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/number_priv.h"
 
 enum step { STEP_VALUE, STEP_TAIL, STEP_ITEM, STEP_CLOSE, STEP_LEAVE };
 
@@ -280,7 +280,7 @@ static void print_object(struct printer *p, scm_value v)
 
 static void print_leaf(struct printer *p, scm_value v)
 {
-    if (scm_is_fixnum(v) || scm_is(v, SCM_T_FLONUM))
+    if (scm_is_number(v))
         scm_number_print(v, 10, p->out);
     else if (scm_is_char(v))
         print_char(p->out, scm_char_get(v), p->display);

@@ -16,6 +16,7 @@
 
 #include "tracer/memcam.h"
 
+struct mc_buf;
 struct scm_vm;
 typedef uint64_t scm_value; /* immediate, or a cell */
 
@@ -84,7 +85,7 @@ int scm_is_symbol(scm_value v);
 int scm_is_bytevector(scm_value v);
 int scm_is_vector(scm_value v);
 int scm_is_integer(scm_value v); /* exact, within 62 bits */
-int scm_is_real(scm_value v);
+int scm_is_real(scm_value v);    /* any number */
 int scm_is_procedure(scm_value v);
 
 scm_value scm_car(scm_value pair);
@@ -92,7 +93,11 @@ scm_value scm_cdr(scm_value pair);
 scm_value scm_cons(struct scm_vm *vm, scm_value car, scm_value cdr);
 scm_value scm_integer(int64_t n); /* within 62 bits */
 int64_t scm_integer_get(scm_value v);
-double scm_real_get(scm_value v);
+/* Exact integers of any size as decimal digits: append them (0 when v is no exact integer), and
+ * make one of at most 400 digits, with or without a minus. */
+int scm_integer_text(scm_value v, struct mc_buf *out);
+scm_value scm_integer_parse(struct scm_vm *vm, const char *text, size_t text_bytes);
+double scm_real_get(scm_value v); /* the nearest, of any number */
 scm_value scm_real(struct scm_vm *vm, double x);
 scm_value scm_string(struct scm_vm *vm, const char *text, size_t text_bytes); /* UTF-8; copies */
 scm_value scm_bytevector(struct scm_vm *vm, const uint8_t *bytes, size_t count);
@@ -110,7 +115,6 @@ void *scm_foreign_get(scm_value v, const char *type);
 void scm_foreign_clear(scm_value v);
 
 /* Append the value as `write` (or `display`) shows it; cycles are shown with datum labels. */
-struct mc_buf;
 void scm_print(struct scm_vm *vm, scm_value v, int display, struct mc_buf *out);
 
 /* Roots: a stack for C frames, and counted handles for what lives long. */

@@ -50,6 +50,8 @@
 #define SCM_TYPES(X)                                                                               \
     X(PAIR, 'p', "pair")                                                                           \
     X(FLONUM, 'f', "flonum")                                                                       \
+    X(BIGNUM, 'z', "big integer")                                                                  \
+    X(RATIO, 'j', "fraction")                                                                      \
     X(STRING, 's', "string")                                                                       \
     X(SYMBOL, 'y', "symbol")                                                                       \
     X(VECTOR, 'v', "vector")                                                                       \
@@ -95,15 +97,15 @@ struct scm_cell {
 };
 
 /* What a, b and c are:
- * PAIR car, cdr, positions (own low 32 bits, the car's high) · FLONUM the bits · STRING payload,
- * bytes, characters · SYMBOL payload, bytes, hash · VECTOR items, (inline items) with aux the
- * count · BYTEVECTOR bytes, count · CLOSURE code, one or two captured values, or a pointer to more
- * (small: the count) · CASE items of closures like VECTOR · PRIM struct scm_prim · CONT struct
- * scm_cont · PARAM value, converter · BOX value · GLOBAL value, name, home environment with aux the
- * inline operation · CODE struct scm_code · MACRO rules, scope · ALIAS name, scope · ERROR message,
- * irritants, (kind . where) · RECORD items like VECTOR, the type first · RTD name, field names
- * · PORT struct scm_port · FOREIGN type, object, fini · PROMISE a box of (done . value) · VALUES
- * items like VECTOR · ENV struct scm_env */
+ * PAIR car, cdr, positions (own low 32 bits, the car's high) · FLONUM the bits · BIGNUM, RATIO see
+ * number_priv.h · STRING payload, bytes, characters · SYMBOL payload, bytes, hash · VECTOR items,
+ * (inline items) with aux the count · BYTEVECTOR bytes, count · CLOSURE code, one or two captured
+ * values, or a pointer to more (small: the count) · CASE items of closures like VECTOR · PRIM
+ * struct scm_prim · CONT struct scm_cont · PARAM value, converter · BOX value · GLOBAL value, name,
+ * home environment with aux the inline operation · CODE struct scm_code · MACRO rules, scope ·
+ * ALIAS name, scope · ERROR message, irritants, (kind . where) · RECORD items like VECTOR, the type
+ * first · RTD name, field names · PORT struct scm_port · FOREIGN type, object, fini · PROMISE a box
+ * of (done . value) · VALUES items like VECTOR · ENV struct scm_env */
 
 static inline int scm_is_cell(scm_value v)
 {
@@ -434,7 +436,8 @@ int scm_utf8_get(const char *text, size_t text_bytes, uint32_t *cp); /* bytes ta
 int scm_utf8_valid(const char *text, size_t text_bytes);
 size_t scm_text_offset(scm_value string, size_t char_idx);
 
-/* number.c */
+/* number.c: > 0 a number in *out; 0 it is none; < 0 it is one that can't be: *why, or vm->pending.
+ */
 int scm_number_parse(struct scm_vm *vm, const char *text, size_t text_bytes, int radix,
                      scm_value *out, const char **why);
 void scm_number_print(scm_value v, int radix, struct mc_buf *out);
@@ -484,6 +487,9 @@ int scm_run_call(struct scm_vm *vm, scm_value proc, int argc, const scm_value *a
                  struct scm_error *err);
 scm_value scm_fail_kind(struct scm_vm *vm, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Is the deadline past? For what may take long within one primitive: asks the clock only when
+ * scm_work has used up what was left until the next look. */
+int scm_is_late(const struct scm_vm *vm);
 /* Leave the primitive with vm->pending; only inside a run. */
 void scm_throw(struct scm_vm *vm) __attribute__((noreturn));
 void scm_locate(struct scm_vm *vm, char *buf, size_t buf_bytes);
@@ -497,6 +503,13 @@ scm_value scm_wrong_index(struct scm_vm *vm, const char *who, scm_value idx, siz
  * condition when they can't. */
 scm_value scm_arith(struct scm_vm *vm, int op, scm_value a, scm_value b);
 scm_value scm_compare(struct scm_vm *vm, int op, scm_value a, scm_value b);
+
+/* A primitive has done this much (cells walked, words copied): long ones count as so many calls, so
+ * that the clock is looked at in time. */
+static inline void scm_work(struct scm_vm *vm, size_t steps)
+{
+    vm->fuel -= (int64_t)(steps / 16);
+}
 
 /* execute.c */
 enum scm_outcome { SCM_DONE, SCM_ABORTED, SCM_ESCAPING };
@@ -550,6 +563,7 @@ int scm_range(struct scm_vm *vm, const char *who, int argc, const scm_value *arg
               size_t *from, size_t *to);
 /* prim_char.c */
 uint32_t scm_char_case(uint32_t cp, int up);
+int scm_char_is_letter(uint32_t cp);
 
 #define SCM_PRIM(fn_name)                                                                          \
     static scm_value fn_name(                                                                      \

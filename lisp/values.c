@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/number_priv.h"
 
 scm_value scm_cons(struct scm_vm *vm, scm_value car, scm_value cdr)
 {
@@ -292,8 +292,12 @@ int scm_eqv(scm_value a, scm_value b)
 {
     if (a == b)
         return 1;
-    if (scm_is(a, SCM_T_FLONUM) && scm_is(b, SCM_T_FLONUM))
+    if (scm_is_flonum(a) && scm_is_flonum(b))
         return scm_cell(a)->a == scm_cell(b)->a;
+    if (scm_is_bignum(a) && scm_is_bignum(b))
+        return scm_int_compare(a, b) == 0;
+    if (scm_is_ratio(a) && scm_is_ratio(b))
+        return scm_eqv(scm_cell(a)->a, scm_cell(b)->a) && scm_eqv(scm_cell(a)->b, scm_cell(b)->b);
     return scm_is(a, SCM_T_STRING) && scm_is(b, SCM_T_STRING) && scm_cell(a)->b == 0 &&
            scm_cell(b)->b == 0;
 }
@@ -354,7 +358,7 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
 {
     scm_value *base = vm->sp;
     struct seen seen = {NULL, 0, 0};
-    size_t steps = 0;
+    size_t walked = 0; /* items looked at */
     int same = 1;
     *vm->sp++ = a;
     *vm->sp++ = b;
@@ -367,9 +371,10 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
                 same = leaf;
                 break;
             }
-            if (++steps > 100000 && seen_before(&seen, a, b))
+            if (walked > 100000 && seen_before(&seen, a, b))
                 break;
             size_t count = scm_is_pair(a) ? 1 : scm_count(a);
+            walked += count + 1;
             if (scm_stack_room(vm, count * 2 + 16)) {
                 same = 0; /* deeper than memory allows: not known to be equal */
                 break;
@@ -389,6 +394,7 @@ int scm_equal(struct scm_vm *vm, scm_value a, scm_value b)
     }
     vm->sp = base;
     free(seen.table);
+    scm_work(vm, walked);
     return same;
 }
 

@@ -313,6 +313,11 @@ static void enter(struct scm_vm *vm, struct scm_run *run, const struct saved *ou
     vm->handlers = SCM_NIL;
 }
 
+int scm_is_late(const struct scm_vm *vm)
+{
+    return vm->fuel < 0 && vm->deadline_ns && scm_now_ns() >= vm->deadline_ns;
+}
+
 /* Execute, coming back here as often as a primitive leaves by scm_throw. Apart from its caller so
  * that no local of it lives across the jump. */
 static enum scm_outcome execute_guarded(struct scm_vm *vm, struct scm_run *run, int argc)

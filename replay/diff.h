@@ -13,7 +13,9 @@
 #include "tracer/buf.h"
 
 #define MC_DIFF_TEST_RUNS 5u
-#define MC_DIFF_RATE 0.05 /* of false discoveries */
+#define MC_DIFF_RATE 0.05 /* of false discoveries: what both ways of telling together may give */
+#define MC_DIFF_RATE_BH 0.025
+#define MC_DIFF_RATE_FAMILY 0.025
 #define MC_DIFF_EFFECT_PCT 5.0
 #define MC_DIFF_TIME_PCT 25.0 /* without a test, the least effect of measures that are times */
 
@@ -33,11 +35,12 @@ const char *mc_align_name(enum mc_align align);
 struct mc_diff_row {
     const struct mc_measure *like; /* borrowed from a run: key, stat, unit, direction */
     double a, b, delta;            /* means over the runs of a side */
-    double pct;       /* delta of the measure's whole; INFINITY where side A has nothing */
-    int has_interval; /* 95 %, of delta */
+    double whole;                  /* what 100 % is; 0: side A has nothing */
+    double pct;                    /* delta of the whole; INFINITY where that is 0 */
+    int has_interval;              /* 95 %, of delta */
     double low, high;
     int is_tested;
-    double p, adjusted_p;
+    double p, adjusted_p, family_p; /* permutation.h */
     enum mc_verdict verdict;
     int changed;                      /* clearly different, also where neither way is worse */
     const char *why;                  /* static: what keeps it from a verdict; "" */
@@ -53,9 +56,11 @@ struct mc_diff_side {
 
 struct mc_diff_leak {
     const struct mc_leak *leak; /* borrowed */
-    size_t side, run_idx;       /* the side's run that it was found in first */
+    size_t side, run_idx;       /* the side's run that it was found in */
     size_t runs;                /* of the side: it was found in so many */
     int is_new;                 /* the other side has none in that place */
+    const char *suspect;        /* borrowed; the one route that only this side serves, or NULL */
+    int suspect_bytes;          /* its length */
 };
 
 struct mc_diff {
@@ -69,8 +74,9 @@ struct mc_diff {
     size_t changed_count;
     struct mc_diff_leak *leaks; /* owned */
     size_t leak_count;
-    char **notes; /* owned, each too: what limits the answer, one line each */
-    size_t note_count, note_room;
+    char **notes; /* owned, each too, one line each: first what was set up otherwise on side B,
+                     then what limits the answer */
+    size_t note_count, note_room, setup_count;
     int is_different; /* something is worse or better, or leaks on side B only */
 };
 

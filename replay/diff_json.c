@@ -2,6 +2,7 @@
  *
  * Format: one object. A number that is not known is null; times are ns since the run began.
  *   verdict         "different" or "same": as the exit status says
+ *   headline        the answer in one line
  *   is_test         false: fewer than 5 runs a side, no verdict here is a test
  *   basis           the same in words
  *   min_effect_pct, false_discovery_rate, align
@@ -11,16 +12,21 @@
  *                   events_lost, damaged}]}
  *   measures        ranked, each {measure: "slab/tcp_buffers/used", stat, unit, direction
  *                   (1: more is worse, -1: less is, 0: neither), a, b, delta, pct (null: side A
- *                   has nothing to take it of), low, high (95 % of delta), p, adjusted_p (tested
- *                   ones), verdict ("worse", "better", "same", "cannot tell"), changed, why,
- *                   at: {a, b} (the moment to look at), since: {a, b}}
+ *                   has nothing to take it of), low, high (95 % of delta), of tested ones p,
+ *                   adjusted_p (Benjamini and Hochberg), family_p (Westfall and Young), verdict
+ *                   ("worse", "better", "same", "cannot tell"), changed, why, at: {a, b} (the
+ *                   moment to look at), since: {a, b}}
  *   leaks           each {side, source, unit, per_hour, per_hour_low, per_hour_high,
  *                   per_1000_requests, floor_first, floor_last, capacity, full_in_hours, since,
- *                   route, route_share, route_per_request, runs, is_new, text}
+ *                   route, route_share, route_per_request (by regression), suspect (the one
+ *                   route that only this side serves, when none was found), runs, is_new, text}
  *   conditions      of --fail-on, each {condition, outcome: "holds", "no", "cannot tell", measure}
- *   notes           texts: what limits the answer
+ *   notes           texts: what was set up otherwise (pools, interval, build), and what limits
+ *                   the answer
+ *   setup           how many of the notes are about the setup; they come first
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "replay/diff_priv.h"
@@ -127,6 +133,7 @@ static void add_row(struct mc_buf *out, const struct mc_diff_row *row)
     if (row->is_tested) {
         add_number(out, "p", row->p);
         add_number(out, "adjusted_p", row->adjusted_p);
+        add_number(out, "family_p", row->family_p);
     }
     add_text(out, "verdict", mc_verdict_name(row->verdict));
     add_flag(out, "changed", row->changed);
@@ -156,6 +163,9 @@ static void add_leak(struct mc_buf *out, const struct mc_diff *d, const struct m
     add_text(out, "route", leak->route);
     add_number(out, "route_share", leak->route ? leak->route_share : NAN);
     add_number(out, "route_per_request", leak->route ? leak->route_per_request : NAN);
+    char suspect[256];
+    snprintf(suspect, sizeof suspect, "%.*s", l->suspect_bytes, l->suspect ? l->suspect : "");
+    add_text(out, "suspect", l->suspect ? suspect : NULL);
     add_number(out, "runs", (double)l->runs);
     add_flag(out, "is_new", l->is_new);
     mc_diff_leak_line(d, l, &text);
@@ -182,6 +192,12 @@ static void add_head(const struct mc_diff *d, struct mc_buf *out)
         if (basis.bytes[i] == '\n')
             basis.bytes[i] = ' ';
     add_text(out, "verdict", d->is_different ? "different" : "same");
+    struct mc_buf headline = {0};
+    mc_diff_headline(d, &headline);
+    mc_buf_add_str(out, "\"headline\":");
+    mc_buf_add_json(out, headline.bytes ? (const char *)headline.bytes : "", headline.count);
+    mc_buf_add_char(out, ',');
+    mc_buf_fini(&headline);
     add_flag(out, "is_test", d->is_test);
     mc_buf_add_str(out, "\"basis\":");
     mc_buf_add_json(out, basis.bytes ? (const char *)basis.bytes : "", basis.count);
@@ -228,5 +244,5 @@ void mc_diff_json(const struct mc_diff *d, const struct mc_diff_condition *condi
         mc_buf_add_char(out, ',');
     }
     close_with(out, ']');
-    mc_buf_add_str(out, "}\n");
+    mc_buf_printf(out, ",\"setup\":%zu}\n", d->setup_count);
 }

@@ -6,6 +6,8 @@
 
 #include "replay/diff_priv.h"
 
+#define BUSY_NS 5000000
+
 static void note_run(struct mc_diff *d, const struct mc_run_measures *m)
 {
     struct mc_buf name = {0};
@@ -32,6 +34,11 @@ static void note_run(struct mc_diff *d, const struct mc_run_measures *m)
                      "%s: %.1f s without frames that no gap explains: the machine slept or its "
                      "clock jumped",
                      who, (double)m->silent_ns / 1e9);
+    if (m->late_ns >= BUSY_NS)
+        mc_diff_note(d,
+                     "%s: the machine was busy: one sample in ten came more than %.0f ms late, and "
+                     "the program will have waited as long",
+                     who, (double)m->late_ns / 1e6);
     if (!m->is_exact)
         mc_diff_note(d,
                      "%s: measured by its minutes' summaries; p50 and p99 are of minutes' means, "
@@ -52,31 +59,41 @@ static const struct mc_measured_pool *pool_named(const struct mc_run_measures *m
     return NULL;
 }
 
-/* Against side A's first run, all others. */
-static void note_against(struct mc_diff *d, const struct mc_run_measures *first,
-                         const struct mc_run_measures *m)
+/* How a run was set up otherwise than the one named `than`. */
+static void note_setup(struct mc_diff *d, const char *who, const struct mc_run_measures *m,
+                       const char *than, const struct mc_run_measures *first)
 {
-    struct mc_buf name = {0};
-    mc_diff_run_name(m, &name);
-    mc_buf_add_char(&name, 0);
-    const char *who = name.failed ? "a run" : (const char *)name.bytes;
     if (m->info.interval_ns != first->info.interval_ns)
         mc_diff_note(d,
-                     "%s: sampled every %g ms, side A every %g ms: max, p99 and times above a "
-                     "level see other things",
-                     who, (double)m->info.interval_ns / 1e6, (double)first->info.interval_ns / 1e6);
+                     "%s: sampled every %g ms, %s every %g ms: max, p99 and times above a level "
+                     "see other things",
+                     who, (double)m->info.interval_ns / 1e6, than,
+                     (double)first->info.interval_ns / 1e6);
     for (size_t i = 0; i < first->pool_count; i++) {
         const struct mc_measured_pool *a = &first->pools[i], *b = pool_named(m, a->name);
         if (b && b->slot_count != a->slot_count)
             mc_diff_note(d,
-                         "%s: pool %s has %u slots, side A %u: their maps can't be laid over "
-                         "each other",
-                         who, a->name, b->slot_count, a->slot_count);
+                         "%s: pool %s has %u slots, %s %u: their maps can't be laid over each "
+                         "other",
+                         who, a->name, b->slot_count, than, a->slot_count);
         if (b && b->slot_bytes != a->slot_bytes)
-            mc_diff_note(d, "%s: pool %s has slots of %llu bytes, side A of %llu", who, a->name,
-                         (unsigned long long)b->slot_bytes, (unsigned long long)a->slot_bytes);
+            mc_diff_note(d, "%s: pool %s has slots of %llu bytes, %s of %llu", who, a->name,
+                         (unsigned long long)b->slot_bytes, than,
+                         (unsigned long long)a->slot_bytes);
     }
-    mc_buf_fini(&name);
+}
+
+/* Runs of a side that are not set up like its first one. */
+static void note_mixed(struct mc_diff *d, size_t side)
+{
+    for (size_t i = 1; i < d->sides[side].run_count; i++) {
+        struct mc_buf name = {0};
+        mc_diff_run_name(&d->sides[side].runs[i], &name);
+        mc_buf_add_char(&name, 0);
+        note_setup(d, name.failed ? "a run" : (const char *)name.bytes, &d->sides[side].runs[i],
+                   side ? "side B's first run" : "side A's first run", &d->sides[side].runs[0]);
+        mc_buf_fini(&name);
+    }
 }
 
 static int source_bytes(const char *key)
@@ -138,12 +155,12 @@ void mc_diff_notes(struct mc_diff *d)
     note_text(d, "build", first->info.build, other->info.build);
     note_text(d, "host", first->info.host, other->info.host);
     note_text(d, "recording", first->info.config, other->info.config);
+    note_setup(d, "side B", other, "side A", first);
+    d->setup_count = d->note_count;
     for (size_t s = 0; s < 2; s++) {
-        for (size_t i = 0; i < d->sides[s].run_count; i++) {
+        for (size_t i = 0; i < d->sides[s].run_count; i++)
             note_run(d, &d->sides[s].runs[i]);
-            if (s || i)
-                note_against(d, first, &d->sides[s].runs[i]);
-        }
+        note_mixed(d, s);
     }
     note_only(d, 0);
     note_only(d, 1);
@@ -152,14 +169,4 @@ void mc_diff_notes(struct mc_diff *d)
         mc_diff_note(d,
                      "the spans are %.1f s and %.1f s long: a max of the longer one has seen more",
                      a / 1e9, b / 1e9);
-    size_t runs[2] = {d->sides[0].run_count, d->sides[1].run_count};
-    size_t tested = 0;
-    for (size_t i = 0; i < d->row_count; i++)
-        tested += (size_t)d->rows[i].is_tested;
-    double least = mc_permutation_least_p(runs[0], runs[1]);
-    if (d->is_test && tested && least * (double)tested > MC_DIFF_RATE)
-        mc_diff_note(d,
-                     "%zu and %zu runs can give p of %.4f at least: of %zu measures that moved, "
-                     "%.0f must differ together before one can be told; more runs tell single ones",
-                     runs[0], runs[1], least, tested, least * (double)tested / MC_DIFF_RATE + 0.5);
 }

@@ -6,7 +6,8 @@
 
 #include "replay/diff_priv.h"
 
-#define ROWS_SHOWN 40u
+#define ROWS_SHOWN 24u
+#define RUNS_SHOWN 6u
 
 /* ---- numbers and names
  * ---------------------------------------------------------------------------- */
@@ -78,29 +79,62 @@ void mc_diff_pct(double pct, struct mc_buf *out)
         mc_buf_printf(out, "%+.1f %%", pct);
 }
 
+/* "GET /b latency p50 is worse, 5 ms to 10 ms (+100 %)" */
+static void add_finding(const struct mc_diff_row *row, struct mc_buf *out)
+{
+    mc_diff_row_name(row, out);
+    mc_buf_printf(out, " is %s, ", mc_verdict_name(row->verdict));
+    mc_diff_number(out, row->a, row->like->unit);
+    mc_buf_add_str(out, " to ");
+    mc_diff_number(out, row->b, row->like->unit);
+    if (!isinf(row->pct)) {
+        mc_buf_add_str(out, " (");
+        mc_diff_pct(row->pct, out);
+        mc_buf_add_char(out, ')');
+    }
+}
+
 void mc_diff_headline(const struct mc_diff *d, struct mc_buf *out)
 {
-    size_t new_leaks = 0;
-    for (size_t i = 0; i < d->leak_count; i++)
-        new_leaks += d->leaks[i].side == 1 && d->leaks[i].is_new;
-    mc_buf_printf(out, "%s: %zu worse, %zu better, %zu same, %zu cannot tell",
-                  d->is_different ? "different" : "no difference found",
+    size_t told = 0;
+    mc_buf_add_str(out, d->is_different ? "different" : "no difference found");
+    for (size_t i = 0; i < d->leak_count && !told; i++) {
+        const struct mc_diff_leak *l = &d->leaks[i];
+        if (l->side != 1 || !l->is_new)
+            continue;
+        const char *name = strchr(l->leak->source, '/') + 1;
+        mc_buf_printf(out, ": side B leaks: %s", name);
+        if (l->leak->route)
+            mc_buf_printf(out, ", with %s", l->leak->route);
+        else if (l->suspect)
+            mc_buf_printf(out, ", with %.*s", l->suspect_bytes, l->suspect);
+        told++;
+    }
+    if (d->row_count && d->rows[0].verdict <= MC_VERDICT_BETTER) {
+        mc_buf_add_str(out, told ? "; " : ": ");
+        add_finding(&d->rows[0], out);
+        told++;
+    }
+}
+
+void mc_diff_counts(const struct mc_diff *d, struct mc_buf *out)
+{
+    mc_buf_printf(out, "%zu worse, %zu better, %zu same, %zu cannot tell",
                   d->counts[MC_VERDICT_WORSE], d->counts[MC_VERDICT_BETTER],
                   d->counts[MC_VERDICT_SAME], d->counts[MC_VERDICT_CANNOT_TELL]);
     if (d->changed_count)
         mc_buf_printf(out, " (%zu of them changed, but neither way is worse)", d->changed_count);
-    if (new_leaks)
-        mc_buf_printf(out, "; %zu leak%s on side B only", new_leaks, new_leaks > 1 ? "s" : "");
 }
 
 void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
 {
     if (d->is_test)
-        mc_buf_printf(out,
-                      "Test: permutation of %zu and %zu runs, one number a run; false discoveries "
-                      "held to %.0f %% (Benjamini-Hochberg); effects from %g %% on.",
-                      d->sides[0].run_count, d->sides[1].run_count, 100 * MC_DIFF_RATE,
-                      d->min_effect_pct);
+        mc_buf_printf(
+            out,
+            "Test: permutation of %zu and %zu runs, one number a run; false discoveries held "
+            "to %.0f %%\n(half of it Benjamini-Hochberg, half Westfall-Young, which tells "
+            "a single measure of many);\neffects from %g %% on.",
+            d->sides[0].run_count, d->sides[1].run_count, 100 * MC_DIFF_RATE, d->min_effect_pct);
     else
         mc_buf_printf(
             out,
@@ -110,6 +144,16 @@ void mc_diff_basis(const struct mc_diff *d, struct mc_buf *out)
             "A verdict of worse or better needs intervals that are clear of each other.",
             d->sides[0].run_count, d->sides[1].run_count, MC_DIFF_TEST_RUNS, d->min_effect_pct,
             fmax(d->min_effect_pct, MC_DIFF_TIME_PCT));
+}
+
+static void add_hours(double hours, struct mc_buf *out)
+{
+    if (hours < 1)
+        mc_buf_printf(out, "%.0f min", ceil(60 * hours));
+    else if (hours < 72)
+        mc_buf_printf(out, "%.3g h", hours);
+    else
+        mc_buf_printf(out, "%.0f days", hours / 24);
 }
 
 void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, struct mc_buf *out)
@@ -130,13 +174,19 @@ void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, st
         mc_diff_number(out, leak->per_1000_requests, leak->unit);
         mc_buf_add_str(out, " per 1,000 requests");
     }
-    if (!isnan(leak->full_in_hours))
-        mc_buf_printf(out, ", full in %.3g h", leak->full_in_hours);
+    if (!isnan(leak->full_in_hours)) {
+        mc_buf_add_str(out, ", full in ");
+        add_hours(leak->full_in_hours, out);
+    }
     if (leak->route) {
         mc_buf_printf(out, "; %.0f %% of it goes with %s, ", 100 * leak->route_share, leak->route);
         mc_diff_number(out, leak->route_per_request, leak->unit);
         mc_buf_add_str(out, " a request");
-    }
+    } else if (l->suspect)
+        mc_buf_printf(out, "; only side %c serves %.*s, all other routes leave nothing on side %c",
+                      l->side ? 'B' : 'A', l->suspect_bytes, l->suspect, l->side ? 'A' : 'B');
+    else if (!isnan(leak->per_1000_requests))
+        mc_buf_add_str(out, "; which route it goes with can't be told: their rates rise together");
     if (d->sides[l->side].run_count > 1)
         mc_buf_printf(out, " (%zu of %zu runs)", l->runs, d->sides[l->side].run_count);
     if (l->is_new)
@@ -150,6 +200,11 @@ static void add_side(const struct mc_diff *d, size_t side, struct mc_buf *out)
 {
     for (size_t i = 0; i < d->sides[side].run_count; i++) {
         const struct mc_run_measures *m = &d->sides[side].runs[i];
+        if (i == RUNS_SHOWN) {
+            mc_buf_printf(out, "  %c  and %zu more\n", side ? 'B' : 'A',
+                          d->sides[side].run_count - i);
+            return;
+        }
         mc_buf_printf(out, "  %c  ", side ? 'B' : 'A');
         mc_diff_run_name(m, out);
         if (m->info.label && m->info.label[0])
@@ -187,7 +242,9 @@ static void fill_columns(const struct mc_diff_row *row, struct mc_buf cells[COLU
     mc_buf_add_str(&cells[6], mc_verdict_name(row->verdict));
     if (row->verdict == MC_VERDICT_CANNOT_TELL && row->changed)
         mc_buf_add_str(&cells[6], " (changed)");
-    if (row->at_a != INT64_MIN && row->changed) {
+    if (row->verdict == MC_VERDICT_CANNOT_TELL && !row->changed)
+        mc_buf_add_str(&cells[7], row->why);
+    else if (row->at_a != INT64_MIN && row->changed) {
         mc_buf_add_str(&cells[7], "A ");
         mc_diff_time(&cells[7], row->at_a);
         mc_buf_add_str(&cells[7], ", B ");
@@ -211,7 +268,7 @@ static size_t text_width(const struct mc_buf *b)
 static void add_table(const struct mc_diff *d, size_t first, size_t count, struct mc_buf *out)
 {
     static const char *const heads[COLUMNS] = {
-        "measure", "A", "B", "delta", "%", "interval of delta", "verdict", "look at"};
+        "measure", "A", "B", "delta", "%", "95 % interval of delta", "verdict", "look at"};
     size_t widths[COLUMNS];
     struct mc_buf(*cells)[COLUMNS] = calloc(count + 1, sizeof *cells);
     if (!cells) {
@@ -248,12 +305,16 @@ static void add_table(const struct mc_diff *d, size_t first, size_t count, struc
 void mc_diff_text(const struct mc_diff *d, int all, struct mc_buf *out)
 {
     mc_diff_headline(d, out);
+    mc_buf_add_char(out, '\n');
+    mc_diff_counts(d, out);
     mc_buf_add_str(out, "\n\n");
     add_side(d, 0, out);
     add_side(d, 1, out);
     mc_buf_add_char(out, '\n');
     mc_diff_basis(d, out);
     mc_buf_add_char(out, '\n');
+    for (size_t i = 0; i < d->setup_count; i++)
+        mc_buf_printf(out, "%s%s\n", i ? "  " : "\nset up otherwise:\n  ", d->notes[i]);
     for (size_t i = 0; i < d->leak_count; i++) {
         mc_buf_add_str(out, i ? "  " : "\nleaks:\n  ");
         mc_diff_leak_line(d, &d->leaks[i], out);
@@ -262,7 +323,8 @@ void mc_diff_text(const struct mc_diff *d, int all, struct mc_buf *out)
     size_t shown = d->row_count;
     if (!all) {
         shown -= d->counts[MC_VERDICT_SAME];
-        size_t least = d->counts[MC_VERDICT_WORSE] + d->counts[MC_VERDICT_BETTER];
+        size_t least =
+            d->counts[MC_VERDICT_WORSE] + d->counts[MC_VERDICT_BETTER] + d->changed_count;
         size_t most = least > ROWS_SHOWN ? least : ROWS_SHOWN;
         shown = shown > most ? most : shown;
     }
@@ -273,6 +335,6 @@ void mc_diff_text(const struct mc_diff *d, int all, struct mc_buf *out)
     if (shown < d->row_count)
         mc_buf_printf(out, "%s%zu more measures (%zu are the same): --all shows them\n",
                       shown ? "" : "\n", d->row_count - shown, d->counts[MC_VERDICT_SAME]);
-    for (size_t i = 0; i < d->note_count; i++)
-        mc_buf_printf(out, "%s%s\n", i ? "  " : "\nnotes:\n  ", d->notes[i]);
+    for (size_t i = d->setup_count; i < d->note_count; i++)
+        mc_buf_printf(out, "%s%s\n", i > d->setup_count ? "  " : "\nnotes:\n  ", d->notes[i]);
 }

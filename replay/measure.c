@@ -17,6 +17,43 @@
 #define SLOPE_POINTS 60u
 #define HOUR_NS 3600e9
 
+/* What a measure's value may be by itself, without any difference between the programs.
+ *
+ * A machine that has no time for the recorder has none for the program, and a request has to wait
+ * for it some WAITS times. Meanwhile as many slots are held as requests come. And pools are seen in
+ * whole slots ten times a second: a periodic load beats with that. */
+#define WAITS 2
+#define SLOTS_GRAIN 2.0
+#define BYTES_GRAIN 0.001 /* of the capacity */
+#define PROCESS_GRAIN_BYTES                                                                        \
+    1048576.0 /* the allocator's and the kernel's, who else shares pages                           \
+               */
+static double time_grain(const struct mc_maker *m, const char *stat)
+{
+    double above = strcmp(stat, "p50") == 0   ? 0.50
+                   : strcmp(stat, "p95") == 0 ? 0.05
+                   : strcmp(stat, "p99") == 0 ? 0.01
+                                              : 0.4;
+    double late_ns = mc_bucket_quantile(m->scan->late_buckets, 1 - above / WAITS);
+    return isnan(late_ns) ? 0 : late_ns;
+}
+
+static double level_grain(const struct mc_maker *m, const char *stat, const char *unit)
+{
+    double seconds = (double)(m->scan->to - m->scan->from) / 1e9;
+    switch (m->source->kind) {
+    case MC_KIND_SLAB:
+        return SLOTS_GRAIN + m->out->request_count / seconds * time_grain(m, stat) / 1e9;
+    case MC_KIND_ARENA:
+    case MC_KIND_HEAP:
+        return BYTES_GRAIN * (double)m->source->capacity_bytes;
+    case MC_KIND_PROCESS:
+        return strcmp(unit, "bytes") == 0 ? PROCESS_GRAIN_BYTES : 0;
+    default:
+        return 0;
+    }
+}
+
 /* ---- one measure --------------------------------------------------------------------------------
  */
 
@@ -51,6 +88,8 @@ __attribute__((format(printf, 6, 7))) struct mc_measure *mc_maker_add(struct mc_
     snprintf(made->unit, sizeof made->unit, "%s", unit);
     made->is_time =
         strcmp(unit, "ns") == 0 || strncmp(text, "cpu", 3) == 0 || strncmp(text, "time in", 7) == 0;
+    if (strcmp(unit, "ns") == 0 && strncmp(text, "cpu", 3) != 0)
+        made->grain = time_grain(m, stat);
     return made;
 }
 
@@ -140,13 +179,11 @@ static void sum_segments(const uint32_t *counts, size_t bin_count, uint64_t *sum
             sum[i] += counts[s * bin_count + i];
 }
 
-/* A quantile's interval; is_still: nothing ever moved. One without width is none otherwise: the
- * values are too few for the quantile to move when they are drawn anew. */
-static void put_interval(struct mc_maker *m, struct mc_measure *measure, double low, double high,
-                         int is_still)
+/* A quantile's interval. A level may stay at one value, in most frames or all: then the interval
+ * has no width; what sampling does to it is its grain. */
+static void put_interval(struct mc_maker *m, struct mc_measure *measure, double low, double high)
 {
-    if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS ||
-        (low >= high && !is_still))
+    if (!measure || !m->opts->intervals || m->scan->bin_count < 2 * MC_SCAN_SEGMENTS)
         return;
     measure->has_interval = 1;
     measure->interval =
@@ -179,10 +216,12 @@ static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *un
         double value = level_value(v, mc_histogram_quantile(sum, MC_SCAN_LEVELS, quantiles[i]));
         struct mc_measure *made =
             mc_maker_add(m, i ? "p99" : "p50", unit, direction, value, "%s", what);
+        if (made)
+            made->grain = level_grain(m, made->stat, unit);
         series_of(m, idx, i ? BIN_MAX : BIN_MEAN);
         mc_maker_keep_series(m, made);
         if (v->min == v->max) {
-            put_interval(m, made, value, value, 1);
+            put_interval(m, made, value, value);
             continue;
         }
         for (int side = 0; side < 2; side++) {
@@ -191,7 +230,7 @@ static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *un
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
-        put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]), 0);
+        put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]));
     }
 }
 
@@ -246,8 +285,10 @@ void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int di
         return;
     double mean = v->sum / (double)v->count, n = (double)v->count;
     series_of(m, idx, BIN_MEAN);
-    mc_maker_finish(m, mc_maker_add(m, "mean", unit, direction, mean, "%s", what),
-                    MC_STATISTIC_MEAN);
+    struct mc_measure *made = mc_maker_add(m, "mean", unit, direction, mean, "%s", what);
+    if (made)
+        made->grain = level_grain(m, made->stat, unit);
+    mc_maker_finish(m, made, MC_STATISTIC_MEAN);
     add_slope(m, per_hour(unit), direction, mean, what);
     add_level_quantiles(m, idx, unit, direction, what);
     series_of(m, idx, BIN_MAX);
@@ -265,8 +306,8 @@ void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int di
         for (uint32_t b = 0; b < m->scan->bin_count; b++)
             m->series[b] = !bins[b].count ? NAN : bins[b].max >= limit ? 100 : 0;
         double part = 100 * (double)(i ? v->above_95 : v->above_80) / n;
-        struct mc_measure *made = mc_maker_add(m, i ? "time above 95 %" : "time above 80 %", "%",
-                                               direction, part, "%s", what);
+        made = mc_maker_add(m, i ? "time above 95 %" : "time above 80 %", "%", direction, part,
+                            "%s", what);
         if (made)
             made->whole = 100;
         mc_maker_finish(m, made, MC_STATISTIC_MEAN);
@@ -333,10 +374,24 @@ void mc_maker_rate(struct mc_maker *m, uint32_t field, const char *unit, double 
                     MC_STATISTIC_MEAN);
 }
 
-void mc_maker_divide(struct mc_maker *m, double factor)
+void mc_maker_finish_ratio(struct mc_maker *m, struct mc_measure *measure, double factor)
 {
-    for (uint32_t i = 0; i < m->scan->bin_count; i++)
+    double over = 0, under = 0, *noise = m->collected;
+    size_t n = m->scan->bin_count, known = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(m->series[i]) || isnan(m->work[i]))
+            continue;
+        over += m->series[i];
+        under += m->work[i];
+        known++;
+    }
+    double ratio = under > 0 ? over / under : 0, mean = known ? under / (double)known : 1;
+    for (size_t i = 0; i < n; i++) {
+        noise[i] = factor * (ratio + (m->series[i] - ratio * m->work[i]) / mean);
         m->series[i] = m->work[i] > 0 ? factor * m->series[i] / m->work[i] : NAN;
+    }
+    mc_maker_keep_series(m, measure);
+    mc_maker_interval(m, measure, noise, n, MC_STATISTIC_MEAN);
 }
 
 /* One field of a source for each of another. */
@@ -348,12 +403,8 @@ void mc_maker_ratio(struct mc_maker *m, uint32_t field, uint32_t per_field, doub
         return;
     mc_maker_growth_series(m, idx, m->series, 0);
     mc_maker_growth_series(m, per, m->work, 0);
-    mc_maker_divide(m, factor);
-    mc_maker_finish(m,
-                    mc_maker_add(m, "mean", unit, direction,
-                                 factor * mc_maker_growth(m, idx) / mc_maker_growth(m, per), "%s",
-                                 what),
-                    MC_STATISTIC_MEAN);
+    double value = factor * mc_maker_growth(m, idx) / mc_maker_growth(m, per);
+    mc_maker_finish_ratio(m, mc_maker_add(m, "mean", unit, direction, value, "%s", what), factor);
 }
 
 /* ---- histograms ---------------------------------------------------------------------------------
@@ -391,8 +442,7 @@ void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, 
             double *place = &places[2 * i + side];
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
-        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]),
-                     0);
+        put_interval(m, made, mc_bucket_value(places[2 * i]), mc_bucket_value(places[2 * i + 1]));
     }
 }
 
@@ -504,6 +554,8 @@ int mc_run_measure(struct mc_reader *r, const struct mc_measure_options *opts,
     made.lost_count = scan.lost_count;
     made.damaged_count = scan.damaged_count;
     made.silent_ns = scan.silent_ns;
+    double late_ns = mc_bucket_quantile(scan.late_buckets, 0.9);
+    made.late_ns = isnan(late_ns) ? 0 : (int64_t)late_ns;
     made.sampled_event_part = fmin(1, (double)scan.event_ns / (double)(scan.to - scan.from));
     if (rc == 0)
         rc = make_measures(&scan, opts, &made);

@@ -32,6 +32,7 @@ struct mc_measure {
     int is_time;      /* depends on the machine's speed of the day */
     double value;     /* NAN: not known */
     double whole;     /* what 100 % of a difference is; 0: side A's value */
+    double grain;     /* what sampling, or a machine that stalls, can make of it by itself */
     int has_interval; /* also 1 for a series that never moves: low = high */
     struct mc_interval interval;
     float *series; /* owned; of bin_count points, NAN where there is nothing; NULL: none */
@@ -54,6 +55,7 @@ struct mc_run_measures {
     uint64_t gap_count, lost_count, damaged_count;
     int64_t gap_ns;
     int64_t silent_ns;         /* between frames further apart than 5 intervals, no gap told */
+    int64_t late_ns;           /* one in ten of the recorder's ticks came later than that */
     double sampled_event_part; /* part of the span whose events were looked at */
     double request_count;
     int64_t first_request_ts; /* INT64_MAX: none */

@@ -44,8 +44,10 @@ double mc_maker_growth(const struct mc_maker *m, uint32_t value_idx);
 void mc_maker_growth_series(const struct mc_maker *m, uint32_t value_idx, double *to, int more);
 /* Scale m->series; a bin after empty ones holds what grew meanwhile too. */
 void mc_maker_per_second(struct mc_maker *m, double factor);
-/* m->series over m->work, bin by bin, where there is something below the line. */
-void mc_maker_divide(struct mc_maker *m, double factor);
+/* A measure that is a ratio of sums, factor * m->series over m->work. Its series is the bins'
+ * ratios; its interval is that of what each bin adds to the ratio (Cochran 1977, 6.3), as bins of
+ * few requests count for little. */
+void mc_maker_finish_ratio(struct mc_maker *m, struct mc_measure *measure, double factor);
 
 /* measure_sources.c: all measures of m->source. */
 void mc_maker_source(struct mc_maker *m);

@@ -16,14 +16,41 @@ static int unit_direction(const char *unit)
 /* ---- collections and connections ----------------------------------------------------------------
  */
 
+/* What a heap allocated for each request: what its level rose by, and what collections took off. */
+static void add_allocated(struct mc_maker *m, const struct mc_scan_heap *heap)
+{
+    const struct mc_run_scan *s = m->scan;
+    double requests = m->out->request_count;
+    uint32_t used = m->source->value_idx + MC_FIELD(HEAP, USED);
+    if (requests <= 0 || !s->values[used].count)
+        return;
+    /* The collections that were looked at stand for all that the heap counted. */
+    double all = mc_maker_growth(m, m->source->value_idx + MC_FIELD(HEAP, GC_COUNT));
+    double factor = heap->count && all > (double)heap->count ? all / (double)heap->count : 1;
+    double rose = (double)s->values[used].last - (double)s->values[used].first;
+    mc_maker_growth_series(m, used, m->series, 0);
+    for (size_t i = 0; i < s->collection_count; i++) {
+        const struct mc_scan_collection *c = &s->collections[i];
+        if (c->source_idx == heap->source_idx && c->before_bytes > c->after_bytes)
+            m->series[mc_scan_bin_at(s, c->frame_ts)] +=
+                factor * s->collection_stride * (double)(c->before_bytes - c->after_bytes);
+    }
+    memcpy(m->work, m->requests, s->bin_count * sizeof *m->work);
+    double value = fmax(0, rose + factor * heap->freed_bytes) / requests;
+    mc_maker_finish_ratio(m, mc_maker_add(m, "mean", "bytes", 1, value, "allocated per request"),
+                          1);
+}
+
 static void add_heap(struct mc_maker *m)
 {
     const struct mc_run_scan *s = m->scan;
     const struct mc_scan_heap *heap = s->heaps;
     while (heap->source_idx != m->source->source_idx)
         heap++;
-    if (!heap->count)
+    if (!heap->count) {
+        add_allocated(m, heap);
         return;
+    }
     size_t n = 0;
     for (uint32_t i = 0; i < s->bin_count; i++)
         m->series[i] = m->work[i] = NAN;
@@ -32,8 +59,7 @@ static void add_heap(struct mc_maker *m)
         if (c->source_idx != heap->source_idx || c->ts < s->from || c->ts >= s->to)
             continue;
         m->collected[n++] = (double)c->dur_ns;
-        uint32_t bin =
-            (uint32_t)((double)(c->ts - s->from) / (double)(s->to - s->from) * s->bin_count);
+        uint32_t bin = mc_scan_bin_at(s, c->ts);
         m->series[bin] = fmax((double)c->dur_ns, isnan(m->series[bin]) ? 0 : m->series[bin]);
     }
     static const double quantiles[] = {0.5, 0.99, 1};
@@ -51,23 +77,7 @@ static void add_heap(struct mc_maker *m)
     for (size_t i = 0; i < n; i++)
         m->collected[i] *= 100 * (double)heap->count / (double)s->event_ns;
     mc_maker_interval(m, share, m->collected, n, MC_STATISTIC_MEAN);
-    double requests = m->out->request_count;
-    if (requests <= 0)
-        return;
-    /* The collections that were looked at stand for all that the heap counted. */
-    double all = mc_maker_growth(m, m->source->value_idx + MC_FIELD(HEAP, GC_COUNT));
-    double factor = (all > 0 ? all : (double)heap->count) / requests;
-    n = 0;
-    for (size_t i = 0; i < s->collection_count; i++) {
-        const struct mc_scan_collection *c = &s->collections[i];
-        if (c->source_idx == heap->source_idx)
-            m->collected[n++] = factor * ((double)c->before_bytes - (double)c->after_bytes);
-    }
-    mc_maker_interval(m,
-                      mc_maker_add(m, "mean", "bytes", 1,
-                                   factor * heap->freed_bytes / (double)heap->count,
-                                   "garbage per request"),
-                      m->collected, n, MC_STATISTIC_MEAN);
+    add_allocated(m, heap);
 }
 
 static void add_connections(struct mc_maker *m)
@@ -98,7 +108,6 @@ static void add_process(struct mc_maker *m)
                                      MC_FIELD(PROCESS, ANON)};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
         mc_maker_level(m, bytes[i], "bytes", 1);
-    mc_maker_level(m, MC_FIELD(PROCESS, CGROUP_USED), "bytes", 0); /* of its neighbours too */
     mc_maker_level(m, MC_FIELD(PROCESS, FDS), "", 1);
     mc_maker_level(m, MC_FIELD(PROCESS, THREADS), "", 1);
     mc_maker_rate(m, MC_FIELD(PROCESS, MAJOR_FAULTS), "/s", 1, 1);
@@ -120,10 +129,8 @@ static void add_process(struct mc_maker *m)
     mc_maker_growth_series(m, user, m->series, 0);
     mc_maker_growth_series(m, system, m->series, 1);
     memcpy(m->work, m->requests, m->scan->bin_count * sizeof *m->work);
-    mc_maker_divide(m, 1);
-    mc_maker_finish(
-        m, mc_maker_add(m, "mean", "ns", 1, used / m->out->request_count, "cpu per request"),
-        MC_STATISTIC_MEAN);
+    double value = used / m->out->request_count;
+    mc_maker_finish_ratio(m, mc_maker_add(m, "mean", "ns", 1, value, "cpu per request"), 1);
 }
 
 static void add_route(struct mc_maker *m)
@@ -152,7 +159,6 @@ void mc_maker_source(struct mc_maker *m)
     case MC_KIND_ARENA:
         mc_maker_level(m, MC_FIELD(ARENA, USED), "bytes", 1);
         mc_maker_rate(m, MC_FIELD(ARENA, OVERFLOW), "/min", 60, 1);
-        mc_maker_rate(m, MC_FIELD(ARENA, RESETS), "/s", 1, 0);
         break;
     case MC_KIND_HEAP:
         mc_maker_level(m, MC_FIELD(HEAP, USED), "bytes", 1);

@@ -13,8 +13,7 @@
 #define SAMPLED_SPANS 24
 #define SAMPLED_SPAN_NS INT64_C(10000000000)
 
-/* Of each field: 'l' a level, 'c' counts up, '-' neither. X(KIND, FIELD) in the order of frame.h.
- */
+/* The fields that count up for ever. */
 static const struct {
     int kind;
     uint32_t field;
@@ -78,7 +77,7 @@ const struct mc_scan_bin *mc_scan_bins(const struct mc_run_scan *s, uint32_t val
     return s->bins + (size_t)value_idx * s->bin_count;
 }
 
-static uint32_t bin_at(const struct mc_run_scan *s, int64_t ts)
+uint32_t mc_scan_bin_at(const struct mc_run_scan *s, int64_t ts)
 {
     double part = (double)(ts - s->from) / (double)(s->to - s->from);
     uint32_t bin = part > 0 ? (uint32_t)(part * s->bin_count) : 0;
@@ -180,8 +179,8 @@ static void add_collection(struct mc_run_scan *s, const struct mc_event *e)
         s->collection_count = MC_SCAN_COLLECTIONS / 2;
         s->collection_stride *= 2;
     }
-    s->collections[s->collection_count++] =
-        (struct mc_scan_collection){e->ts, e->owner, e->dur_ns, e->bytes_in, e->bytes_out};
+    s->collections[s->collection_count++] = (struct mc_scan_collection){
+        e->ts, s->frame_ts, e->owner, e->dur_ns, e->bytes_in, e->bytes_out};
 }
 
 static void add_close(struct mc_run_scan *s, const struct mc_schema *schema,
@@ -206,9 +205,11 @@ static void add_close(struct mc_run_scan *s, const struct mc_schema *schema,
         s->life_buckets[mc_bucket_of((uint64_t)(e->ts - s->lives[place].ts))]++;
 }
 
-static int add_event(void *arg, const struct mc_schema *schema, const struct mc_event *e)
+static void add_event(struct mc_run_scan *s, const struct mc_schema *schema,
+                      const struct mc_event *e)
 {
-    struct mc_run_scan *s = arg;
+    if (e->ts <= s->from) /* with the first frame, of the time before it */
+        return;
     if (e->type == MC_EVENT_GC) {
         add_collection(s, e);
     } else if (e->type == MC_EVENT_CLOSE) {
@@ -218,7 +219,6 @@ static int add_event(void *arg, const struct mc_schema *schema, const struct mc_
         s->lives[place].conn_id = e->conn_id;
         s->lives[place].ts = e->ts;
     }
-    return 0;
 }
 
 static int add_buckets(struct mc_run_scan *s, const struct mc_frame *f)
@@ -238,6 +238,14 @@ static int add_buckets(struct mc_run_scan *s, const struct mc_frame *f)
     return 0;
 }
 
+static int add_events(struct mc_run_scan *s, const struct mc_frame *f)
+{
+    s->frame_ts = f->ts;
+    for (size_t i = 0; i < f->event_count; i++)
+        add_event(s, f->schema, &f->events[i]);
+    return add_buckets(s, f);
+}
+
 /* ---- frames -------------------------------------------------------------------------------------
  */
 
@@ -251,7 +259,7 @@ static void pass_time(struct mc_run_scan *s, int64_t first_ts, int64_t last_ts, 
 /* Take in a frame's numbers, and with `whole` its buckets and events too. */
 static int add_frame(struct mc_run_scan *s, const struct mc_frame *f, int whole)
 {
-    uint32_t bin = bin_at(s, f->ts), n = f->schema->value_count;
+    uint32_t bin = mc_scan_bin_at(s, f->ts), n = f->schema->value_count;
     n = n < s->schema.value_count ? n : s->schema.value_count;
     for (uint32_t i = 0; i < n; i++) {
         int64_t value = f->values[i];
@@ -260,11 +268,7 @@ static int add_frame(struct mc_run_scan *s, const struct mc_frame *f, int whole)
     }
     s->frame_count++;
     pass_time(s, f->ts, f->ts, f->gap_count > 0);
-    if (!whole)
-        return 0;
-    for (size_t i = 0; i < f->event_count; i++)
-        add_event(s, f->schema, &f->events[i]);
-    return add_buckets(s, f);
+    return whole ? add_events(s, f) : 0;
 }
 
 /* Read the frames of [from, to) one by one. */
@@ -282,11 +286,8 @@ static int scan_frames(struct mc_run_scan *s, struct mc_reader *r,
     while (rc == 0 && f->ts < to) {
         if (f->ts >= from && with_values)
             rc = add_frame(s, f, 1);
-        else if (f->ts >= from) {
-            for (size_t i = 0; i < f->event_count; i++)
-                add_event(s, f->schema, &f->events[i]);
-            rc = add_buckets(s, f);
-        }
+        else if (f->ts >= from)
+            rc = add_events(s, f);
         int now = (int)(100.0 * (double)(f->ts - s->from) / (double)(s->to - s->from));
         if (opts->progress && with_values && now != percent)
             opts->progress(opts->arg, percent = now);
@@ -322,7 +323,7 @@ static int add_summary(void *arg, const struct mc_span_summary *row)
         s->event_ns += to - from;
         return scan_frames(s, a->reader, a->opts, from, to, 1);
     }
-    uint32_t bin = bin_at(s, row->first_ts + (row->last_ts - row->first_ts) / 2);
+    uint32_t bin = mc_scan_bin_at(s, row->first_ts + (row->last_ts - row->first_ts) / 2);
     for (uint32_t i = 0; i < row->value_count && i < s->schema.value_count; i++) {
         const struct mc_span_value *v = &row->values[i];
         if (v->min == MC_VALUE_NONE)
@@ -349,6 +350,23 @@ static int scan_summaries(struct mc_run_scan *s, struct mc_reader *r,
         s->event_ns += SAMPLED_SPAN_NS;
     }
     return rc;
+}
+
+/* The ticks that did come, out of the histogram of their lateness. */
+static void count_late(struct mc_run_scan *s)
+{
+    for (uint32_t i = 0; i < s->schema.source_count; i++) {
+        if (s->schema.sources[i].kind != MC_KIND_RECORDER)
+            continue;
+        const struct mc_scan_value *v =
+            &s->values[s->schema.sources[i].value_idx + MC_FIELD(RECORDER, LATE)];
+        double step = ((double)v->largest - (double)v->least) / (MC_SCAN_LEVELS - 1);
+        for (uint32_t k = 0; v->levels && k < MC_SCAN_SEGMENTS * MC_SCAN_LEVELS; k++) {
+            double late = (double)v->least + step * (k % MC_SCAN_LEVELS);
+            if (v->levels[k])
+                s->late_buckets[mc_bucket_of(late > 0 ? (uint64_t)late : 0)] += v->levels[k];
+        }
+    }
 }
 
 /* ---- begin and end ------------------------------------------------------------------------------
@@ -412,11 +430,12 @@ static int init_arrays(struct mc_run_scan *s)
     s->collections = calloc(MC_SCAN_COLLECTIONS, sizeof *s->collections);
     s->lives = calloc(MC_SCAN_LIVES, sizeof *s->lives);
     s->life_buckets = calloc(MC_BUCKET_COUNT, sizeof *s->life_buckets);
+    s->late_buckets = calloc(MC_BUCKET_COUNT, sizeof *s->late_buckets);
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         heaps += s->schema.sources[i].kind == MC_KIND_HEAP;
     s->heaps = calloc(heaps + 1, sizeof *s->heaps);
     if (!s->bins || !s->values || !s->buckets || !s->collections || !s->lives || !s->life_buckets ||
-        !s->heaps)
+        !s->late_buckets || !s->heaps)
         return MC_ENOMEM;
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         if (s->schema.sources[i].kind == MC_KIND_HEAP)
@@ -439,6 +458,10 @@ static int add_gaps(struct mc_run_scan *s, struct mc_reader *r, int64_t run_id)
             s->lost_count += gaps[i].lost;
         else if (gaps[i].dur_ns > 0)
             s->gap_ns += gaps[i].dur_ns;
+        /* Each tick that was missed would have come at the gap's end. */
+        int is_late = strcmp(gaps[i].reason, "recorder late") == 0 && s->interval_ns > 0;
+        for (int64_t late = gaps[i].dur_ns; is_late && late > 0; late -= s->interval_ns)
+            s->late_buckets[mc_bucket_of((uint64_t)late)]++;
     }
     free(gaps);
     return 0;
@@ -501,6 +524,8 @@ int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts, stru
         s.event_ns = s.to - s.from;
     if (rc == 0 && !s.frame_count)
         rc = MC_END;
+    if (rc == 0)
+        count_late(&s);
     if (rc) {
         mc_run_scan_fini(&s);
         return rc;
@@ -523,5 +548,6 @@ void mc_run_scan_fini(struct mc_run_scan *s)
     free(s->heaps);
     free(s->lives);
     free(s->life_buckets);
+    free(s->late_buckets);
     memset(s, 0, sizeof *s);
 }

@@ -31,7 +31,7 @@ struct mc_scan_value {
 };
 
 struct mc_scan_collection {
-    int64_t ts;
+    int64_t ts, frame_ts; /* of the frame that it came with */
     uint32_t source_idx;
     uint64_t dur_ns, before_bytes, after_bytes;
 };
@@ -55,7 +55,9 @@ struct mc_run_scan {
     int64_t from, to;        /* first frame, and one past the last */
     uint64_t frame_count;
     int64_t interval_ns, last_ts;
+    int64_t frame_ts; /* of the frame whose events are read */
     int64_t silent_ns, gap_ns;
+    uint64_t *late_buckets; /* owned; MC_BUCKET_COUNT: how late the recorder's ticks came */
     uint64_t gap_count, lost_count, damaged_count;
     uint32_t bin_count;
     struct mc_scan_bin *bins;     /* owned; value-major */
@@ -84,6 +86,8 @@ void mc_run_scan_fini(struct mc_run_scan *s);
 
 /* The segment that a moment falls into. */
 uint32_t mc_scan_segment(const struct mc_run_scan *s, int64_t ts);
+/* The bin that a moment falls into, the first or last one outside of the span. */
+uint32_t mc_scan_bin_at(const struct mc_run_scan *s, int64_t ts);
 /* The middle of a bin, ts. */
 int64_t mc_scan_bin_ts(const struct mc_run_scan *s, uint32_t bin);
 const struct mc_scan_bin *mc_scan_bins(const struct mc_run_scan *s, uint32_t value_idx);

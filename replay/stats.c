@@ -1,9 +1,5 @@
-/* stats.c: permutation test, false discovery rate, block bootstrap, Theil-Sen, and their helpers.
- *
- * Each method names its source in stats.h. Runs are compared by one number each because samples
- * within a run are autocorrelated: tests that take them for independent find a difference between
- * two runs of one program in 65 % of measures at a lag-1 correlation of 0.9.
- */
+/* stats.c: quantiles, block bootstrap, Theil-Sen, and their helpers; each method names its source
+ * in stats.h. */
 #include "replay/stats.h"
 
 #include <math.h>
@@ -13,8 +9,6 @@
 #include "tracer/error.h"
 #include "tracer/frame.h"
 
-#define LABELLINGS_MAX 20000
-#define LABELLINGS_DRAWN 9999
 #define BOOTSTRAP_DRAWS 200
 #define Z95 1.959964
 
@@ -31,7 +25,7 @@ double mc_random_unit(uint64_t *state)
     return (double)(mc_random_next(state) >> 11) * 0x1p-53;
 }
 
-static size_t random_below(uint64_t *state, size_t count)
+size_t mc_random_below(uint64_t *state, size_t count)
 {
     return (size_t)(((unsigned __int128)mc_random_next(state) * count) >> 64);
 }
@@ -125,134 +119,6 @@ double mc_bucket_quantile(const uint64_t *counts, double q)
     return mc_bucket_value(mc_histogram_quantile(counts, MC_BUCKET_COUNT, q));
 }
 
-/* ---- permutation test --------------------------------------------------------------------------
- */
-
-/* n over k, or more than `most`. */
-static double choose(size_t n, size_t k, double most)
-{
-    double count = 1;
-    for (size_t i = 1; i <= k && count <= most; i++)
-        count = count * (double)(n - k + i) / (double)i;
-    return count;
-}
-
-/* The difference of means as it follows from the sum of side a. */
-struct labelled {
-    double total, a_count, b_count, seen; /* seen: the difference as labelled, its size */
-};
-
-static int is_extreme(const struct labelled *l, double a_sum)
-{
-    double d = fabs((l->total - a_sum) / l->b_count - a_sum / l->a_count);
-    return d >= l->seen - 1e-9 * (fabs(l->seen) + fabs(l->total) / (l->a_count + l->b_count));
-}
-
-static double permute_all(const struct labelled *l, const double *all, size_t count, size_t chosen)
-{
-    size_t pick[64];
-    double extreme = 0, labellings = 0;
-    for (size_t i = 0; i < chosen; i++)
-        pick[i] = i;
-    for (;;) {
-        double sum = 0;
-        for (size_t i = 0; i < chosen; i++)
-            sum += all[pick[i]];
-        labellings++;
-        extreme += is_extreme(l, sum);
-        size_t i = chosen;
-        while (i > 0 && pick[i - 1] == count - chosen + i - 1)
-            i--;
-        if (i == 0)
-            return extreme / labellings;
-        pick[i - 1]++;
-        for (; i < chosen; i++)
-            pick[i] = pick[i - 1] + 1;
-    }
-}
-
-static double permute_drawn(const struct labelled *l, double *all, size_t count, size_t chosen,
-                            uint64_t seed)
-{
-    double extreme = 1; /* the labelling that was seen */
-    for (int draw = 0; draw < LABELLINGS_DRAWN; draw++) {
-        double sum = 0;
-        for (size_t i = 0; i < chosen; i++) {
-            size_t j = i + random_below(&seed, count - i);
-            double t = all[i];
-            all[i] = all[j];
-            all[j] = t;
-            sum += all[i];
-        }
-        extreme += is_extreme(l, sum);
-    }
-    return extreme / (LABELLINGS_DRAWN + 1);
-}
-
-double mc_permutation_p(const double *a, size_t a_count, const double *b, size_t b_count,
-                        uint64_t seed)
-{
-    size_t count = a_count + b_count;
-    if (!a_count || !b_count)
-        return 1;
-    double *all = malloc(count * sizeof *all);
-    if (!all)
-        return 1;
-    memcpy(all, a, a_count * sizeof *all);
-    memcpy(all + a_count, b, b_count * sizeof *all);
-    struct labelled l = {mc_mean(all, count) * (double)count, (double)a_count, (double)b_count, 0};
-    l.seen = fabs(mc_mean(b, b_count) - mc_mean(a, a_count));
-    double p;
-    if (a_count <= 64 && choose(count, a_count, LABELLINGS_MAX) <= LABELLINGS_MAX)
-        p = permute_all(&l, all, count, a_count);
-    else
-        p = permute_drawn(&l, all, count, a_count, seed);
-    free(all);
-    return p;
-}
-
-double mc_permutation_least_p(size_t a_count, size_t b_count)
-{
-    if (!a_count || !b_count)
-        return 1;
-    double labellings = choose(a_count + b_count, a_count, LABELLINGS_MAX);
-    if (labellings > LABELLINGS_MAX)
-        return 1.0 / (LABELLINGS_DRAWN + 1);
-    return (a_count == b_count ? 2 : 1) / labellings;
-}
-
-/* ---- false discovery rate ----------------------------------------------------------------------
- */
-
-struct ranked {
-    double p;
-    size_t idx;
-};
-
-static int by_p(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    return x->p < y->p ? -1 : x->p > y->p;
-}
-
-int mc_false_discovery(const double *p, size_t count, double *adjusted)
-{
-    struct ranked *ranked = malloc((count + 1) * sizeof *ranked);
-    if (!ranked)
-        return MC_ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        ranked[i] = (struct ranked){p[i], i};
-    qsort(ranked, count, sizeof *ranked, by_p);
-    double least = 1;
-    for (size_t i = count; i-- > 0;) {
-        double q = ranked[i].p * (double)count / (double)(i + 1);
-        least = q < least ? q : least;
-        adjusted[ranked[i].idx] = least;
-    }
-    free(ranked);
-    return 0;
-}
-
 /* ---- Welch's interval --------------------------------------------------------------------------
  */
 
@@ -342,7 +208,7 @@ size_t mc_block_length(const double *x, size_t count)
 static void resample(const double *x, size_t count, size_t block, uint64_t *seed, double *to)
 {
     for (size_t i = 0; i < count;) {
-        size_t at = random_below(seed, count);
+        size_t at = mc_random_below(seed, count);
         for (size_t k = 0; k < block && i < count; k++) {
             to[i++] = x[at++];
             at = at == count ? 0 : at;
@@ -420,7 +286,7 @@ int mc_bootstrap_histogram(const uint32_t *counts, size_t segment_count, size_t 
     for (int d = 0; rc == 0 && d < BOOTSTRAP_DRAWS; d++) {
         memset(sum, 0, bin_count * sizeof *sum);
         for (size_t s = 0; s < segment_count; s++) {
-            const uint32_t *from = counts + random_below(&seed, segment_count) * bin_count;
+            const uint32_t *from = counts + mc_random_below(&seed, segment_count) * bin_count;
             for (size_t i = low; i < high; i++)
                 sum[i] += from[i];
         }

@@ -13,6 +13,8 @@
 uint64_t mc_random_next(uint64_t *state);
 /* 0 <= x < 1. */
 double mc_random_unit(uint64_t *state);
+/* 0 <= i < count. */
+size_t mc_random_below(uint64_t *state, size_t count);
 
 double mc_mean(const double *x, size_t count);
 /* Quantile q (0 to 1) by linear interpolation between order statistics (Hyndman and Fan 1996, type
@@ -25,19 +27,6 @@ double mc_histogram_quantile(const uint64_t *counts, size_t bin_count, double q)
 double mc_bucket_quantile(const uint64_t *counts, double q);
 /* What a place in such buckets is as a value. */
 double mc_bucket_value(double place);
-
-/* Two-sided permutation test on the difference of means (Fisher 1935; Phipson and Smyth 2010 for
- * the drawn one, whose p is never 0): how often relabelled runs differ as much as these. All
- * labellings are tried where there are at most 20,000, else 9,999 are drawn. 1 for an empty side.
- */
-double mc_permutation_p(const double *a, size_t a_count, const double *b, size_t b_count,
-                        uint64_t seed);
-/* The smallest p that mc_permutation_p can give with so many runs. */
-double mc_permutation_least_p(size_t a_count, size_t b_count);
-
-/* Benjamini and Hochberg 1995: adjusted[i] <= rate for those i that may be called different with a
- * rate of false discoveries of at most `rate`. 0 or MC_ENOMEM. */
-int mc_false_discovery(const double *p, size_t count, double *adjusted);
 
 /* The 95 % interval of the difference mean(b) - mean(a), Welch 1947; both sides need 2 or more. */
 void mc_welch_interval(const double *a, size_t a_count, const double *b, size_t b_count,

@@ -407,6 +407,8 @@ void mc_app_handle(struct mc_http_request *http, void *arg)
     scm_push_root(vm, &response);
     rc = scm_call(vm, scm_ref_get(vm, match.route->handler - 1), 1, &value, &response, &err);
     scm_foreign_clear(value);
+    if (rc != 0 && err.where[0] == '\0') /* not even called: its arguments are wrong */
+        memcpy(err.where, match.route->where, sizeof(err.where));
     if (rc != 0)
         answer_error(app, http, &err);
     else if (mc_app_answer_kind(response) == APP_NO_ANSWER)

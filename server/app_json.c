@@ -71,8 +71,8 @@ static int write_atom(scm_value v, struct mc_buf *out)
 {
     if (v == SCM_TRUE || v == SCM_FALSE) {
         mc_buf_add_str(out, v == SCM_TRUE ? "true" : "false");
-    } else if (scm_is_integer(v)) {
-        mc_buf_add_i64(out, scm_integer_get(v));
+    } else if (scm_integer_text(v, out)) {
+        return 1;
     } else if (scm_is_real(v)) {
         write_real(scm_real_get(v), out);
     } else if (is_symbol_named(v, "null")) {
@@ -346,8 +346,8 @@ static scm_value take_number(struct parser *p)
     memcpy(text, p->at, bytes);
     text[bytes] = '\0';
     p->at = at;
-    if (!is_real && bytes <= 18) /* 62 bits hold any of 18 digits */
-        return scm_integer(strtoll(text, NULL, 10));
+    if (!is_real)
+        return scm_integer_parse(p->vm, text, bytes);
     return scm_real(p->vm, strtod(text, NULL));
 }
 

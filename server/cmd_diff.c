@@ -8,6 +8,7 @@
 
 #include "replay/diff.h"
 #include "server/command.h"
+#include "server/diff_span.h"
 #include "tracer/error.h"
 #include "tracer/text.h"
 
@@ -17,7 +18,7 @@
 struct side {
     struct mc_run_measures *runs; /* owned, each too */
     size_t count, room;
-    int64_t from_ns, to_ns; /* since the run began; -1: not said */
+    struct mc_diff_span span;
 };
 
 struct comparison {
@@ -43,53 +44,6 @@ static void tell_progress(void *arg, int percent)
         fputs("\r\033[K", stderr);
 }
 
-/* The span of one run: as told, or as a mark with the label, or from the first request on. */
-static int find_span(struct comparison *c, struct mc_reader *r, const char *path, int64_t run_id,
-                     const struct side *side, struct mc_measure_options *opts)
-{
-    const char *label = c->settings->mark;
-    if (side->from_ns >= 0)
-        opts->from = side->from_ns;
-    if (side->to_ns >= 0)
-        opts->to = side->to_ns;
-    if (label) {
-        struct mc_mark *marks;
-        size_t count, i = 0;
-        int rc = mc_reader_marks(r, run_id, INT64_MIN, INT64_MAX, &marks, &count);
-        if (rc)
-            return rc;
-        while (i < count && strcmp(marks[i].label, label) != 0)
-            i++;
-        if (i < count) {
-            opts->from = marks[i].ts + (side->from_ns > 0 ? side->from_ns : 0);
-            if (side->to_ns >= 0)
-                opts->to = marks[i].ts + side->to_ns;
-            else if (marks[i].dur_ns > 0)
-                opts->to = marks[i].ts + marks[i].dur_ns;
-        }
-        free(marks);
-        if (i == count) {
-            mc_say("diff: %s: run %lld has no mark '%s'; see memcam query %s "
-                   "'SELECT label FROM mark'",
-                   path, (long long)run_id, label, path);
-            return MC_EINVAL;
-        }
-    }
-    if (c->align == MC_ALIGN_FIRST_REQUEST) {
-        int64_t first;
-        int rc = mc_run_first_request(r, run_id, opts->from, opts->to, &first);
-        if (rc == MC_END) {
-            mc_say("diff: %s: run %lld has no request in this span: use another --align", path,
-                   (long long)run_id);
-            return MC_EINVAL;
-        }
-        if (rc)
-            return rc;
-        opts->from = first;
-    }
-    return 0;
-}
-
 static int measure_run(struct comparison *c, struct mc_reader *r, const char *path, int64_t run_id,
                        struct side *side)
 {
@@ -102,14 +56,15 @@ static int measure_run(struct comparison *c, struct mc_reader *r, const char *pa
         side->room = room;
     }
     struct mc_measure_options opts = {.run_id = run_id,
-                                      .from = INT64_MIN,
-                                      .to = INT64_MAX,
                                       .exact = (int)c->settings->exact,
                                       .intervals = 1,
                                       .progress = c->tells_progress ? tell_progress : NULL,
                                       .arg = c};
+    char why[256] = "";
     c->reading = path;
-    int rc = find_span(c, r, path, run_id, side, &opts);
+    int rc = mc_diff_span_find(r, run_id, &side->span, &opts.from, &opts.to, why, sizeof why);
+    if (rc == MC_EINVAL && why[0])
+        mc_say("diff: %s: run %lld %s", path, (long long)run_id, why);
     if (rc)
         return rc;
     struct mc_run_measures *made = &side->runs[side->count];
@@ -215,11 +170,22 @@ static int parse_settings(struct comparison *c)
     for (size_t i = 0; i < 4; i++)
         if (strcmp(s->align, aligns[i]) == 0)
             c->align = (enum mc_align)i;
-    if (c->align == MC_ALIGN_MARK && !s->mark) {
-        mc_say("diff: --align mark needs --mark LABEL");
-        return MC_EINVAL;
+    for (int i = 0; i < 2; i++) {
+        const char *from = i ? s->from_b_text : s->from_a_text;
+        const char *to = i ? s->to_b_text : s->to_a_text, *mark = i ? s->mark_b : s->mark_a;
+        c->sides[i].span =
+            (struct mc_diff_span){from ? from : s->from_text, to ? to : s->to_text,
+                                  mark ? mark : s->mark, c->align == MC_ALIGN_FIRST_REQUEST};
+        if (c->align == MC_ALIGN_MARK && !c->sides[i].span.mark) {
+            mc_say("diff: --align mark needs --mark LABEL, or --mark-a and --mark-b");
+            return MC_EINVAL;
+        }
+        if (mc_diff_span_is_none(&c->sides[i].span)) {
+            mc_say("diff: side %c: --from must be before --to", i ? 'B' : 'A');
+            return MC_EINVAL;
+        }
     }
-    if (s->mark && c->align == MC_ALIGN_CLOCK)
+    if (c->sides[0].span.mark && c->sides[1].span.mark && c->align == MC_ALIGN_CLOCK)
         c->align = MC_ALIGN_MARK;
     char *end;
     c->min_effect_pct = strtod(s->min_effect, &end);
@@ -227,16 +193,6 @@ static int parse_settings(struct comparison *c)
         c->min_effect_pct > 1e6) {
         mc_say("diff: --min-effect '%s': give a percentage, like 5", s->min_effect);
         return MC_EINVAL;
-    }
-    c->sides[0].from_ns = s->from_a_ns >= 0 ? s->from_a_ns : s->from_ns;
-    c->sides[1].from_ns = s->from_b_ns >= 0 ? s->from_b_ns : s->from_ns;
-    c->sides[0].to_ns = s->to_a_ns >= 0 ? s->to_a_ns : s->to_ns;
-    c->sides[1].to_ns = s->to_b_ns >= 0 ? s->to_b_ns : s->to_ns;
-    for (int i = 0; i < 2; i++) {
-        if (c->sides[i].to_ns >= 0 && c->sides[i].to_ns <= c->sides[i].from_ns) {
-            mc_say("diff: side %c: --from must be before --to", i ? 'B' : 'A');
-            return MC_EINVAL;
-        }
     }
     if (s->fail_on) {
         char why[256];
@@ -361,7 +317,9 @@ const struct mc_command mc_command_diff = {
     .details =
         "FILE is a trace, or a pattern in quotes ('before/*.db'); RUN is a number, or all; without "
         "it the\n"
-        "newest run. The first side is A. With 5 or more runs a side each measure is tested; with "
+        "newest run. The first side is A. WHEN is a time (90s, 1m30s), or a mark's label "
+        "(incident,\n"
+        "incident-10s). With 5 or more runs a side each measure is tested; with "
         "fewer\n"
         "nothing is, and the report says so. A condition of --fail-on is STATISTIC>PERCENT% "
         "(p99>5%), also\n"
@@ -373,6 +331,7 @@ const struct mc_command mc_command_diff = {
         "examples:\n"
         "  memcam diff before.db after.db\n"
         "  memcam diff memcam.db:3 memcam.db:7 --from 30s\n"
+        "  memcam diff memcam.db memcam.db --to-a incident --from-b incident\n"
         "  memcam diff 'before/*.db' --vs 'after/*.db' --fail-on 'p99>5%,leak'\n"
         "  memcam diff before.db after.db --format html --output diff.html\n",
     .args_min = 1,

@@ -34,6 +34,9 @@ void mc_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * and `where` (a file, an address) before it unless it stands there already. */
 void mc_say_failure(const char *where, int code, const char *why);
 
+/* Write `word` as a shell takes it, in quotes where it needs them; cut when it does not fit. */
+void mc_shell_word(const char *word, char *out, size_t out_bytes);
+
 /* Flush stdout. MC_EXIT_DONE, or MC_EXIT_FAILED when what was printed did not get through. */
 int mc_stdout_finish(void);
 

@@ -106,20 +106,21 @@ static const struct option options[] = {
      "how the report is written"},
     {"--output", OPTION_TEXT, AT(output), "FILE", NULL, 0, 0, MC_FOR_DIFF,
      "write the report there"},
-    {"--from", OPTION_TIME, AT(from_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
-     "compare from there on; since the run, or its --mark, began"},
-    {"--to", OPTION_TIME, AT(to_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
-     "compare up to there"},
-    {"--from-a", OPTION_TIME, AT(from_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+    {"--from", OPTION_TEXT, AT(from_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF,
+     "compare from there on: a time since the run, or its --mark, began, or a mark's label"},
+    {"--to", OPTION_TEXT, AT(to_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF, "compare up to there"},
+    {"--from-a", OPTION_TEXT, AT(from_a_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF,
      "--from of side A only"},
-    {"--to-a", OPTION_TIME, AT(to_a_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
-     "--to of side A only"},
-    {"--from-b", OPTION_TIME, AT(from_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
+    {"--to-a", OPTION_TEXT, AT(to_a_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF, "--to of side A only"},
+    {"--from-b", OPTION_TEXT, AT(from_b_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF,
      "--from of side B only"},
-    {"--to-b", OPTION_TIME, AT(to_b_ns), "TIME", NULL, 0, INT64_MAX, MC_FOR_DIFF,
-     "--to of side B only"},
+    {"--to-b", OPTION_TEXT, AT(to_b_text), "WHEN", NULL, 0, 0, MC_FOR_DIFF, "--to of side B only"},
     {"--mark", OPTION_TEXT, AT(mark), "LABEL", NULL, 0, 0, MC_FOR_DIFF,
      "compare from the first mark of this label on, or its span when it has one"},
+    {"--mark-a", OPTION_TEXT, AT(mark_a), "LABEL", NULL, 0, 0, MC_FOR_DIFF,
+     "--mark of side A only"},
+    {"--mark-b", OPTION_TEXT, AT(mark_b), "LABEL", NULL, 0, 0, MC_FOR_DIFF,
+     "--mark of side B only"},
     {"--align", OPTION_CHOICE, AT(align), "clock|first-request|requests|mark", "clock", 0, 0,
      MC_FOR_DIFF, "what belongs together in time"},
     {"--min-effect", OPTION_TEXT, AT(min_effect), "PCT", "5", 0, 0, MC_FOR_DIFF,
@@ -406,7 +407,6 @@ static void arg_add(struct mc_settings *s, char *arg)
 int mc_settings_parse(const struct mc_command *c, int argc, char **argv, struct mc_settings *out)
 {
     *out = (struct mc_settings){.command = c, .given_count = argc, .given = argv};
-    out->from_ns = out->to_ns = out->from_a_ns = out->to_a_ns = out->from_b_ns = out->to_b_ns = -1;
     for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
         if ((options[i].commands & c->bit) != 0 && options[i].fallback != NULL)
             option_set(&options[i], (char *)(uintptr_t)options[i].fallback, out);

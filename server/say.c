@@ -69,6 +69,26 @@ void mc_say_failure(const char *where, int code, const char *why)
         mc_say("%s: %s%s", where, why, what_to_do);
 }
 
+void mc_shell_word(const char *word, char *out, size_t out_bytes)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./:,@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        snprintf(out, out_bytes, "%s", word);
+        return;
+    }
+    size_t count = 0;
+    if (out_bytes > 2)
+        out[count++] = '\'';
+    for (; *word != '\0' && count + 6 < out_bytes; word++) {
+        if (*word == '\'')
+            count += (size_t)snprintf(out + count, out_bytes - count, "'\\''");
+        else
+            out[count++] = *word;
+    }
+    snprintf(out + count, out_bytes - count, "'");
+}
+
 int mc_stdout_finish(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

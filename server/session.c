@@ -55,9 +55,13 @@ static void session_close(struct session *s)
         return;
     s->phase = SESSION_CLOSING;
     int has_begun = !s->opts->serves_app || s->is_ready;
-    if (s->frame_count > 0 && has_begun)
-        mc_say("recorded %lld frames; replay them with: memcam replay %s",
-               (long long)s->frame_count, s->settings->store);
+    if (s->frame_count > 0 && has_begun) {
+        char program[1024], store[1024];
+        mc_shell_word(program_invocation_name, program, sizeof(program));
+        mc_shell_word(s->settings->store, store, sizeof(store));
+        mc_say("recorded %lld frames; replay them with: %s replay %s", (long long)s->frame_count,
+               program, store);
+    }
     mc_dashboard_close(s->dashboard, NULL, NULL);
     handle_close((uv_handle_t *)&s->look_timer);
     handle_close((uv_handle_t *)&s->second_timer);

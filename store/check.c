@@ -82,12 +82,15 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
     uint64_t event_count = 0;
     for (uint32_t f = 0; rc == 0 && f < chunk->info.frame_count; f++) {
         const struct mc_event *events;
-        size_t n = 0;
+        const struct mc_bucket_add *adds;
+        size_t n = 0, add_count;
         rc = mc_maps_begin(readers, count, chunk->schema, f, maps);
         if (rc == 0)
             rc = mc_maps_step(readers, count, f, maps, &scratch, NULL);
         if (rc == 0)
             rc = mc_row_events(row, f, &events, &n);
+        if (rc == 0)
+            rc = mc_chunk_frame_buckets(chunk, f, events, n, &adds, &add_count);
         event_count += n;
     }
     free(readers);

@@ -6,6 +6,7 @@
 #define MC_CHUNK_H
 
 #include "store/events.h"
+#include "store/follow.h"
 #include "store/maps.h"
 #include "store/numbers.h"
 #include "store/pack.h"
@@ -54,13 +55,15 @@ struct mc_chunk_writer {
     uint32_t source_room;
     struct mc_chunk_map *maps; /* owned */
     uint32_t map_count, map_room;
-    struct mc_buf gaps, buckets[4];
+    struct mc_buf gaps;
+    struct mc_follow follow;
     uint32_t gap_count;
     struct mc_event_writer events;
     struct mc_buf slices; /* finished ones, packed */
     struct mc_chunk_part slice_parts[MC_SLICE_COUNT + 1];
     uint32_t slice_count;
-    uint64_t event_count, change_count;
+    uint64_t event_count;
+    uint64_t roll_cost; /* of the maps: runs, and a quarter of the slot changes */
 };
 
 int mc_chunk_writer_init(struct mc_chunk_writer *w, uint32_t room, struct mc_packer *packer);
@@ -119,12 +122,13 @@ struct mc_chunk {
     uint32_t *gap_starts;                     /* owned; frame_count + 1 */
     struct mc_numbers numbers[MC_KIND_COUNT]; /* kind loaded when field_count is not 0 */
     int64_t *cells; /* owned; value-major, when mc_chunk_cells was called */
-    int maps_loaded, buckets_loaded;
+    int maps_loaded, buckets_loaded, has_follow;
     struct mc_buf maps_raw;
     struct mc_maps_part maps;
-    struct mc_bucket_add *buckets; /* owned */
-    uint32_t *bucket_starts;       /* owned */
-    uint32_t slice_number;         /* of the slice that is loaded; UINT32_MAX none */
+    struct mc_bucket_add *buckets; /* owned; of version 1 */
+    uint32_t *bucket_starts;       /* owned; of version 1 */
+    struct mc_follow follow;
+    uint32_t slice_number; /* of the slice that is loaded; UINT32_MAX none */
     struct mc_event_slice slice;
     uint32_t slice_first[MC_SLICE_COUNT + 1]; /* first frames; UINT32_MAX not known yet */
 };
@@ -140,6 +144,10 @@ int mc_chunk_numbers(struct mc_chunk *c,
 int mc_chunk_cells(struct mc_chunk *c); /* all numbers, decoded into cells */
 int mc_chunk_maps(struct mc_chunk *c);
 int mc_chunk_buckets(struct mc_chunk *c);
+/* What a frame counted, given its events; after mc_chunk_buckets. Borrowed until the next call. */
+int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
+                           size_t event_count, const struct mc_bucket_add **adds,
+                           size_t *add_count);
 /* The events of one frame. */
 int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event **events,
                     size_t *count);

@@ -185,6 +185,7 @@ int mc_chunk_open(struct mc_chunk *c, const struct mc_chunk_head *info,
     c->fetch = fetch;
     c->fetch_arg = fetch_arg;
     c->slice_number = UINT32_MAX;
+    mc_follow_init(&c->follow);
     for (size_t i = 0; i < sizeof c->slice_first / sizeof c->slice_first[0]; i++)
         c->slice_first[i] = UINT32_MAX;
     /* What the head counts must be what the schema has at that point. */
@@ -219,6 +220,7 @@ void mc_chunk_fini(struct mc_chunk *c)
     mc_maps_part_fini(&c->maps);
     free(c->buckets);
     free(c->bucket_starts);
+    mc_follow_fini(&c->follow);
     mc_event_slice_fini(&c->slice);
     memset(c, 0, sizeof *c);
 }
@@ -327,6 +329,19 @@ static int read_buckets(struct mc_chunk *c, const struct mc_buf *raw)
                : 0;
 }
 
+static int load_follows(struct mc_chunk *c)
+{
+    struct mc_buf raw = {0};
+    mc_follow_fini(&c->follow);
+    mc_follow_init(&c->follow);
+    int rc = load_part(c, MC_PART_FOLLOWS, &raw, &c->has_follow);
+    if (rc == 0 && c->has_follow)
+        rc =
+            mc_follow_parse(&c->follow, c->schema, c->info.source_count, c->info.frame_count, &raw);
+    mc_buf_fini(&raw);
+    return rc;
+}
+
 int mc_chunk_buckets(struct mc_chunk *c)
 {
     if (c->buckets_loaded)
@@ -341,9 +356,24 @@ int mc_chunk_buckets(struct mc_chunk *c)
         rc = MC_ENOMEM;
     if (rc == 0 && found)
         rc = read_buckets(c, &raw);
+    if (rc == 0)
+        rc = load_follows(c);
+    if (rc == 0 && found && c->has_follow)
+        rc = MC_ECORRUPT;
     mc_buf_fini(&raw);
     c->buckets_loaded = rc == 0;
     return rc;
+}
+
+int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
+                           size_t event_count, const struct mc_bucket_add **adds, size_t *add_count)
+{
+    if (c->has_follow)
+        return mc_follow_get(&c->follow, c->schema, frame_idx, c->ts[frame_idx], events,
+                             event_count, adds, add_count);
+    *adds = c->buckets ? c->buckets + c->bucket_starts[frame_idx] : NULL;
+    *add_count = c->bucket_starts[frame_idx + 1] - c->bucket_starts[frame_idx];
+    return 0;
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -361,7 +391,6 @@ static int check_strings(const struct mc_chunk *c, const struct mc_event_slice *
 static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
 {
     struct mc_buf raw = {0};
-    mc_event_slice_fini(&c->slice);
     c->slice_number = UINT32_MAX;
     int rc = load_part(c, MC_PART_EVENTS + number, &raw, found);
     if (rc == 0 && *found)

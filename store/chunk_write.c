@@ -20,6 +20,7 @@ uint64_t mc_chunk_sum(int64_t run_id, int64_t first_ts, int64_t last_ts, int64_t
 int mc_chunk_writer_init(struct mc_chunk_writer *w, uint32_t room, struct mc_packer *packer)
 {
     memset(w, 0, sizeof *w);
+    mc_follow_init(&w->follow);
     w->room = room;
     w->packer = packer;
     w->ts = malloc(room * sizeof *w->ts);
@@ -41,8 +42,7 @@ void mc_chunk_writer_fini(struct mc_chunk_writer *w)
     }
     free(w->maps);
     mc_buf_fini(&w->gaps);
-    for (int i = 0; i < 4; i++)
-        mc_buf_fini(&w->buckets[i]);
+    mc_follow_fini(&w->follow);
     mc_event_writer_fini(&w->events);
     mc_buf_fini(&w->slices);
     memset(w, 0, sizeof *w);
@@ -62,11 +62,10 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     w->flags = flags;
     w->frame_count = w->source_count = w->string_count = w->value_count = 0;
     w->map_count = w->gap_count = w->slice_count = 0;
-    w->event_count = w->change_count = 0;
+    w->event_count = w->roll_cost = 0;
     forget(&w->gaps);
     forget(&w->slices);
-    for (int i = 0; i < 4; i++)
-        forget(&w->buckets[i]);
+    mc_follow_begin(&w->follow);
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
         forget(&w->events.column[i]);
     mc_event_writer_begin(&w->events, 0);
@@ -74,7 +73,7 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
 
 int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
 {
-    return w->frame_count > 0 && (w->frame_count == w->room || w->change_count >= MC_MAX_CHANGES ||
+    return w->frame_count > 0 && (w->frame_count == w->room || w->roll_cost >= MC_MAX_ROLL ||
                                   w->slice_count + 1 >= MC_SLICE_COUNT ||
                                   (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
 }
@@ -130,7 +129,7 @@ int mc_chunk_writer_ops(struct mc_chunk_writer *w, uint32_t map_idx, const struc
         mc_buf_add(&m->column[c], ops->column[c].bytes, ops->column[c].count);
         failed |= m->column[c].failed;
     }
-    w->change_count += change_count;
+    w->roll_cost += ops->run_count + change_count / 4;
     return failed ? MC_ENOMEM : 0;
 }
 
@@ -174,22 +173,6 @@ static void put_gaps(struct mc_chunk_writer *w, const struct mc_frame *frame)
     }
 }
 
-static void put_buckets(struct mc_chunk_writer *w, const struct mc_frame *frame)
-{
-    uint32_t source_idx = 0, bucket_idx = 0;
-    mc_put_varint(&w->buckets[0], frame->bucket_count);
-    for (size_t i = 0; i < frame->bucket_count; i++) {
-        const struct mc_bucket_add *b = &frame->buckets[i];
-        if (b->source_idx != source_idx)
-            bucket_idx = 0;
-        mc_put_zigzag(&w->buckets[1], (int64_t)b->source_idx - (int64_t)source_idx);
-        mc_put_zigzag(&w->buckets[2], (int64_t)b->bucket_idx - (int64_t)bucket_idx);
-        mc_put_varint(&w->buckets[3], b->count);
-        source_idx = b->source_idx;
-        bucket_idx = b->bucket_idx;
-    }
-}
-
 /* Append `raw` packed to `to` and describe it. */
 static int put_part(struct mc_packer *packer, uint32_t number, const struct mc_buf *raw,
                     struct mc_buf *to, struct mc_chunk_part *part)
@@ -226,7 +209,9 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
     for (uint32_t v = 0; v < w->value_count; v++)
         w->cells[(size_t)v * w->room + f] = frame->values[v];
     put_gaps(w, frame);
-    put_buckets(w, frame);
+    rc = mc_follow_put(&w->follow, f, frame);
+    if (rc < 0)
+        return rc;
     mc_event_writer_frame(&w->events, frame->events, frame->event_count);
     w->event_count += frame->event_count;
     w->string_count = frame->schema->string_count;
@@ -241,11 +226,11 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
 static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
 {
     struct mc_buf planes = {0};
-    int64_t *ts = malloc(w->frame_count * sizeof *ts);
+    int64_t *ts = malloc(3 * (size_t)w->frame_count * sizeof *ts);
     if (!ts)
         return MC_ENOMEM;
     memcpy(ts, w->ts, w->frame_count * sizeof *ts);
-    mc_column_put(ts, w->frame_count, raw, &planes);
+    mc_column_put(ts, w->frame_count, ts + w->frame_count, raw, &planes);
     mc_buf_add(raw, planes.bytes, planes.count);
     mc_put_varint(raw, w->gap_count);
     mc_buf_add(raw, w->gaps.bytes, w->gaps.count);
@@ -279,16 +264,9 @@ static int raw_maps(struct mc_chunk_writer *w, struct mc_buf *raw)
     return failed || raw->failed ? MC_ENOMEM : 0;
 }
 
-static int raw_buckets(struct mc_chunk_writer *w, struct mc_buf *raw)
+static int raw_follows(struct mc_chunk_writer *w, struct mc_buf *raw)
 {
-    int failed = 0;
-    for (int i = 0; i < 4; i++)
-        mc_put_varint(raw, w->buckets[i].count);
-    for (int i = 0; i < 4; i++) {
-        failed |= w->buckets[i].failed;
-        mc_buf_add(raw, w->buckets[i].bytes, w->buckets[i].count);
-    }
-    return failed || raw->failed ? MC_ENOMEM : 0;
+    return mc_follow_end(&w->follow, raw);
 }
 
 static struct mc_value_summary summarize(const int64_t *v, uint32_t count)
@@ -379,8 +357,8 @@ static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
     int rc = add_part(w, MC_PART_FRAMES, raw_frames, row);
     if (rc == 0 && w->map_count)
         rc = add_part(w, MC_PART_MAPS, raw_maps, row);
-    if (rc == 0 && w->buckets[3].count)
-        rc = add_part(w, MC_PART_BUCKETS, raw_buckets, row);
+    if (rc == 0)
+        rc = add_part(w, MC_PART_FOLLOWS, raw_follows, row);
     for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
         rc = add_part(w, MC_PART_NUMBERS + kind, NULL, row);
     if (rc == 0 && w->event_count && w->events.frame_count)

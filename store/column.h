@@ -1,13 +1,19 @@
 /* column.h: one column of numbers: the smallest of a few transforms, then byte planes.
  *
- * Format: a head: a mode byte, then by its bits
- *           MC_COLUMN_NULLS    n runs of varints, alternately present and missing frames; a missing
- *                              number repeats the one before it (the first present one at the
- * start) MC_COLUMN_BUCKETS  the numbers are bucket indices; the value is mc_bucket_top of each
- *           CONST   z value                               LINEAR  z constant, and the field's
- * relation DELTA   z first, width                        DELTA2  z first, z first step, width and,
- * apart from the head, `width` byte planes, low bytes first, of the zigzag differences (count - 1
- * of them for DELTA, count - 2 for DELTA2).
+ * Format: a head: a mode byte, then by its bits, in this order
+ *   MC_COLUMN_NULLS    n runs, byte count and the runs as varints, alternately present and missing
+ *                      frames; a missing number repeats the one before it (the first present one at
+ *                      the start)
+ *   MC_COLUMN_DIVIDED  a divisor of at least 2: what the planes hold is to be multiplied by it
+ *   MC_COLUMN_BUCKETS  the numbers are bucket indices; the value is mc_bucket_top of each
+ *   then, by the transform:
+ *   CONST   z value                               LINEAR  z constant, and the field's relation
+ *   DELTA   z first, width                        DELTA2  z first, z first step, width
+ *   DELTA and MC_COLUMN_LINE: z base, z step, width: differences from the line base + i * step
+ *
+ *         and, apart from the head, `width` byte planes, low bytes first, of the zigzag differences
+ *         (count - 1 of them for DELTA, count - 2 for DELTA2, count for LINE).
+ *         DIVIDED and LINE: since version 2.
  */
 #ifndef MC_COLUMN_H
 #define MC_COLUMN_H
@@ -21,7 +27,10 @@ enum mc_column_mode {
     MC_COLUMN_LINEAR = 3,
     MC_COLUMN_TRANSFORM = 3, /* the mask of the four above */
     MC_COLUMN_NULLS = 4,
-    MC_COLUMN_BUCKETS = 8
+    MC_COLUMN_BUCKETS = 8,
+    MC_COLUMN_DIVIDED = 16,
+    MC_COLUMN_LINE = 32,
+    MC_COLUMN_MODES = 63 /* all bits that may be set */
 };
 
 /* A column's head, parsed. */
@@ -30,13 +39,16 @@ struct mc_column {
     uint32_t width;
     uint32_t count;
     int64_t first, step; /* CONST, LINEAR: first is the value or the constant */
+    uint64_t divisor;
     struct mc_span nulls;
     uint32_t null_runs;
     const uint8_t *planes; /* borrowed; set by the caller */
 };
 
-/* Append the head and the planes of values[0..count), count at least 1. Overwrites values. */
-void mc_column_put(int64_t *values, uint32_t count, struct mc_buf *head, struct mc_buf *planes);
+/* Append the head and the planes of values[0..count), count at least 1. Overwrites values; scratch
+ * has 2 * count places. */
+void mc_column_put(int64_t *values, uint32_t count, int64_t *scratch, struct mc_buf *head,
+                   struct mc_buf *planes);
 /* Append the head of a column that follows from others of its source. */
 void mc_column_put_linear(int64_t constant, struct mc_buf *head);
 

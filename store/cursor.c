@@ -109,8 +109,13 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     if (rc == 0)
         rc = fill_gaps(c, frame_idx, hole);
     struct mc_frame *f = &c->frame;
-    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS))
+    f->bucket_count = 0;
+    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS)) {
         rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
+        if (rc == 0)
+            rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
+                                        &f->bucket_count);
+    }
     if (rc)
         return rc;
     for (uint32_t i = 0; i < c->maps.count; i++)
@@ -123,11 +128,6 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     f->change_count = c->frame_change_bytes / sizeof *f->changes;
     if (c->left_out & MC_CURSOR_CHANGES)
         f->change_count = 0;
-    f->bucket_count = 0;
-    if (!(c->left_out & MC_CURSOR_EVENTS)) {
-        f->buckets = chunk->buckets ? chunk->buckets + chunk->bucket_starts[frame_idx] : NULL;
-        f->bucket_count = chunk->bucket_starts[frame_idx + 1] - chunk->bucket_starts[frame_idx];
-    }
     f->gaps = (const struct mc_gap *)c->gaps.bytes;
     f->gap_count = c->gaps.count / sizeof *f->gaps;
     c->frame_idx = frame_idx;

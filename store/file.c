@@ -91,10 +91,10 @@ int mc_file_probe(const char *path, char *why, size_t why_bytes)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is not a memcam trace; it was left as it is, name another file",
                            path);
-    if (version != MC_TRACE_VERSION)
+    if (version < MC_TRACE_VERSION_OLDEST || version > MC_TRACE_VERSION)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
-                           "%s: is a trace of version %u, this memcam knows version %d", path,
-                           version, MC_TRACE_VERSION);
+                           "%s: is a trace of version %u, this memcam knows versions %d to %d",
+                           path, version, MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
     return 0;
 }
 
@@ -133,6 +133,21 @@ static int make_tables(const char *path)
                                                                                 "journal_mode=WAL");
     int closed = mc_file_error(NULL, sqlite3_close(db));
     return rc < 0 ? rc : closed;
+}
+
+int mc_file_upgrade(sqlite3 *db)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(db, "PRAGMA user_version", &stmt);
+    if (rc < 0)
+        return rc;
+    int step = sqlite3_step(stmt);
+    int version = step == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
+    sqlite3_finalize(stmt);
+    rc = mc_file_error(db, step);
+    if (rc == 0 && version < MC_TRACE_VERSION)
+        rc = mc_file_exec(db, "PRAGMA user_version=" TEXT_OF(MC_TRACE_VERSION));
+    return rc;
 }
 
 /* Make the directory entry of `path` durable. */

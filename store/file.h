@@ -21,6 +21,9 @@ int mc_file_probe(const char *path, char *why, size_t why_bytes);
 /* Open read-write, creating the tables in a new file. The caller holds the lock. */
 int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes);
 
+/* A file of an older version is of this one from now on: rows tell by themselves what they hold. */
+int mc_file_upgrade(sqlite3 *db);
+
 /* Run statements that return nothing. */
 int mc_file_exec(sqlite3 *db, const char *sql);
 /* Prepare; *out is finalized by the caller. */

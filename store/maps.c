@@ -268,6 +268,7 @@ static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
     struct mc_buf *col = ops->column;
     ops->scratch.count = 0;
     uint32_t run_count = make_runs(m, c, classes, count, class, &ops->scratch);
+    ops->run_count += run_count;
     if (!run_count) {
         mc_put_varint(&col[MC_MAP_RUNS], 0);
         return;
@@ -318,7 +319,9 @@ int mc_map_ops_make(struct mc_map_ops *ops, struct mc_map_state *m,
     for (int i = 0; i < MC_MAP_COLUMN_COUNT; i++)
         ops->column[i].count = 0;
     ops->is_extra = !fits_classes(m, changes, count);
+    ops->run_count = 0;
     if (ops->is_extra) {
+        ops->run_count = (uint32_t)count;
         make_extra(ops, m, changes, count);
     } else {
         ops->classes.count = 0;

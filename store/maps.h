@@ -64,6 +64,7 @@ void mc_map_recount(struct mc_map_state *m);
 struct mc_map_ops {
     struct mc_buf column[MC_MAP_COLUMN_COUNT];
     int is_extra;
+    uint32_t run_count; /* of all classes; of extra: of changes */
     struct mc_buf scratch, classes;
 };
 void mc_map_ops_fini(struct mc_map_ops *ops);

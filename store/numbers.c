@@ -67,7 +67,7 @@ static void put_field(const struct mc_cells *c, const struct mc_source *source, 
     }
     memcpy(scratch, values + (size_t)field_idx * c->room + first,
            (c->frame_count - first) * sizeof *scratch);
-    mc_column_put(scratch, c->frame_count - first, head, planes);
+    mc_column_put(scratch, c->frame_count - first, scratch + c->frame_count, head, planes);
 }
 
 int mc_numbers_put(const struct mc_cells *c, int kind, struct mc_buf *raw)
@@ -77,7 +77,7 @@ int mc_numbers_put(const struct mc_cells *c, int kind, struct mc_buf *raw)
         source_count += c->schema->sources[s].kind == kind;
     if (!source_count)
         return 0;
-    int64_t *scratch = malloc(c->frame_count * sizeof *scratch);
+    int64_t *scratch = malloc(3 * (size_t)c->frame_count * sizeof *scratch);
     if (!scratch)
         return MC_ENOMEM;
     mc_put_varint(raw, source_count);

@@ -100,10 +100,10 @@ static int check_ours(sqlite3 *db, const char *path, char *why, size_t why_bytes
     if (numbers[0] != MC_TRACE_APP_ID)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is not a memcam trace; name a trace file", path);
-    if (numbers[1] != MC_TRACE_VERSION)
+    if (numbers[1] < MC_TRACE_VERSION_OLDEST || numbers[1] > MC_TRACE_VERSION)
         return mc_file_why(MC_EFORMAT, why, why_bytes,
-                           "%s: is a trace of version %lld, this memcam knows version %d", path,
-                           (long long)numbers[1], MC_TRACE_VERSION);
+                           "%s: is a trace of version %lld, this memcam knows versions %d to %d",
+                           path, (long long)numbers[1], MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
     int rc = mc_file_check_tables(db);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: %s", path,
@@ -214,6 +214,7 @@ void mc_reader_close(struct mc_reader *r)
     }
     free(r->runs);
     mc_buf_fini(&r->part);
+    mc_event_slice_fini(&r->spare_slice);
     mc_packer_free(r->packer);
     if (r->owns_db)
         sqlite3_close(r->db);

@@ -68,6 +68,7 @@ struct mc_reader {
     uint32_t run_count, run_room;
     struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
     struct mc_buf part;    /* the bytes of the part fetched last */
+    struct mc_event_slice spare_slice; /* memory for a row's events */
     struct mc_read_counts counts;
 };
 

@@ -128,10 +128,10 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
         values[v] =
             v < c->info.value_count ? c->cells[(size_t)v * c->info.frame_count + f] : MC_VALUE_NONE;
     frame.gaps = mc_chunk_gaps(c, f, &frame.gap_count);
-    if (c->buckets) {
-        frame.buckets = c->buckets + c->bucket_starts[f];
-        frame.bucket_count = c->bucket_starts[f + 1] - c->bucket_starts[f];
-    }
+    rc = mc_chunk_frame_buckets(c, f, frame.events, frame.event_count, &frame.buckets,
+                                &frame.bucket_count);
+    if (rc < 0)
+        return rc;
     return mc_chunk_writer_frame_end(&s->chunk, &frame);
 }
 

@@ -1,7 +1,9 @@
-/* trace_format.h: the layout of a trace file, version 1: tables, rows, parts, columns.
+/* trace_format.h: the layout of a trace file, version 2: tables, rows, parts, columns.
  *
  * Owns:   every number and name that is written to a file. A change here brings a new
  *         MC_TRACE_VERSION, a golden file in tests/golden and code that still reads the old one.
+ *         Version 2 has MC_PART_FOLLOWS in place of MC_PART_BUCKETS, and two more column modes. A
+ *         file of version 1 that is written to becomes one of version 2; its rows stay as they are.
  * Format: a SQLite database, application_id MC_TRACE_APP_ID, user_version MC_TRACE_VERSION,
  *         page_size 4096, auto_vacuum incremental, WAL. All integers in blobs are LEB128 varints;
  *         "z" is a zigzag varint, "le64" eight bytes, little end first.
@@ -39,10 +41,13 @@
  *                  lost, reason
  * MC_PART_MAPS     n maps of: source_idx, first frame, slot_count, has_owners, has_key, then byte
  *                  counts of six columns: key, runs, states, owners, conns, extra; then the
- * columns, map by map. See maps.h. MC_PART_BUCKETS  byte counts of four columns, then these: adds a
- * frame; source steps; buckets; counts. See buckets.c. MC_PART_NUMBERS + kind   the values of the
- * sources of that kind: n sources of (source_idx step, first frame), then for each field, for each
- * source, a column head; then the planes of the columns in the same order. See column.h.
+ *                  columns, map by map. See maps.h.
+ * MC_PART_BUCKETS  (version 1) what each frame counted: byte counts of four columns, then these:
+ *                  adds a frame; z source steps; z bucket steps, from 0 at each new source; counts
+ * MC_PART_FOLLOWS  the same, less what follows from the events. See follow.h.
+ * MC_PART_NUMBERS + kind   the values of the sources of that kind: n sources of (source_idx step,
+ *                  first frame), then for each field, for each source, a column head; then the
+ *                  planes of the columns in the same order. See column.h.
  * MC_PART_EVENTS + slice   events of consecutive frames; each slice decodes by itself.
  *                  See events.h.
  */
@@ -52,7 +57,8 @@
 #include <stdint.h>
 
 #define MC_TRACE_APP_ID 0x4d43414d /* "MCAM" */
-#define MC_TRACE_VERSION 1
+#define MC_TRACE_VERSION 2
+#define MC_TRACE_VERSION_OLDEST 1 /* that is still read */
 #define MC_TRACE_PAGE_BYTES 4096
 
 enum mc_codec { MC_CODEC_RAW = 0, MC_CODEC_ZSTD = 1 };
@@ -61,7 +67,8 @@ enum mc_codec { MC_CODEC_RAW = 0, MC_CODEC_ZSTD = 1 };
 enum mc_part {
     MC_PART_FRAMES = 0,
     MC_PART_MAPS = 1,
-    MC_PART_BUCKETS = 2,
+    MC_PART_BUCKETS = 2, /* version 1 */
+    MC_PART_FOLLOWS = 3,
     MC_PART_NUMBERS = 16,
     MC_PART_EVENTS = 64,
     MC_PART_COUNT = 256
@@ -80,8 +87,10 @@ enum mc_head_flags {
 #define MC_SLICE_EVENTS 65536u                /* events in a slice before the next begins */
 #define MC_MAX_EVENTS (1u << 20)              /* in a slice: a single frame may pass the above */
 #define MC_SLICE_COUNT 128u                   /* slices to a chunk */
-#define MC_MAX_CHANGES (1u << 20)             /* slot changes after which a chunk is sealed early */
-#define MC_MAX_VALUES (UINT64_C(1) << 20)     /* of a frame */
+/* A chunk is sealed early when going through its slot maps costs this much: a run of changes counts
+ * 1, and so do four changes (7 ns each, bench_store.c: half a chunk is a seek). */
+#define MC_MAX_ROLL (UINT64_C(1) << 20)
+#define MC_MAX_VALUES (UINT64_C(1) << 20) /* of a frame */
 
 #define MC_TRACE_DDL                                                                               \
     "CREATE TABLE run (run_id INTEGER PRIMARY KEY, label TEXT, host TEXT, pid INTEGER, "           \

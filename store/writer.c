@@ -53,6 +53,8 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
     w->sink.path = strdup(path);
     rc = w->sink.path ? mc_sink_init(&w->sink, db, opts) : MC_ENOMEM;
     if (rc == 0)
+        rc = mc_file_upgrade(db);
+    if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(run_id) FROM run", NULL, 0, 0, &w->next_run_id);
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(rowid) FROM mark", NULL, 0, 0, &w->next_mark_id);

@@ -2,14 +2,22 @@
 """demo.py: `memcam serve` on tests/demo/app.scm under load, with an incident in it.
 
 Waves of h2load go over the app's routes; after some 40 seconds many slow requests at once exhaust
-the pool of request arenas: for a few seconds the app answers 503. A mark "incident" is set where it
-begins. Then all of it again, until Ctrl-C or --seconds. Everything that is stopped was started here.
+the pool of request arenas: for a few seconds the app answers 503. A mark "incident" is set where
+the pool has run out. Then all of it again, until Ctrl-C or --seconds. Everything that is stopped
+was started here.
+
+What is in use (a port, the trace of another demo) is left alone: the next free one is taken.
 """
 import argparse
+import ctypes
+import fcntl
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +34,48 @@ WAVES = [
 ]
 # 40 connections of 20 streams: 800 slow requests at once meet 256 arenas.
 INCIDENT = (5, [("/slow?ms=3000", 40, 20, 0), ("/hello", 4, 4, 40)])
+
+APP_ADDRESS, DASH_ADDRESS = "127.0.0.1:8080", "127.0.0.1:7070"
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+    """In a child before it runs: SIGTERM comes when this script dies in whatever way."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_address(address):
+    """`address`, or one with port 0 when something listens there."""
+    host, port = address.rsplit(":", 1)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+            return address
+        except OSError:
+            print("demo: port %s is in use: taking a free one" % port, flush=True)
+            return host + ":0"
+
+
+def is_being_written(store):
+    try:
+        with open(store + "-lock", "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def free_store(build):
+    """build/demo/demo.db, or demo-2.db, ... when other demos write theirs."""
+    store, number = build + "/demo/demo.db", 1
+    while is_being_written(store):
+        number += 1
+        store = "%s/demo/demo-%d.db" % (build, number)
+    return store
 
 
 class Demo:
@@ -45,7 +95,7 @@ class Demo:
                    "--store", store, "--label", "demo"]
         # A session of its own: Ctrl-C comes to this script, which ends the rest in order.
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                                       start_new_session=True)
+                                       start_new_session=True, preexec_fn=end_with_parent)
         for line in self.server.stdout:
             match = re.match(r"(app|dashboard) (\S+)", line)
             if match:
@@ -64,12 +114,18 @@ class Demo:
         with urllib.request.urlopen(self.dashboard + path, timeout=5) as answer:
             return json.load(answer)
 
-    def mark(self, label):
-        """Set a mark at the newest frame of the live run; a demo goes on without it."""
+    def mark(self, label, pool, seconds):
+        """Set a mark where `pool` has no slot left, when that comes within `seconds`; a demo goes on
+        without it."""
         try:
-            live = [r for r in self.get("/api/runs")["runs"] if r.get("live")][-1]
-            now = self.get("/api/runs/%s/state" % live["run"])["ts"]
-            self.post("/api/runs/%s/marks" % live["run"], {"ts": now, "dur": 0, "label": label})
+            live = [r for r in self.get("/api/runs")["runs"] if r.get("live")][-1]["run"]
+            end = time.monotonic() + seconds
+            state = self.get("/api/runs/%s/state" % live)
+            while (state["pools"][pool]["used"] < state["pools"][pool]["capacity"] and
+                   time.monotonic() < end and not self.is_over()):
+                time.sleep(0.1)
+                state = self.get("/api/runs/%s/state" % live)
+            self.post("/api/runs/%s/marks" % live, {"ts": state["ts"], "dur": 0, "label": label})
         except (OSError, ValueError, LookupError) as error:
             print("demo: the mark %r could not be set: %s" % (label, error), file=sys.stderr)
 
@@ -80,7 +136,8 @@ class Demo:
             command += ["--rps", str(rate)]
         command += ["-D", "%dms" % (seconds * 1000), self.app + route]
         self.loads.append(subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL, start_new_session=True))
+                                           stderr=subprocess.DEVNULL, start_new_session=True,
+                                           preexec_fn=end_with_parent))
 
     def stop_loads(self):
         for load in self.loads:
@@ -94,12 +151,14 @@ class Demo:
         return (self.server.poll() is not None or
                 (self.deadline is not None and time.monotonic() >= self.deadline))
 
-    def wave(self, seconds, loads):
+    def wave(self, seconds, loads, mark=None):
         if self.is_over():
             return
+        end = time.monotonic() + seconds
         for route, connections, streams, rate in loads:
             self.load(route, connections, streams, rate, seconds)
-        end = time.monotonic() + seconds
+        if mark:
+            self.mark(*mark, seconds / 2)
         while time.monotonic() < end and not self.is_over():
             time.sleep(0.1)
         self.stop_loads()
@@ -112,8 +171,7 @@ class Demo:
                 break
             print("demo: the incident: more slow requests at once than there are request arenas",
                   flush=True)
-            self.mark("incident")
-            self.wave(INCIDENT[0], INCIDENT[1])
+            self.wave(*INCIDENT, mark=("incident", "request_arenas"))
             self.wave(4, [("/hello", 2, 2, 20)])
             try:  # the leak is mended, so that the demo can go on for hours
                 request = urllib.request.Request(self.app + "/leak", method="DELETE")
@@ -135,16 +193,19 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--seconds", type=float, default=0, help="stop after so long; 0: at Ctrl-C")
     parser.add_argument("--store", help="the trace (default BUILD/demo/demo.db)")
-    parser.add_argument("--dash", default="127.0.0.1:7070", help="the dashboard's address")
-    parser.add_argument("--listen", default="127.0.0.1:8080", help="the app's address")
+    parser.add_argument("--dash", help="the dashboard's address (default %s)" % DASH_ADDRESS)
+    parser.add_argument("--listen", help="the app's address (default %s)" % APP_ADDRESS)
     parser.add_argument("--hurry", type=float, default=1, help="divide the waves' length by this")
     options = parser.parse_args()
-    options.store = options.store or options.build + "/demo/demo.db"
+    if shutil.which("h2load") is None:
+        print("demo: h2load is missing; apt-get install nghttp2-client", file=sys.stderr)
+        return 3
+    options.store = options.store or free_store(options.build)
+    options.listen = options.listen or free_address(APP_ADDRESS)
+    options.dash = options.dash or free_address(DASH_ADDRESS)
     demo = Demo(options)
-    # SIGTERM ends it as Ctrl-C does. A shell may have started it in the background, with SIGINT
-    # ignored: then only SIGTERM ends it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    for number in ENDING_SIGNALS:  # a shell's background jobs ignore SIGINT: we do not
+        signal.signal(number, signal.default_int_handler)
     status = 3
     try:
         if demo.start():
@@ -154,11 +215,12 @@ def main():
     except KeyboardInterrupt:
         print()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         status = demo.stop()
     if demo.dashboard:
-        print("Replay it: %s/memcam replay %s" % (options.build, options.store))
+        print("Replay it: %s replay %s" % (shlex.quote(options.build + "/memcam"),
+                                           shlex.quote(options.store)))
     return status
 
 

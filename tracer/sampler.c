@@ -317,6 +317,8 @@ int mc_sampler_tick(struct mc_sampler *s, int64_t late_ns, const struct mc_frame
     int64_t now = mc_clock_line_advance(&s->line);
     /* Life is asked for first: all that a dead program wrote is there to be read. */
     int is_alive = mc_procfs_alive(&s->procfs, began_ns);
+    s->reads_all = !is_alive;
+    s->tick_ns = began_ns;
     int code = read_segment(s);
     if (code)
         return failed(s, code);

@@ -52,6 +52,9 @@ struct mc_sampler {
     uint32_t map_count, map_room;
 
     int is_event_clock_ns;
+    int reads_all;        /* the program is dead: what is shown now stays */
+    int64_t tick_ns;      /* CLOCK_MONOTONIC at the newest tick's begin */
+    int64_t slow_told_ns; /* when a map was last said to be slow; 0 never */
     int has_ticked, was_dead_at_open;
     int failed_code; /* of the first tick or drain that failed */
     int64_t last_ts;

@@ -1,4 +1,5 @@
 /* sampler_values.c: cells, maps and histograms of the segment into a frame's values. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,56 @@ static int has_changed(struct mc_sampled_source *one, uint64_t word)
     return 1;
 }
 
+/* A map that becomes slow says so: with a gauge of how far it is behind, and with a gap that takes
+ * no time, at most one a minute. */
+static int tell_slow(struct mc_sampler *s, struct mc_slot_map *m)
+{
+    if (m->age_source_idx == UINT32_MAX) {
+        char name[300];
+        snprintf(name, sizeof name, "%.250s: map behind",
+                 s->schema.sources[m->map.source_idx].name);
+        struct mc_source like = {.kind = MC_KIND_GAUGE, .name = name, .unit = "ns"};
+        uint32_t source_idx = s->schema.source_count;
+        int code = mc_schema_add_source(&s->schema, &like);
+        if (code == MC_ENOMEM)
+            return mc_attach_fail(&s->attach, code, "out of memory");
+        m->age_source_idx = code ? UINT32_MAX : source_idx;
+    }
+    if (s->slow_told_ns && s->tick_ns - s->slow_told_ns < 60 * INT64_C(1000000000))
+        return 0;
+    s->slow_told_ns = s->tick_ns;
+    const struct mc_gap gap = {.ts = s->last_ts, .reason = "slots read less often"};
+    mc_sampler_gap(s, &gap);
+    return 0;
+}
+
+static int read_map(struct mc_sampler *s, struct mc_sampled_source *one, uint64_t word)
+{
+    struct mc_slot_map *m = &s->maps[one->map_idx];
+    size_t first = s->slots.change_count;
+    m->is_behind = 0;
+    if (one->has_changes_seen && one->changes_seen == word)
+        return 0;
+    if (m->has_pace && !s->reads_all && !s->attach.live.ended &&
+        !mc_map_pace_due(&m->pace, s->tick_ns)) {
+        m->is_behind = 1;
+        return 0;
+    }
+    one->has_changes_seen = 1;
+    one->changes_seen = word;
+    int code = mc_slot_map_read(m, one->map_idx, &s->slots, &s->attach);
+    if (code)
+        return code;
+    if (!m->has_pace) { /* what the program had when we came is not held against it */
+        m->has_pace = 1;
+        mc_map_pace_init(&m->pace, s->tick_ns);
+        return 0;
+    }
+    uint64_t cost =
+        mc_map_pace_cost(&m->map, s->slots.changes + first, s->slots.change_count - first);
+    return mc_map_pace_pay(&m->pace, s->tick_ns, cost) ? tell_slow(s, m) : 0;
+}
+
 /* The cells were read before the maps: a change in between is seen again at the next tick. */
 int mc_sampler_read_maps(struct mc_sampler *s)
 {
@@ -33,9 +84,8 @@ int mc_sampler_read_maps(struct mc_sampler *s)
     for (uint32_t i = 0; i < s->source_count && !code; i++) {
         struct mc_sampled_source *one = &s->sources[i];
         const struct mc_segment_cell *cell = mc_attach_cell(&s->attach, i);
-        if (one->kind == MC_KIND_SLAB &&
-            has_changed(one, cell->slab.allocs + cell->slab.frees + cell->slab.moves))
-            code = mc_slot_map_read(&s->maps[one->map_idx], one->map_idx, &s->slots, &s->attach);
+        if (one->kind == MC_KIND_SLAB)
+            code = read_map(s, one, cell->slab.allocs + cell->slab.frees + cell->slab.moves);
     }
     if (code || s->slots.change_count == 0)
         return code;
@@ -87,19 +137,34 @@ int mc_sampler_read_histograms(struct mc_sampler *s)
     return code;
 }
 
-/* `used` comes from the map itself, so that number and picture always agree. */
-static void slab_values(struct mc_sampler *s, struct mc_sampled_source *one,
-                        const struct mc_segment_cell *cell, int64_t *v)
+/* `used` comes from the map itself, so that number and picture agree; while the map is behind, the
+ * program's counts tell how far it has moved since. */
+static int64_t used_of(struct mc_slot_map *m, const struct mc_segment_cell *cell)
 {
-    const struct mc_slot_map *m = &s->maps[one->map_idx];
+    int64_t net = (int64_t)(cell->slab.allocs - cell->slab.frees);
+    if (!m->is_behind)
+        m->net_count = net;
+    int64_t used = (int64_t)((uint64_t)m->used_count + (uint64_t)net - (uint64_t)m->net_count);
+    return used < 0 ? 0 : used > m->map.slot_count ? m->map.slot_count : used;
+}
+
+static void slab_values(struct mc_sampler *s, struct mc_sampled_source *one,
+                        const struct mc_segment_cell *cell, int64_t ts, int64_t *v)
+{
+    struct mc_slot_map *m = &s->maps[one->map_idx];
+    int64_t used = used_of(m, cell);
+    if (!m->is_behind)
+        m->current_ts = ts;
+    if (m->age_source_idx != UINT32_MAX)
+        s->values[s->schema.sources[m->age_source_idx].value_idx] = ts - m->current_ts;
     int64_t high_water = as_value(cell->slab.high_water);
     if (high_water > m->map.slot_count)
         high_water = m->map.slot_count;
-    if (high_water < m->used_count)
-        high_water = m->used_count;
+    if (high_water < used)
+        high_water = used;
     if (high_water > one->high_water)
         one->high_water = high_water;
-    v[MC_FIELD(SLAB, USED)] = m->used_count;
+    v[MC_FIELD(SLAB, USED)] = used;
     v[MC_FIELD(SLAB, HIGH_WATER)] = one->high_water;
     v[MC_FIELD(SLAB, ALLOCS)] = as_value(cell->slab.allocs);
     v[MC_FIELD(SLAB, FREES)] = as_value(cell->slab.frees);
@@ -117,14 +182,14 @@ static void histogram_values(const struct mc_sampled_source *one, int64_t *v)
     v[MC_FIELD(HISTOGRAM, MAX)] = one->window->max;
 }
 
-static void source_values(struct mc_sampler *s, uint32_t idx)
+static void source_values(struct mc_sampler *s, uint32_t idx, int64_t ts)
 {
     struct mc_sampled_source *one = &s->sources[idx];
     const struct mc_segment_cell *cell = mc_attach_cell(&s->attach, idx);
     int64_t *v = s->values + s->schema.sources[one->source_idx].value_idx;
     switch (one->kind) {
     case MC_KIND_SLAB:
-        slab_values(s, one, cell, v);
+        slab_values(s, one, cell, ts, v);
         break;
     case MC_KIND_ARENA:
         v[MC_FIELD(ARENA, USED)] = as_value(cell->arena.used_bytes);
@@ -162,14 +227,21 @@ static void process_values(struct mc_sampler *s, int64_t ts, int64_t *v)
         *stalled = silent;
 }
 
+/* The recorder's own times are kept no finer than they tell something: noise would be a third of
+ * the bytes of an idle program's trace. */
+static int64_t rounded(int64_t ns, int64_t unit_ns)
+{
+    return ns < 0 ? 0 : ns - ns % unit_ns;
+}
+
 static void recorder_values(struct mc_sampler *s, int64_t late_ns, int64_t *v)
 {
     struct timespec cpu;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    v[MC_FIELD(RECORDER, CPU)] = (int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec;
+    v[MC_FIELD(RECORDER, CPU)] = rounded((int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec, 10000);
     v[MC_FIELD(RECORDER, RSS)] = mc_procfs_own_rss(&s->procfs);
-    v[MC_FIELD(RECORDER, TICK)] = s->tick_cost_ns;
-    v[MC_FIELD(RECORDER, LATE)] = late_ns < 0 ? 0 : late_ns;
+    v[MC_FIELD(RECORDER, TICK)] = rounded(s->tick_cost_ns, 1000);
+    v[MC_FIELD(RECORDER, LATE)] = rounded(late_ns, 10000);
     v[MC_FIELD(RECORDER, EVENTS)] = s->events_sent;
     v[MC_FIELD(RECORDER, LOST)] = s->events_lost;
 }
@@ -190,7 +262,7 @@ int mc_sampler_make_values(struct mc_sampler *s, int64_t ts, int64_t late_ns)
         s->value_room = count * 2;
     }
     for (uint32_t i = 0; i < s->source_count; i++)
-        source_values(s, i);
+        source_values(s, i, ts);
     process_values(s, ts, values_of(s, MC_KIND_PROCESS));
     mc_connections_values(&s->connections, values_of(s, MC_KIND_CONNECTIONS));
     mc_traffic_values(&s->traffic, s->values);

@@ -18,6 +18,7 @@ static uint8_t clean_state(uint8_t state)
 int mc_slot_map_init(struct mc_slot_map *m, const struct mc_segment_source *d, uint32_t source_idx)
 {
     memset(m, 0, sizeof *m);
+    m->age_source_idx = UINT32_MAX;
     m->map.source_idx = source_idx;
     m->map.slot_count = d->slot_count;
     m->states_off = d->states_off;

@@ -7,6 +7,7 @@
 
 #include "tracer/attach.h"
 #include "tracer/frame.h"
+#include "tracer/map_pace.h"
 
 /* Segment string ids to schema string ids. */
 struct mc_string_ids {
@@ -23,6 +24,12 @@ struct mc_slot_map {
     uint16_t *raw_owners; /* owned: as in the segment; NULL like map.owners */
     uint32_t used_count;
     uint64_t states_off, owners_off, conns_off;
+    struct mc_map_pace pace;
+    int has_pace;            /* it was read once */
+    int is_behind;           /* it has changed, and was not read at the newest tick */
+    int64_t current_ts;      /* of the newest frame in which it was as the program had it */
+    int64_t net_count;       /* allocs - frees as of then */
+    uint32_t age_source_idx; /* the gauge that tells how old it is; UINT32_MAX: never was slow */
 };
 
 /* Scratch that all maps share, and the list of changes. */

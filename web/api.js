@@ -72,9 +72,9 @@ export function postQuery(sql, limit, file) {
   return post('/api/query', file ? { sql, limit, file } : { sql, limit });
 }
 
-/** Two runs compared. @param {string} a @param {string} b */
-export function getDiff(a, b) {
-  return ask(`/api/diff?${new URLSearchParams({ a, b })}`);
+/** Two runs compared. @param {string} a @param {string} b @param {Record<string, string>} [span] the API's from_a, align … */
+export function getDiff(a, b, span = {}) {
+  return ask(`/api/diff?${new URLSearchParams({ a, b, ...span })}`);
 }
 
 /** A text as SQL has it. @param {string} text */

@@ -17,6 +17,8 @@ const DRAWN_A_TURN = 2;
 /** @typedef {import('./state.js').State} State */
 /** @typedef {{title: string, unit: (v: unknown) => string, series: [string, string, string][], top?: number}} ChartOptions series: name, label, colour */
 
+/** @typedef {{state: State, span: (span: [number, number]) => [number, number] | null}} Beside the run drawn dashed over this one, and its span for one of this; null: none */
+
 /** @type {ChartOptions[]} */
 const CHARTS = [
   { title: 'Requests per second', unit: rate, series: [['req', 'requests', 'c1'], ['e4', '4xx', 'warn'], ['e5', '5xx', 'bad']] },
@@ -36,26 +38,30 @@ function shownSpan(state) {
   return [from, Math.max(state.ts, from + MIN_SPAN_NS)];
 }
 
-/** @param {ChartOptions} options @param {State} state @param {(ts: number) => void} seek */
-function createChart(options, state, seek) {
+/**
+ * @param {ChartOptions} options @param {State} state @param {(ts: number) => void} seek
+ * @param {Beside} beside
+ */
+function createChart(options, state, seek, beside) {
   const holder = el('div', { class: 'chart-holder' });
   const values = options.series.map(([, label, colour]) => {
     const value = el('b');
     return { value, root: el('li', {}, el('span', { class: `swatch line bg-${colour}`, 'aria-hidden': 'true' }), label, ' ', value) };
   });
   const root = el('figure', { class: 'card chart' }, el('figcaption', {}, el('h3', {}, options.title), el('ul', { class: 'legend' }, ...values.map((v) => v.root))), holder);
-  /** @type {(number | null)[][]} x, then each series twice a part: lowest and highest */
+  /** @type {(number | null)[][]} x, then each series twice a part: lowest and highest; then those of the run beside */
   const data = [new Array(PARTS * 2).fill(0), ...options.series.map(() => new Array(PARTS * 2).fill(null))];
+  const rows = options.series.length;
   /** @type {any} */
   let plot = null;
-  let madeFor = -1;
+  let madeFor = '';
   let width = 0;
   new ResizeObserver(() => { width = holder.clientWidth; }).observe(holder);
   visible.watch(root);
 
   function make() {
     plot?.destroy();
-    madeFor = theme.version;
+    madeFor = `${theme.version} ${data.length}`;
     const axis = { stroke: colours.dim, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
     plot = new uPlot({
       width: Math.max(120, width), height: HEIGHT,
@@ -66,12 +72,24 @@ function createChart(options, state, seek) {
         { ...axis, size: 22, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((ts) => (ts < 0 ? '' : clock(ts).replace(/\.000$/, ''))) },
         { ...axis, size: 62, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((v) => options.unit(v)) },
       ],
-      series: [{}, ...options.series.map(([, label, colour]) => ({ label, stroke: colours[colour], width: 1.25, points: { show: false }, spanGaps: true }))],
+      series: [{}, ...data.slice(1).map((_, k) => {
+        const [, label, colour] = options.series[k % rows];
+        return { label, stroke: colours[colour], width: 1.25, dash: k >= rows ? [5, 3] : undefined, points: { show: false }, spanGaps: true };
+      })],
     }, data, holder);
     plot.over.addEventListener('click', () => {
       const ts = plot.posToVal(plot.cursor.left, 'x');
       if (Number.isFinite(ts)) seek(ts);
     });
+  }
+
+  /** The envelope of a series into a row of the plot. @param {(number | null)[]} column @param {import('./history.js').History} history @param {string} name @param {[number, number]} span */
+  function fill(column, history, name, span) {
+    history.envelope(name, span[0], span[1] + 1, low, high);
+    for (let i = 0; i < PARTS; i += 1) {
+      column[2 * i] = Number.isNaN(low[i]) ? null : low[i];
+      column[2 * i + 1] = Number.isNaN(high[i]) ? null : high[i];
+    }
   }
 
   return {
@@ -80,6 +98,8 @@ function createChart(options, state, seek) {
     isVisible: () => visible.is(root),
     draw() {
       if (width === 0) return;
+      const other = beside.span(shownSpan(state));
+      data.length = 1 + rows * (other ? 2 : 1);
       const [from, to] = shownSpan(state);
       const part = (to - from) / PARTS;
       for (let i = 0; i < PARTS; i += 1) {
@@ -87,15 +107,11 @@ function createChart(options, state, seek) {
         data[0][2 * i + 1] = from + part * (i + 0.66);
       }
       options.series.forEach(([name], k) => {
-        state.history.envelope(name, from, to + 1, low, high);
-        const column = data[k + 1];
-        for (let i = 0; i < PARTS; i += 1) {
-          column[2 * i] = Number.isNaN(low[i]) ? null : low[i];
-          column[2 * i + 1] = Number.isNaN(high[i]) ? null : high[i];
-        }
+        fill(data[k + 1], state.history, name, [from, to]);
+        if (other) fill(data[1 + rows + k] ??= new Array(PARTS * 2).fill(null), beside.state.history, name, other);
         setText(values[k].value, options.unit(state.history.last(name)));
       });
-      if (!plot || madeFor !== theme.version) {
+      if (!plot || madeFor !== `${theme.version} ${data.length}`) {
         make();
       } else {
         if (plot.width !== width) plot.setSize({ width, height: HEIGHT });
@@ -105,9 +121,9 @@ function createChart(options, state, seek) {
   };
 }
 
-/** @param {State} state @param {{seek: (ts: number) => void}} actions */
-export function createChartView(state, actions) {
-  const charts = CHARTS.map((options) => createChart(options, state, actions.seek));
+/** @param {State} state @param {{seek: (ts: number) => void}} actions @param {Beside} beside */
+export function createChartView(state, actions, beside) {
+  const charts = CHARTS.map((options) => createChart(options, state, actions.seek, beside));
   byId('chart-cards').append(...charts.map((c) => c.root));
   setText(byId('charts-span'), `${duration(SPAN_NS)} up to the moment shown · click to go there`);
   let next = 0;

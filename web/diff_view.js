@@ -1,6 +1,6 @@
 // @ts-check
 // diff_view.js: the run shown (A) beside another (B): what differs, ranked; a click goes to the
-// moment and lays the measure of both over each other.
+// moment in both and lays the measure of both over each other.
 
 import { getDiff, getOfRun } from './api.js';
 import { el, fitCanvas, setText } from './dom.js';
@@ -41,7 +41,13 @@ export function createDiffView(state, actions) {
   const list = el('div', { id: 'diff-list' });
   const root = el('div', { class: 'sql' }, shown, el('div', { class: 'sql-bar' }, other, go), note, overlay, list);
   let asked = 0;
-  go.addEventListener('click', compare);
+  /** @type {{a: string, b: string, align: string, measures: any[]} | null} */
+  let found = null;
+  let at = -1;
+  go.addEventListener('click', () => {
+    if (other.value) actions.compare(other.value);
+    compare();
+  });
 
   function fillRuns() {
     const rest = (state.runs ?? []).filter((/** @type {any} */ run) => run.run !== state.runKey);
@@ -52,7 +58,8 @@ export function createDiffView(state, actions) {
     const was = other.value;
     other.dataset.key = key;
     other.replaceChildren(...rest.map((/** @type {any} */ run) => el('option', { value: run.run }, text(run))));
-    if (rest.some((/** @type {any} */ run) => run.run === was)) other.value = was;
+    const wanted = state.compare?.run ?? was;
+    if (rest.some((/** @type {any} */ run) => run.run === wanted)) other.value = wanted;
     go.disabled = rest.length === 0;
     if (rest.length === 0) setText(note, 'There is no other run here to compare with: “memcam replay A.db B.db” opens two files.');
   }
@@ -67,12 +74,15 @@ export function createDiffView(state, actions) {
     note.className = 'dim';
     list.replaceChildren();
     overlay.hidden = true;
+    found = null;
+    at = -1;
     try {
-      const diff = await getDiff(a, b);
+      const diff = await getDiff(a, b, await actions.diffSpan());
       if (turn !== asked) return;
+      found = { a, b, align: alignText(), measures: diff.measures.slice(0, SHOWN) };
       const { worse, better, same, cannot_tell: unknown } = diff.counts;
       setText(note, `${diff.verdict === 'different' ? 'They differ' : 'No difference found'}: ${worse} worse, ${better} better, ${same} same, ${unknown} cannot tell. ${diff.basis} ${diff.notes.join(' ')}`);
-      list.replaceChildren(...leaks(diff), table(diff, a, b));
+      list.replaceChildren(...leaks(diff), table());
     } catch (error) {
       if (turn !== asked) return;
       note.className = 'error';
@@ -85,22 +95,41 @@ export function createDiffView(state, actions) {
     return diff.leaks.map((/** @type {any} */ leak) => el('p', { class: 'error' }, `Leak in ${leak.side ?? ''}: ${leak.text}`));
   }
 
-  /** @param {any} diff @param {string} a @param {string} b */
-  function table(diff, a, b) {
-    const rows = diff.measures.slice(0, SHOWN).map((/** @type {any} */ m) => {
-      const name = el('button', { type: 'button', class: 'link' }, `${m.measure.split('/').slice(1).join(' ')} ${m.stat}`);
-      name.addEventListener('click', () => {
-        showOverlay(m, a, b);
-        if (m.at?.a !== null && m.at?.a !== undefined) actions.seek(m.at.a);
-      });
-      const inB = el('button', { type: 'button', class: 'link', title: 'Show run B at its moment' }, 'see it in B');
-      inB.addEventListener('click', () => actions.openRunAt(b, m.at?.b ?? 0));
+  function table() {
+    const rows = /** @type {NonNullable<typeof found>} */ (found).measures.map((/** @type {any} */ m, /** @type {number} */ k) => {
+      const name = el('button', { type: 'button', class: 'link', title: 'Show its moment in both runs' }, `${m.measure.split('/').slice(1).join(' ')} ${m.stat}`);
+      name.addEventListener('click', () => show(k));
       const change = typeof m.pct === 'number' ? `, ${m.pct > 0 ? '+' : ''}${Number(m.pct.toPrecision(3))} %` : '';
+      const moment = typeof m.at?.a === 'number' && typeof m.at?.b === 'number' ? `${clock(m.at.a)} | ${clock(m.at.b)}` : '';
       return el('li', { class: m.verdict === 'worse' ? 'is-critical' : '', 'data-measure': `${m.measure} ${m.stat}`, 'data-verdict': m.verdict },
         el('div', { class: 'card-head' }, el('span', { 'aria-hidden': 'true' }, SHAPES[/** @type {'same'} */ (m.verdict)] ?? ''), name, el('span', { class: 'occupancy', title: m.why ?? '' }, m.verdict)),
-        el('div', { class: 'card-head dim' }, `${measureText(m.a, m.unit)} → ${measureText(m.b, m.unit)}${change}`, inB));
+        el('div', { class: 'card-head dim' }, `${measureText(m.a, m.unit)} → ${measureText(m.b, m.unit)}${change}`, el('span', { class: 'moment', title: 'its moment in A and in B' }, moment)));
     });
     return el('ul', { class: 'measures' }, ...rows);
+  }
+
+  /** Go to a difference's moment in both runs. @param {number} k which of the list */
+  function show(k) {
+    if (!found || !found.measures[k]) return;
+    const { a, b, measures } = found;
+    at = k;
+    list.querySelectorAll('[data-measure]').forEach((row, i) => {
+      if (i === k) row.setAttribute('aria-current', 'true');
+      else row.removeAttribute('aria-current');
+    });
+    list.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
+    showOverlay(measures[k], a, b);
+    const [kind, source] = seriesOf(measures[k].measure).split('/');
+    if (kind === 'slab') document.querySelector(`[data-compare-pool="${CSS.escape(source)}"]`)?.scrollIntoView({ block: 'nearest' });
+    const moment = measures[k].at;
+    if (typeof moment?.a === 'number' && typeof moment?.b === 'number') actions.seekBoth(a, b, moment.a, moment.b);
+    else actions.say('This difference has no moment: it is of the runs as a whole.');
+  }
+
+  /** How the two are beside each other, as a text that changes with it; a moment's place changes nothing. */
+  function alignText() {
+    const { compare: c } = state;
+    return !c || c.align === 'moment' ? '' : `${c.align} ${c.label}`;
   }
 
   /** @param {any} measure @param {string} a @param {string} b */
@@ -151,9 +180,20 @@ export function createDiffView(state, actions) {
   }
 
   return {
+    /** To the next difference of the list, or the one before. @param {1 | -1} direction */
+    go(direction) {
+      if (!found) {
+        if (other.value) compare();
+        return;
+      }
+      show(Math.max(0, Math.min(found.measures.length - 1, at + direction)));
+    },
     /** @param {HTMLElement} panel */
     mount(panel) {
       fillRuns();
+      const c = state.compare;
+      if (c && found && (found.a !== state.runKey || found.b !== c.run || (alignText() !== '' && found.align !== alignText()))) compare();
+      else if (c && !found && asked === 0) compare();
       if (root.parentElement !== panel) panel.replaceChildren(root);
     },
   };

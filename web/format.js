@@ -122,3 +122,12 @@ export function byUnit(value, unit) {
   if (unit === 'ms') return duration(isKnown(value) ? value * 1e6 : value);
   return unit && unit !== '1' && isKnown(value) ? `${count(value)} ${unit}` : count(value);
 }
+
+/** A change as a part of A, "+12 %". @param {number} a @param {number} b */
+export function changeText(a, b) {
+  if (!isKnown(a) || !isKnown(b)) return UNKNOWN;
+  if (a === b) return '=';
+  if (a === 0) return b > 0 ? 'new' : '–';
+  const part = ((b - a) / Math.abs(a)) * 100;
+  return `${part > 0 ? '+' : '−'}${Math.abs(part) >= 1000 ? '>1000' : Number(Math.abs(part).toPrecision(2))} %`;
+}

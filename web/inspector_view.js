@@ -151,6 +151,7 @@ export function createInspectorView(state, actions) {
   }
 
   return {
+    diff,
     /** @param {import('./warnings.js').Warning[]} warnings @param {number} nowMs @returns {boolean} whether it wants to be drawn again */
     draw(warnings, nowMs) {
       const tab = TABS.some(([id]) => id === state.tab) ? state.tab : 'warnings';
@@ -168,7 +169,7 @@ export function createInspectorView(state, actions) {
       const v = state.version;
       const key = {
         warnings: `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0}`,
-        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`, diff: `${v.run} ${v.runs}`,
+        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`, diff: `${v.run} ${v.runs} ${JSON.stringify(state.compare)}`,
       }[/** @type {'warnings'} */ (tab)];
       if (key === seenKey) return false;
       if (nowMs - drawnMs < REDRAW_MS && seenKey !== '') return true;

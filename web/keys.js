@@ -26,6 +26,10 @@ export const KEYS = [
   { keys: ['0'], shown: '0', action: 'whole', text: 'show the whole run' },
   { keys: ['/'], shown: '/', action: 'filter', text: 'filter pools, routes, connections' },
   { keys: ['Escape'], shown: 'Esc', action: 'clear', text: 'clear selection and filter' },
+  { keys: ['c'], shown: 'C', action: 'compare', text: 'another run beside this one; again: alone' },
+  { keys: ['x', 'X'], shown: 'X', action: 'swap', text: 'swap the two runs' },
+  { keys: ['n'], shown: 'N', action: 'differenceNext', text: 'to the next difference of the two; with shift the one before' },
+  { keys: ['N'], shown: '', action: 'differenceBefore', text: '' },
   { keys: ['?'], shown: '?', action: 'help', text: 'this list' },
 ];
 

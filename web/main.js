@@ -2,6 +2,7 @@
 // main.js: wires state, player and views; owns the one animation frame loop and the page's keys.
 
 import { getOfRun, postQuery, sqlText } from './api.js';
+import { createCompareView } from './compare_view.js';
 import { createChartView } from './chart_view.js';
 import { createConnectionsView } from './connections_view.js';
 import { byId, el, visible } from './dom.js';
@@ -13,9 +14,11 @@ import { createMemoryView } from './memory_view.js';
 import { createPoolView } from './pool_view.js';
 import { Player } from './player.js';
 import { saveImage } from './save_view.js';
+import { Second } from './second.js';
 import { SlotFactsCache } from './slot_facts.js';
 import { State } from './state.js';
 import { statusOf } from './status.js';
+import { spent } from './stream.js';
 import { reducedMotion, watchTheme } from './theme.js';
 import { createTimelineView } from './timeline_view.js';
 import { within, zoom } from './timeline.js';
@@ -39,15 +42,18 @@ const SCRIPT_KEPT = 4096;
 const state = new State();
 const tip = createTipView();
 const player = new Player(state, tip.say);
+/** The run beside, and what keeps it in step. */
+const other = new State();
+const second = new Second(state, other, tip.say);
 const slotFacts = new SlotFactsCache();
-/** Milliseconds of script per drawn frame, newest over oldest; read by the bench. */
+/** Milliseconds of script per drawn frame, what its events took among them, newest over oldest; read by the bench. */
 const script = { ms: new Float32Array(SCRIPT_KEPT), count: 0 };
 /** @type {import('./warnings.js').Warning[]} */
 let warnings = [];
 let warnedFor = -1;
 
 const actions = {
-  openRun: (/** @type {string} */ run) => player.openRun(run),
+  openRun: (/** @type {string} */ run) => (state.compare?.run === run ? swapRuns() : player.openRun(run)),
   openRunAt: (/** @type {string} */ run, /** @type {number} */ ts) => player.openRun(run, { ts }),
   filter: (/** @type {string} */ text) => state.setPlace({ filter: text }),
   showWarnings: () => actions.tab('warnings'),
@@ -78,6 +84,13 @@ const actions = {
     state.setPlace({ tab: 'pick' });
     askConn(conn);
   },
+  compare: (/** @type {string | null} */ run) => compareWith(run === null ? null : { run, align: 'clock', label: '', offset_ns: 0 }),
+  align: (/** @type {import('./align.js').AlignKind} */ align, /** @type {string} */ label) => {
+    if (state.compare) compareWith({ ...state.compare, align, label });
+  },
+  swap: swapRuns,
+  seekBoth,
+  diffSpan: () => second.aligning.then(() => second.diffSpan()),
   enlarge: (/** @type {string} */ pool) => views.zoom.open(pool),
   showWarning: (/** @type {import('./warnings.js').Warning} */ warning) => {
     const pool = ['pool', 'overflow', 'growth'].includes(warning.kind) ? document.querySelector(`[data-pool="${CSS.escape(warning.name)}"]`) : null;
@@ -95,7 +108,8 @@ const views = {
   memory: createMemoryView(state, actions),
   traffic: createTrafficView(state, actions),
   connections: createConnectionsView(state, actions),
-  charts: createChartView(state, actions),
+  compare: createCompareView(state, other, second, actions),
+  charts: createChartView(state, actions, { state: other, span: (span) => second.span(span) }),
   timeline: createTimelineView(state, actions),
   transport: createTransportView(state, actions),
   inspector: createInspectorView(state, actions),
@@ -107,6 +121,7 @@ let faded = 0;
 /** The parts with numbers and lists: while time passes at most one of them is drawn per frame. */
 const parts = [
   { draw: (/** @type {number} */ nowMs) => views.pools.draw(nowMs), key: '', ms: 0 },
+  { draw: () => views.compare.draw(), key: '', ms: 0 },
   { draw: () => views.vitals.draw(state), key: '', ms: 0 },
   { draw: () => views.memory.draw(), key: '', ms: 0 },
   { draw: () => views.traffic.draw(), key: '', ms: 0 },
@@ -115,7 +130,7 @@ const parts = [
 
 /** @param {number} nowMs @returns {boolean} whether some are yet to draw */
 function drawParts(nowMs) {
-  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${visible.version} ${Math.floor(nowMs / 1000)}`;
+  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${other.version.doc} ${other.version.run} ${visible.version} ${Math.floor(nowMs / 1000)}`;
   const due = parts.filter((part) => part.key !== key);
   const now = state.mode === 'pause' ? due : due.filter((part) => part.key === '' || nowMs - part.ms >= NUMBERS_MS).sort((a, b) => a.ms - b.ms).slice(0, 1);
   for (const part of now) {
@@ -141,6 +156,7 @@ function draw(nowMs) {
     warnings = state.doc ? findWarnings(state.doc, state.history, state.gaps) : [];
     warnedFor = state.version.doc;
   }
+  second.follow(begin);
   views.header.draw(state, statusOf(state, begin), warnings);
   views.transport.draw();
   views.timeline.draw();
@@ -148,9 +164,11 @@ function draw(nowMs) {
   again = drawParts(nowMs) || again;
   views.pools.paint();
   views.zoom.paint();
+  views.compare.paint();
   again = views.charts.draw(nowMs) || again;
   again = views.inspector.draw(warnings, nowMs) || again;
-  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
+  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin + spent.ms;
+  spent.ms = 0;
   script.count += 1;
   if (again) schedule();
 }
@@ -159,7 +177,7 @@ function draw(nowMs) {
 function fade(nowMs) {
   let shining = false;
   const due = nowMs - faded >= FADE_MS;
-  for (const map of state.maps.values()) {
+  for (const map of [...state.maps.values(), ...other.maps.values()]) {
     if (due) {
       if (reducedMotion.matches) {
         map.flash.fill(0);
@@ -172,6 +190,31 @@ function fade(nowMs) {
   }
   if (due) faded = nowMs;
   return shining;
+}
+
+/** @param {import('./state.js').Compare | null} compare */
+function compareWith(compare) {
+  const usable = compare && compare.run !== state.runKey && state.runs?.some((run) => run.run === compare.run);
+  if (compare && !usable) tip.say(`Run ${compare.run} can’t stand beside this one: it is the same, or not here.`);
+  state.setPlace({ compare: usable ? compare : null });
+  second.choose();
+}
+
+/** A becomes B, at the moments shown. */
+async function swapRuns() {
+  const { compare, runKey, ts } = state;
+  if (!compare || runKey === null) return;
+  const at = other.doc ? other.ts : undefined;
+  state.setPlace({ compare: null });
+  await player.openRun(compare.run, at === undefined ? {} : { ts: at });
+  compareWith({ ...compare, run: runKey, offset_ns: compare.align === 'moment' && at !== undefined ? ts - at : 0 });
+}
+
+/** Show a moment of A and a moment of B. @param {string} a @param {string} b @param {number} atA @param {number} atB */
+async function seekBoth(a, b, atA, atB) {
+  if (state.runKey !== a) await player.openRun(a, { ts: atA });
+  compareWith({ run: b, align: 'moment', label: '', offset_ns: atB - atA });
+  player.seek(atA);
 }
 
 /** @param {string} pool @param {number | undefined} slot */
@@ -262,8 +305,19 @@ const keyActions = {
     state.setPick({});
     state.setPlace({ selected: null, filter: '' });
   },
+  compare: () => (state.compare ? actions.compare(null) : actions.tab('diff')),
+  swap: swapRuns,
+  differenceNext: () => goDifference(1),
+  differenceBefore: () => goDifference(-1),
   help: () => byId('help').showModal(),
 };
+
+/** @param {1 | -1} direction */
+function goDifference(direction) {
+  if (!state.compare) tip.say('One run is shown: compare it with another first (C).');
+  else views.inspector.diff.go(direction);
+  actions.tab('diff');
+}
 
 /** @param {number | 'max'} speed */
 function playAt(speed) {
@@ -325,6 +379,7 @@ function writeUrl() {
     run: state.runKey, ts: state.mode === 'live' || !state.doc ? undefined : state.ts, speed: state.speed, playing: state.mode === 'play',
     view: state.view ?? undefined, selected: state.selected ?? undefined, pool: pick.pool, slot: pick.slot, conn: pick.conn,
     filter: state.filter || undefined, tab: state.tab === 'warnings' ? undefined : state.tab,
+    b: state.compare?.run, align: state.compare?.align, label: state.compare?.label || undefined, offset: state.compare?.align === 'moment' ? state.compare.offset_ns : undefined,
   });
   if (text === written || text === location.hash.slice(1)) return;
   written = text;
@@ -336,6 +391,7 @@ async function openPlace() {
   state.setPlace({ filter: place.filter ?? '', tab: place.tab ?? 'warnings' });
   state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn });
   await player.start(place);
+  if (place.b !== undefined || state.compare) compareWith(place.b === undefined ? null : { run: place.b, align: place.align ?? 'clock', label: place.label ?? '', offset_ns: place.offset ?? 0 });
   if (place.pool !== undefined && place.slot !== undefined) askSlot(place.pool, place.slot);
   if (place.conn !== undefined) askConn(place.conn);
 }
@@ -352,6 +408,8 @@ byId('owner-colours').addEventListener('change', () => {
 });
 fillHelp();
 state.subscribe(schedule);
+other.subscribe(schedule);
+second.wake = schedule;
 visible.changed = schedule;
 setInterval(() => {
   keepOverview();
@@ -359,6 +417,9 @@ setInterval(() => {
   schedule();
 }, URL_EVERY_MS);
 setInterval(() => player.poll(), POLL_MS);
-document.addEventListener('visibilitychange', schedule);
-Object.assign(window, { memcam: { state, player, script } });
+document.addEventListener('visibilitychange', () => {
+  second.hide(document.hidden);
+  schedule();
+});
+Object.assign(window, { memcam: { state, other, player, second, script } });
 openPlace();

@@ -3,8 +3,9 @@
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, postQuery, runUrl } from './api.js';
-import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
+import { askHistory } from './context.js';
+import { overviewSeries } from './observe.js';
+import { HEAT_ROWS, HEAT_SECONDS, heatEdge } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
@@ -12,7 +13,9 @@ const CONTEXT_NS = 60e9;
 const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
-const SEED_PX = 600;
+/** at such speeds a batch is of seconds, and nobody reads its events */
+const FAST = 25;
+const EVENTS_WHEN_FAST = 200;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -80,7 +83,13 @@ export class Player {
   /** @param {number} ts */
   playFrom(ts) {
     this.followLive = false;
-    this.open('play', { from: ts, speed: this.state.speed });
+    this.open('play', this.query(ts));
+  }
+
+  /** What to ask for to play from a moment on. @param {number} from */
+  query(from) {
+    const { speed } = this.state;
+    return { from, speed, events: speed === 'max' || Math.abs(speed) >= FAST ? EVENTS_WHEN_FAST : undefined };
   }
 
   play() {
@@ -153,7 +162,7 @@ export class Player {
       } else {
         const last = state.doc ? state.ts : undefined;
         if (mode === 'live') this.open('live', { last_event_id: last });
-        else this.open('play', { from: state.ts, speed: state.speed });
+        else this.open('play', this.query(state.ts));
       }
     }, wait);
   }
@@ -226,6 +235,7 @@ export class Player {
         state.setPlace({ link: 'open' });
         state.keyframe(doc, state.doc !== null && Math.abs(doc.ts - state.ts) < 5e8);
         if (turn === this.turn) this.fillContextSoon();
+        if (aim - doc.ts > state.intervalNs * 2 && aim <= state.endTs && !state.gapShown) this.askHole(aim);
       }
     } catch (error) {
       if (error instanceof ApiError && error.status === 0) {
@@ -242,6 +252,15 @@ export class Player {
     const next = this.wanted;
     this.wanted = null;
     if (next !== null && state.mode === 'pause') await this.pauseAt(next);
+  }
+
+  /** Why there is no frame at a moment: a damaged chunk is known to who reads it. @param {number} aim */
+  askHole(aim) {
+    const run = /** @type {string} */ (this.state.runKey);
+    const close = openStream(runUrl(run, 'stream', { speed: 1000, from: aim, events: 0 }), (name, data) => {
+      if (name === 'gap' && run === this.state.runKey) this.state.addGap(data);
+      if (name === 'gap' || name === 'delta') close();
+    }, { opened: () => {}, lost: () => {} });
   }
 
   /** The run event alone, when the page begins paused: as of the run's end, when all its sources are known. */
@@ -366,18 +385,16 @@ export class Player {
     this.seeded = true;
     const run = /** @type {string} */ (state.runKey);
     const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
-    const from = Math.max(0, to - HISTORY_SPAN_NS);
-    const series = overviewSeries(state.run.sources, 'charts').join(',');
     const settled = await Promise.allSettled([
-      to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.reject(new Error('nothing before')),
+      askHistory(state, to, state.mode === 'pause'),
       this.newestEvents(run, to),
       getOfRun(run, 'marks', {}),
       getOfRun(run, 'gaps', {}),
       this.heatBefore(to),
-      state.mode === 'pause' && state.ts > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
     ]);
     if (run !== state.runKey) return;
-    const [overview, events, marks, gaps, heat, docBefore] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    const [before, events, marks, gaps, heat] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
+    const [overview, docBefore] = before ?? [null, null];
     if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
     if (events && state.events.length === 0) state.takeEvents({ events: events.events }, !heat);
     if (heat) state.seedHeat(heat);

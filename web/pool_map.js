@@ -7,6 +7,36 @@ export const FREE = 46;
 /** A slot that changed begins at this level and fades to 0. */
 export const FLASH_LEVELS = 6;
 
+const encoder = new TextEncoder();
+/** the letters of one page as bytes */
+const read = new Uint8Array(PAGE_SLOTS * 3);
+const readPage = read.subarray(0, PAGE_SLOTS);
+
+/** Put the first `count` letters into `read`. @param {string} letters @param {number} count */
+function readLetters(letters, count) {
+  const text = letters.length > PAGE_SLOTS ? letters.slice(0, PAGE_SLOTS) : letters;
+  // A letter outside of ASCII is more than a byte, and not one of a program's; then one by one.
+  if (encoder.encodeInto(text, read).written === text.length) return;
+  for (let i = 0; i < count; i += 1) read[i] = letters.charCodeAt(i) & 127;
+}
+
+const lanes = [0, 1, 2, 3].map(() => new Uint32Array(128));
+
+/** How often each value below 128 occurs. Four counters a value, or each step would wait for the one before. @param {Uint8Array} bytes @param {Uint32Array} out */
+export function countBytes(bytes, out) {
+  const [a, b, c, d] = lanes;
+  for (const lane of lanes) lane.fill(0);
+  let i = 0;
+  for (; i + 3 < bytes.length; i += 4) {
+    a[bytes[i]] += 1;
+    b[bytes[i + 1]] += 1;
+    c[bytes[i + 2]] += 1;
+    d[bytes[i + 3]] += 1;
+  }
+  for (; i < bytes.length; i += 1) a[bytes[i]] += 1;
+  for (let value = 0; value < 128; value += 1) out[value] = a[value] + b[value] + c[value] + d[value];
+}
+
 export class PoolMap {
   /** @param {number} slotCount */
   constructor(slotCount) {
@@ -22,8 +52,18 @@ export class PoolMap {
     this.dirty = new Uint8Array(this.pageCount).fill(1);
     this.fading = new Uint8Array(this.pageCount);
     this.anyFading = false;
-    this.counts = new Uint32Array(128);
-    this.counts[FREE] = slotCount;
+    /** how often a page's letters changed, for who compares */
+    this.changes = new Uint32Array(this.pageCount);
+    /** slots by letter, once counts is asked for */
+    this.counted = new Uint32Array(128);
+    this.uncounted = true;
+  }
+
+  /** How many slots have each letter; to be read, not kept. */
+  get counts() {
+    if (this.uncounted) countBytes(this.states, this.counted);
+    this.uncounted = false;
+    return this.counted;
   }
 
   /**
@@ -31,38 +71,43 @@ export class PoolMap {
    * @param {number} page
    * @param {string} letters
    * @param {number} ts
-   * @param {boolean} flash whether changed slots light up
-   * @returns {number} how many slots changed
+   * @param {boolean} flash whether changed slots light up; without, it is no longer known since when
+   *   the page's slots are what they are
+   * @returns {number} how many slots changed; without flash, how many were taken
    */
   applyPage(page, letters, ts, flash) {
     if (!(page >= 0 && page < this.pageCount)) return 0;
     const begin = page * PAGE_SLOTS;
     const count = Math.min(letters.length, this.slotCount - begin, PAGE_SLOTS);
-    const { states, counts } = this;
-    let changed = 0;
-    for (let i = 0; i < count; i += 1) {
-      const letter = letters.charCodeAt(i) & 127;
-      const slot = begin + i;
-      const old = states[slot];
-      if (letter === old) continue;
-      states[slot] = letter;
-      counts[old] -= 1;
-      counts[letter] += 1;
-      changed += 1;
-      if (flash) {
-        this.flash[slot] = FLASH_LEVELS;
-        this.since[slot] = ts;
-      } else {
-        this.flash[slot] = 0;
-        this.since[slot] = NaN;
-      }
+    let changed = count;
+    readLetters(letters, count);
+    if (flash) {
+      changed = this.light(begin, count, ts);
+      if (changed === 0) return 0;
+      this.fading[page] = 1;
+      this.anyFading = true;
+    } else {
+      this.states.set(count === PAGE_SLOTS ? readPage : read.subarray(0, count), begin);
+      this.flash.fill(0, begin, begin + PAGE_SLOTS);
+      this.since.fill(NaN, begin, begin + PAGE_SLOTS);
     }
-    if (changed > 0) {
-      this.dirty[page] = 1;
-      if (flash) {
-        this.fading[page] = 1;
-        this.anyFading = true;
-      }
+    this.dirty[page] = 1;
+    this.uncounted = true;
+    this.changes[page] += 1;
+    return changed;
+  }
+
+  /** Take what was read and light what changed. @param {number} begin @param {number} count @param {number} ts @returns {number} how many */
+  light(begin, count, ts) {
+    const { states, flash, since } = this;
+    let changed = 0;
+    for (let i = 0, slot = begin; i < count; i += 1, slot += 1) {
+      const letter = read[i];
+      if (letter === states[slot]) continue;
+      states[slot] = letter;
+      flash[slot] = FLASH_LEVELS;
+      since[slot] = ts;
+      changed += 1;
     }
     return changed;
   }
@@ -73,7 +118,8 @@ export class PoolMap {
     this.owners ??= new Uint8Array(this.slotCount).fill(FREE);
     const begin = page * PAGE_SLOTS;
     const count = Math.min(letters.length, this.slotCount - begin, PAGE_SLOTS);
-    for (let i = 0; i < count; i += 1) this.owners[begin + i] = letters.charCodeAt(i) & 127;
+    readLetters(letters, count);
+    this.owners.set(read.subarray(0, count), begin);
     this.dirty[page] = 1;
   }
 

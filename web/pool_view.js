@@ -6,7 +6,7 @@ import { bytes, clock, count, countExact, percent, rate, UNKNOWN } from './forma
 import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
 import { ownValue } from './patch.js';
-import { FREE } from './pool_map.js';
+import { countBytes, FREE } from './pool_map.js';
 import { OWNER_LETTERS, SlotMapView } from './slot_map_view.js';
 import { createSpark } from './spark_view.js';
 import { theme } from './theme.js';
@@ -52,13 +52,6 @@ export function letterName(letter, source) {
 }
 
 const ownerCounts = new Uint32Array(128);
-
-/** How often each letter occurs. The answer holds until the next call. @param {Uint8Array} letters */
-function countLetters(letters) {
-  ownerCounts.fill(0);
-  for (let i = 0; i < letters.length; i += 1) ownerCounts[letters[i]] += 1;
-  return ownerCounts;
-}
 
 /** @param {string} name @param {State} state @param {PoolActions} actions */
 function createCard(name, state, actions) {
@@ -139,7 +132,8 @@ function createCard(name, state, actions) {
     drawLegend(map, source) {
       const owners = view.byOwner ? map.owners : null;
       const letters = owners ? OWNER_LETTERS : ownLetters(source);
-      const counts = owners ? countLetters(owners) : map.counts;
+      if (owners) countBytes(owners, ownerCounts);
+      const counts = owners ? ownerCounts : map.counts;
       let shown = '';
       for (let i = 33; i < 127; i += 1) if (i !== FREE && (counts[i] > 0 || (!owners && letters.includes(String.fromCharCode(i))))) shown += String.fromCharCode(i);
       const order = [...[...shown].sort((a, b) => counts[b.charCodeAt(0)] - counts[a.charCodeAt(0)] || (a < b ? -1 : 1)).slice(0, 12).sort(), '.'];

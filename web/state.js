@@ -18,12 +18,15 @@ const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
 const MAX_SLOTS = 1 << 24;
 const ARENAS_KEPT = 400;
+/** a delta of more than this, as at high speeds, changes so much that lighting it up tells nothing */
+const FLASH_NS = 1.5e9;
 export const HEAT_SECONDS = 120;
 export const HEAT_ROWS = 24;
 
 /** @typedef {'live' | 'play' | 'pause'} Mode */
 /** @typedef {{mark_id: number, ts: number, dur: number, label: string, author: string}} Mark */
 /** @typedef {{ts: number, dur: number, reason: string, lost: number}} Gap */
+/** @typedef {{run: string, align: import('./align.js').AlignKind, label: string, offset_ns: number}} Compare label: of the mark; offset_ns: B's moment less A's, when the alignment is a moment */
 
 export class State {
   constructor() {
@@ -79,6 +82,8 @@ export class State {
     this.pick = {};
     this.filter = '';
     this.tab = 'warnings';
+    /** @type {Compare | null} the run beside this one, if any */
+    this.compare = null;
     /** @type {any[] | null} rows about what is picked */
     this.pickRows = null;
     this.pickNote = '';
@@ -132,7 +137,7 @@ export class State {
     this.changed('runs');
   }
 
-  /** Show another run: nothing of the last one stays. @param {string} runKey */
+  /** Show another run: nothing of the last one stays. @param {string | null} runKey null: none */
   openRun(runKey) {
     this.runKey = runKey;
     this.run = null;
@@ -186,8 +191,9 @@ export class State {
   delta(patch) {
     if (!this.doc) return;
     const backwards = patch.ts <= this.doc.ts;
+    const span_ns = Math.abs(patch.ts - this.doc.ts);
     this.doc = mergePatch(this.doc, patch);
-    if (patch.pools) this.takePools(patch.pools, true);
+    if (patch.pools) this.takePools(patch.pools, span_ns < FLASH_NS);
     if (backwards) this.history.truncate(patch.ts);
     this.arrived();
   }
@@ -320,7 +326,7 @@ export class State {
     this.changed('doc');
   }
 
-  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab'>>} place */
+  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab' | 'compare'>>} place */
   setPlace(place) {
     Object.assign(this, place);
     this.changed('place');

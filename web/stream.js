@@ -5,6 +5,9 @@ const NAMES = /** @type {const} */ (['run', 'keyframe', 'delta', 'events', 'mark
 
 /** @typedef {typeof NAMES[number]} StreamEvent */
 
+/** Milliseconds that taking events took since who counts them last set this to 0. */
+export const spent = { ms: 0 };
+
 /**
  * Open a stream. `end` closes it, or the browser would ask for it again; so does the first error,
  * and `lost` is told: to try again is for the caller, who knows what was seen last.
@@ -31,8 +34,10 @@ export function openStream(url, take, told) {
   for (const name of NAMES) {
     source.addEventListener(name, (message) => {
       if (!open) return;
+      const begin = performance.now();
       if (name === 'end') close();
       take(name, JSON.parse(message.data));
+      spent.ms += performance.now() - begin;
     });
   }
   return close;

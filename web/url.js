@@ -1,6 +1,8 @@
 // @ts-check
 // url.js: what the page shows, as a URL fragment and back, so that a link reopens the moment.
 
+import { ALIGNS } from './align.js';
+
 /**
  * @typedef {object} Place
  * @property {string} [run] which run, as in /api/runs
@@ -14,6 +16,10 @@
  * @property {number} [conn]
  * @property {string} [filter]
  * @property {string} [tab]
+ * @property {string} [b] the run beside it
+ * @property {import('./align.js').AlignKind} [align] by what the two stand beside each other; absent: the time since each began
+ * @property {string} [label] the mark of both
+ * @property {number} [offset] B's moment less A's, ns
  */
 
 const MAX_SPEED = 1000;
@@ -24,6 +30,11 @@ function wholeNumber(text) {
   if (text === null || !/^\d{1,16}$/.test(text)) return undefined;
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** @param {string | null} text */
+function runKey(text) {
+  return text !== null && /^\d{1,10}(\.\d{1,10})?$/.test(text) ? text : undefined;
 }
 
 /** @param {string | null} text @returns {[number, number] | undefined} */
@@ -57,6 +68,10 @@ export function encodePlace(place) {
   if (place.conn !== undefined) out.set('conn', String(place.conn));
   if (place.filter) out.set('filter', place.filter);
   if (place.tab) out.set('tab', place.tab);
+  if (place.b) out.set('b', place.b);
+  if (place.align && place.align !== 'clock') out.set('align', place.align);
+  if (place.label) out.set('label', place.label);
+  if (place.offset !== undefined) out.set('offset', String(Math.round(place.offset)));
   return out.toString();
 }
 
@@ -65,8 +80,7 @@ export function decodePlace(text) {
   const query = new URLSearchParams(text.replace(/^#/, ''));
   /** @type {Place} */
   const place = {};
-  const run = query.get('run');
-  if (run !== null && /^\d{1,10}(\.\d{1,10})?$/.test(run)) place.run = run;
+  place.run = runKey(query.get('run'));
   place.ts = wholeNumber(query.get('ts'));
   place.speed = parseSpeed(query.get('speed'));
   if (query.get('play') === '1') place.playing = true;
@@ -77,6 +91,12 @@ export function decodePlace(text) {
   place.conn = wholeNumber(query.get('conn'));
   place.filter = query.get('filter')?.slice(0, 300) || undefined;
   place.tab = query.get('tab')?.slice(0, 20) || undefined;
+  place.b = runKey(query.get('b'));
+  place.align = ALIGNS.find(([kind]) => kind === query.get('align'))?.[0];
+  place.label = query.get('label')?.slice(0, 300) || undefined;
+  const offset = query.get('offset') ?? '';
+  const size = wholeNumber(offset.replace(/^-/, ''));
+  place.offset = size === undefined ? undefined : offset.startsWith('-') ? -size : size;
   for (const key of /** @type {(keyof Place)[]} */ (Object.keys(place))) {
     if (place[key] === undefined) delete place[key];
   }

@@ -48,8 +48,6 @@ class Processes:
             except subprocess.TimeoutExpired:
                 child.kill()
         child.wait()
-        if child.stdout:
-            child.stdout.close()
 
     def kill_all(self):
         for pid in reversed(self.started):
@@ -130,6 +128,7 @@ def read_lines(child, wanted):
             if all(w in urls for w in wanted):
                 done.set()
         done.set()
+        child.stdout.close()  # here, at its end: an app may hold it after its recorder is gone
 
     threading.Thread(target=reader, daemon=True).start()
     done.wait(READY_SECONDS)

@@ -1,4 +1,5 @@
-/* bench_scheme.c: the Scheme's speed: CPU seconds, median of three; peers beside it when installed.
+/* bench_scheme.c: the Scheme's speed: CPU seconds, median of three rounds, in which its peers (Lua,
+ * Guile, Python, where installed; without their start) take turns with it.
  *
  * Output: name<TAB>value<TAB>unit, a line each.
  */
@@ -12,9 +13,35 @@
 
 #include "lisp/scm_priv.h"
 
-#define FIB "(define (fib n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2))))) (fib 30)"
-#define LOOP "(let loop ((i 0)) (if (< i 10000000) (loop (+ i 1)) i))"
-#define CONS "(let loop ((i 0) (l '())) (if (< i 10000000) (loop (+ i 1) (cons i '())) l))"
+#define ROUNDS 3
+
+/* What is measured, in each language; guile gets the Scheme, compiled before it is run. */
+static const struct program {
+    const char *name, *scheme, *lua, *python;
+} programs[] = {
+    {"fib_30", "(define (fib n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2))))) (fib 30)",
+     "local function f(n) if n<2 then return n end return f(n-1)+f(n-2) end f(30)",
+     "f=lambda n: n if n<2 else f(n-1)+f(n-2)\nf(30)"},
+    {"loop_1e7", "(let loop ((i 0)) (if (< i 10000000) (loop (+ i 1)) i))",
+     "local i=0 while i<10000000 do i=i+1 end", "def f():\n i=0\n while i<10000000: i+=1\nf()"},
+    {"cons_1e7", "(let loop ((i 0) (l '())) (if (< i 10000000) (loop (+ i 1) (cons i '())) l))",
+     "local l local i=0 while i<10000000 do l={i,nil} i=i+1 end",
+     "def f():\n i=0\n while i<10000000:\n  l=[i]\n  i+=1\nf()"},
+};
+#define PROGRAMS (sizeof programs / sizeof *programs)
+
+enum language { LUA, GUILE, PYTHON };
+static const struct peer {
+    const char *name, *command, *option;
+    enum language language;
+    const char *jit; /* GUILE_JIT_THRESHOLD, or NULL */
+} peers[] = {
+    {"lua", "lua5.4", "-e", LUA, NULL},
+    {"guile", "guile", "-c", GUILE, NULL},
+    {"guile_no_jit", "guile", "-c", GUILE, "-1"},
+    {"python3", "python3", "-c", PYTHON, NULL},
+};
+#define PEERS (sizeof peers / sizeof *peers)
 
 static double cpu_seconds(int who)
 {
@@ -30,43 +57,124 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void report(const char *name, double *three, const char *unit)
+static double median(double *rounds)
 {
-    qsort(three, 3, sizeof *three, by_size);
-    printf("%s\t%.4f\t%s\n", name, three[1], unit);
+    qsort(rounds, ROUNDS, sizeof *rounds, by_size);
+    return rounds[ROUNDS / 2];
+}
+
+static void report(const char *name, double value, const char *unit)
+{
+    printf("%s\t%.4f\t%s\n", name, value, unit);
     fflush(stdout);
 }
 
-static void bench_text(const char *name, struct mc_tracer *tracer, const char *text)
+/* CPU seconds of a text in a machine of its own, without the machine's start. */
+static double run_ours(const char *text, struct mc_tracer *tracer)
 {
     struct scm_options opts = {.tracer = tracer};
     struct scm_error err;
-    double three[3];
-    for (int i = 0; i < 3; i++) {
-        struct scm_vm *vm = scm_vm_new(tracer && i ? NULL : &opts);
-        if (tracer && i) { /* a tracer takes each name once: run again in the first machine */
-            scm_vm_free(vm);
-            three[i] = three[0];
-            continue;
-        }
-        double start = cpu_seconds(RUSAGE_SELF);
-        if (scm_eval_text(vm, "bench", text, strlen(text), NULL, &err))
-            fprintf(stderr, "%s: %s\n", name, err.message);
-        three[i] = cpu_seconds(RUSAGE_SELF) - start;
-        scm_vm_free(vm);
+    struct scm_vm *vm = scm_vm_new(&opts);
+    double start = cpu_seconds(RUSAGE_SELF);
+    if (scm_eval_text(vm, "bench", text, strlen(text), NULL, &err))
+        fprintf(stderr, "%s: %s\n", text, err.message);
+    double took = cpu_seconds(RUSAGE_SELF) - start;
+    scm_vm_free(vm);
+    return took;
+}
+
+/* CPU seconds of a peer's process; below 0 when it is not installed. */
+static double run_peer(const struct peer *peer, const char *text)
+{
+    double start = cpu_seconds(RUSAGE_CHILDREN);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(127);
+        if (peer->jit)
+            setenv("GUILE_JIT_THRESHOLD", peer->jit, 1);
+        execlp(peer->command, peer->command, peer->option, text, (char *)NULL);
+        _exit(127);
     }
-    report(name, three, "s");
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) ||
+        WEXITSTATUS(status) != 0)
+        return -1;
+    return cpu_seconds(RUSAGE_CHILDREN) - start;
+}
+
+/* The program for a peer, or (NULL) one that does nothing, which tells what its start costs. */
+static const char *text_for(const struct peer *peer, const struct program *program, char *buf,
+                            size_t buf_bytes)
+{
+    switch (peer->language) {
+    case LUA:
+        return program ? program->lua : "";
+    case PYTHON:
+        return program ? program->python : "";
+    default:
+        snprintf(buf, buf_bytes,
+                 "(use-modules (system base compile))"
+                 "(compile '(begin %s) #:to 'value #:env (current-module))",
+                 program ? program->scheme : "1");
+        return buf;
+    }
+}
+
+/* Ours and the peers' in turn, so that a machine that slows down slows all of them. */
+static void bench_program(const struct program *program)
+{
+    double ours[ROUNDS], theirs[PEERS][ROUNDS], took;
+    char name[80], full[512], empty[512];
+    for (int i = 0; i < ROUNDS; i++) {
+        ours[i] = run_ours(program->scheme, NULL);
+        for (size_t p = 0; p < PEERS; p++) {
+            took = run_peer(&peers[p], text_for(&peers[p], program, full, sizeof full));
+            theirs[p][i] =
+                took < 0
+                    ? -1
+                    : took - run_peer(&peers[p], text_for(&peers[p], NULL, empty, sizeof empty));
+        }
+    }
+    double least = median(ours);
+    snprintf(name, sizeof name, "scheme_%s", program->name);
+    report(name, least, "s");
+    for (size_t p = 0; p < PEERS; p++) {
+        took = median(theirs[p]);
+        if (took < 0)
+            continue; /* not installed */
+        snprintf(name, sizeof name, "%s_%s", peers[p].name, program->name);
+        report(name, took, "s");
+        snprintf(name, sizeof name, "%s_%s_against_scheme", peers[p].name, program->name);
+        report(name, took / least, "x");
+    }
+}
+
+/* Making pairs while a tracer is told of each. */
+static void bench_traced(void)
+{
+    char dir[] = "/tmp/memcam-bench-XXXXXX", command[100];
+    if (!mkdtemp(dir))
+        return;
+    struct mc_options opts = {.struct_bytes = sizeof opts, .dir = dir};
+    struct mc_tracer *tracer = mc_tracer_open("bench-scheme", &opts);
+    if (tracer)
+        report("scheme_cons_1e7_traced", run_ours(programs[2].scheme, tracer), "s");
+    mc_tracer_close(tracer);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    if (system(command) != 0)
+        fprintf(stderr, "%s was left behind\n", dir);
 }
 
 static void bench_start(void)
 {
-    double three[3];
-    for (int i = 0; i < 3; i++) {
+    double rounds[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
         double start = cpu_seconds(RUSAGE_SELF);
         scm_vm_free(scm_vm_new(NULL));
-        three[i] = (cpu_seconds(RUSAGE_SELF) - start) * 1000;
+        rounds[i] = (cpu_seconds(RUSAGE_SELF) - start) * 1000;
     }
-    report("scheme_start", three, "ms");
+    report("scheme_start", median(rounds), "ms");
 }
 
 /* The longest pause while a list of a million pairs is alive and garbage is made. */
@@ -77,64 +185,23 @@ static void bench_pause(void)
         "(let loop ((i 0)) (if (< i 5000000) (begin (cons i i) (loop (+ i 1)))))";
     struct scm_options opts = {.cell_count = 2097152};
     struct scm_error err;
-    double three[3];
-    for (int i = 0; i < 3; i++) {
+    double rounds[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
         struct scm_vm *vm = scm_vm_new(&opts);
         if (scm_eval_text(vm, "bench", text, sizeof text - 1, NULL, &err))
             fprintf(stderr, "pause: %s\n", err.message);
-        three[i] = (double)vm->gc_max_ns / 1e6;
+        rounds[i] = (double)vm->gc_max_ns / 1e6;
         scm_vm_free(vm);
     }
-    report("scheme_gc_pause_1m_live", three, "ms");
-}
-
-static void bench_peer(const char *name, const char *program, const char *option, const char *text)
-{
-    double three[3];
-    for (int i = 0; i < 3; i++) {
-        double start = cpu_seconds(RUSAGE_CHILDREN);
-        pid_t child = fork();
-        if (child == 0) {
-            if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
-                _exit(127);
-            execlp(program, program, option, text, (char *)NULL);
-            _exit(127);
-        }
-        int status;
-        if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) ||
-            WEXITSTATUS(status) != 0)
-            return; /* not installed */
-        three[i] = cpu_seconds(RUSAGE_CHILDREN) - start;
-    }
-    report(name, three, "s");
+    report("scheme_gc_pause_1m_live", median(rounds), "ms");
 }
 
 int main(void)
 {
     bench_start();
-    bench_text("scheme_fib_30", NULL, FIB);
-    bench_text("scheme_loop_1e7", NULL, LOOP);
-    bench_text("scheme_cons_1e7", NULL, CONS);
-    char dir[] = "/tmp/memcam-bench-XXXXXX";
-    if (mkdtemp(dir)) {
-        struct mc_options opts = {.struct_bytes = sizeof opts, .dir = dir};
-        struct mc_tracer *tracer = mc_tracer_open("bench-scheme", &opts);
-        if (tracer)
-            bench_text("scheme_cons_1e7_traced", tracer, CONS);
-        mc_tracer_close(tracer);
-        char command[100];
-        snprintf(command, sizeof command, "rm -rf %s", dir);
-        if (system(command) != 0)
-            fprintf(stderr, "%s was left behind\n", dir);
-    }
+    for (size_t i = 0; i < PROGRAMS; i++)
+        bench_program(&programs[i]);
+    bench_traced();
     bench_pause();
-    bench_peer("python3_fib_30", "python3", "-c", "f=lambda n: n if n<2 else f(n-1)+f(n-2)\nf(30)");
-    bench_peer("python3_loop_1e7", "python3", "-c", "i=0\nwhile i<10000000: i+=1");
-    bench_peer("python3_cons_1e7", "python3", "-c", "i=0\nwhile i<10000000:\n l=[i]\n i+=1");
-    bench_peer("guile_fib_30", "guile", "-c", FIB);
-    bench_peer("guile_loop_1e7", "guile", "-c", LOOP);
-    bench_peer("guile_cons_1e7", "guile", "-c", CONS);
-    bench_peer("lua_fib_30", "lua5.4", "-e",
-               "local function f(n) if n<2 then return n end return f(n-1)+f(n-2) end f(30)");
     return 0;
 }

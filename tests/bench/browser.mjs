@@ -1,134 +1,179 @@
-// browser.mjs: what the page costs in headless Chromium: script per frame, time between frames,
-// the page's memory and weight; beside it the technique of one DOM node a slot.
-// Usage: node browser.mjs   prints name<TAB>value<TAB>unit. BENCH_SECONDS (default 20) per measurement.
+// browser.mjs: what the page costs in headless Chromium, against the real program: a live one of
+// 262,144 slots, 60 gauges and 2,000 connections (bench_live), and a recording of the like
+// (bench_trace); beside it the technique of one DOM node a slot.
+// Script is what drawing a frame and taking its events took; frame time what the browser gave.
+// Usage: node browser.mjs   prints name<TAB>value<TAB>unit. BENCH_SECONDS (60) per measurement;
+// BENCH_HEAP_SPEED (20): how fast the 30 minutes are replayed over which the heap must stay flat, 1
+// for all of them. MEMCAM_BENCH_QUICK: 8 s a measurement, and 5 minutes of recording for 30.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { BUILD, ROOT, launch, sleep, status, until } from '../e2e/page_lib.mjs';
-import { startMock } from '../e2e/mock_server.mjs';
+import { BUILD, check, launch, shownTs, sleep, status, until } from '../e2e/page_lib.mjs';
+import { folder, start, stopAll } from '../e2e/program_lib.mjs';
 
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);
-const MOVED = 600;
+const QUICK = Boolean(process.env.MEMCAM_BENCH_QUICK);
+const SECONDS = Number(process.env.BENCH_SECONDS ?? (QUICK ? 8 : 60));
+const RECORDED_S = QUICK ? 300 : 1800;
+const HEAP_SPEED = Number(process.env.BENCH_HEAP_SPEED ?? 20);
+const HEAP_POINTS = 6;
+const VIEW = { viewport: { width: 1600, height: 1000 } };
 
 /** @param {string} name @param {number} value @param {string} unit */
-const tell = (name, value, unit) => console.log(`${name}\t${Number(value.toFixed(3))}\t${unit}`);
+const tell = (name, value, unit) => console.log(`page, ${name}\t${Number(value.toFixed(3))}\t${unit}`);
 /** @param {number[]} list @param {number} part */
 const quantile = (list, part) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * part))];
 
-weight();
 const browser = await launch();
-const mock = await startMock({ ticks: MOVED });
-await measure('live 10 Hz', '', 'live');
-await measure('replay 10x', '#run=1&ts=100000000&play=1&speed=10', 'playing');
-await measure('replay 1000x', '#run=1&ts=100000000&play=1&speed=1000', '');
-await firstPaint();
-await seek();
-await nodePerSlot();
+let failed = false;
+try {
+  const live = await start(['record', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'live.db'), '--', path.join(BUILD, 'bench/bench_live')], ['dashboard']);
+  await firstPaint(live.urls.dashboard);
+  await measure('live 10 Hz', `${live.urls.dashboard}/`, 'live');
+  live.child.kill('SIGTERM');
+  await live.exited;
+  const trace = path.join(folder, 'replay.db');
+  execFileSync(path.join(BUILD, 'bench/bench_trace'), [trace, String(RECORDED_S)]);
+  const replay = await start(['replay', trace, '--dash', '127.0.0.1:0'], ['dashboard']);
+  const base = replay.urls.dashboard;
+  await seek(base);
+  await measure('replay 1000x', `${base}/#run=1&ts=100000000&play=1&speed=1000`, '');
+  await flatHeap(base);
+  replay.child.kill('SIGTERM');
+  await replay.exited;
+  await nodePerSlot();
+} catch (error) {
+  failed = true;
+  console.error(String(error instanceof Error ? error.stack : error));
+}
 await browser.close();
-mock.close();
-process.exit(0);
+stopAll();
+process.exit(failed ? 1 : 0);
 
-function weight() {
-  const folder = path.join(ROOT, 'web');
-  const uplot = [BUILD, path.join(ROOT, 'build')].map((b) => path.join(b, 'npm/node_modules/uplot/dist'));
-  const files = readdirSync(folder).filter((f) => /\.(js|css|html)$/.test(f)).map((f) => path.join(folder, f));
-  for (const file of ['uPlot.esm.js', 'uPlot.min.css']) {
-    for (const dist of uplot) {
-      try {
-        readFileSync(path.join(dist, file));
-        files.push(path.join(dist, file));
-        break;
-      } catch { /* in the other place */ }
-    }
-  }
-  tell('page weight, gzip -9', files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0) / 1024, 'KB');
+/** The page's heap after a collection, MB. @param {any} page */
+async function heapOf(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send('HeapProfiler.enable');
+  await session.send('HeapProfiler.collectGarbage');
+  const { usedSize } = await session.send('Runtime.getHeapUsage');
+  await session.detach();
+  return usedSize / 1048576;
 }
 
-/** @param {string} name @param {string} hash @param {string} wanted status */
-async function measure(name, hash, wanted) {
-  const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
-  await page.goto(`${mock.url}/${hash}`);
-  await until(async () => (wanted ? (await status(page)) === wanted : (await status(page)) !== 'loading'), `${name} runs`);
+/** @param {string} name @param {string} url @param {string} wanted status */
+async function measure(name, url, wanted) {
+  const page = await browser.newPage(VIEW);
+  await page.goto(url);
+  await until(async () => (wanted ? (await status(page)) === wanted : !['loading', 'empty'].includes(await status(page))), `${name} runs`, 20);
   await sleep(2000);
   const seen = await page.evaluate(async (ms) => {
     const { script, state, player } = window.memcam;
-    // At 1000x the made-up run lasts a tenth of a second: it is played over and over.
+    // The recording is played over and over.
     const again = setInterval(() => { if (state.mode === 'pause' && !state.entry.live) player.play(); }, 20);
-    const from = script.count;
     const framesFrom = state.frames;
     const gaps = [];
-    let last = performance.now();
-    const end = last + ms;
+    const scripts = [];
+    let at = script.count;
+    const begin = performance.now();
+    let last = begin;
     await new Promise((resolve) => {
       const tick = (now) => {
         gaps.push(now - last);
         last = now;
-        if (now < end) requestAnimationFrame(tick);
+        for (; at < script.count; at += 1) scripts.push(script.ms[at % script.ms.length]);
+        if (now < begin + ms) requestAnimationFrame(tick);
         else resolve(undefined);
       };
       requestAnimationFrame(tick);
     });
     clearInterval(again);
-    const scripts = [];
-    for (let i = Math.max(from, script.count - script.ms.length); i < script.count; i += 1) scripts.push(script.ms[i % script.ms.length]);
-    return { gaps: gaps.slice(1), scripts, frames: state.frames - framesFrom };
+    const { pools, metrics, connections } = state.doc;
+    return { gaps: gaps.slice(2), scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
   }, SECONDS * 1000);
-  const worked = seen.scripts.filter((ms) => ms > 0);
-  tell(`${name}: script per drawn frame p50`, quantile(worked, 0.5), 'ms');
-  tell(`${name}: script per drawn frame p99`, quantile(worked, 0.99), 'ms');
+  check(seen.slots === 262144 && seen.series >= 60 && seen.open > 1800, `${name}: the page shows 262,144 slots, 60 charts, 2,000 connections`, [seen.slots, seen.series, seen.open]);
+  tell(`${name}: script per frame p50`, quantile(seen.scripts, 0.5), 'ms');
+  tell(`${name}: script per frame p99`, quantile(seen.scripts, 0.99), 'ms');
   tell(`${name}: frame time p50`, quantile(seen.gaps, 0.5), 'ms');
   tell(`${name}: frame time p99`, quantile(seen.gaps, 0.99), 'ms');
   tell(`${name}: documents shown`, seen.frames / SECONDS, '/s');
-  const session = await page.context().newCDPSession(page);
-  await session.send('HeapProfiler.enable');
-  await session.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await session.send('Runtime.getHeapUsage');
-  tell(`${name}: heap of the page after a collection`, usedSize / 1048576, 'MB');
+  tell(`${name}: heap after a collection`, await heapOf(page), 'MB');
   await page.close();
 }
 
-async function firstPaint() {
-  const times = [];
-  for (let i = 0; i < 5; i += 1) {
-    const context = await browser.newContext({ viewport: { width: 1600, height: 1000 } });
-    const page = await context.newPage();
-    await page.goto(mock.url);
-    await sleep(700);
-    times.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
-    await context.close();
+/** All of the recording, with collections forced on the way: what is kept does not grow. @param {string} base */
+async function flatHeap(base) {
+  const page = await browser.newPage(VIEW);
+  await page.goto(`${base}/#run=1&ts=0&speed=${HEAP_SPEED}&play=1`);
+  await until(async () => (await status(page)) === 'playing', 'it plays', 20);
+  const heaps = [];
+  for (let i = 1; i <= HEAP_POINTS; i += 1) {
+    const due = (RECORDED_S * 0.97e9 * i) / HEAP_POINTS;
+    await until(async () => (await shownTs(page)) >= due, `it comes to part ${i}`, (RECORDED_S / HEAP_SPEED) * 3 + 60);
+    heaps.push(await heapOf(page));
   }
-  tell('first contentful paint, median of 5', quantile(times, 0.5), 'ms');
+  const half = heaps.slice(HEAP_POINTS / 2);
+  tell(`heap over ${RECORDED_S / 60} minutes of replay at ${HEAP_SPEED}x, most`, Math.max(...heaps), 'MB');
+  tell(`heap over ${RECORDED_S / 60} minutes of replay at ${HEAP_SPEED}x, growth of its second half`, (half.at(-1) / half[0] - 1) * 100, '%');
+  await page.close();
 }
 
-async function seek() {
-  const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
-  await page.goto(`${mock.url}/#run=1&ts=5000000000`);
+/** What the page weighs as it is sent, and when it first paints. @param {string} base */
+async function firstPaint(base) {
+  const times = [];
+  let bytes = 0;
+  const plain = new Set();
+  for (let i = 0; i < 7; i += 1) {
+    const context = await browser.newContext(VIEW);
+    const page = await context.newPage();
+    const session = await context.newCDPSession(page);
+    await session.send('Network.enable');
+    let sum = 0;
+    session.on('Network.responseReceived', (/** @type {any} */ e) => {
+      const { url, headers } = e.response;
+      if (!/\/assets\/|\/$/.test(new URL(url).pathname) || url.startsWith('data:')) return;
+      const header = (/** @type {string} */ name) => Object.entries(headers).find(([key]) => key.toLowerCase() === name)?.[1];
+      if (header('content-encoding') !== 'gzip') plain.add(url);
+      sum += Number(header('content-length') ?? NaN);
+    });
+    await page.goto(base);
+    await sleep(1000);
+    times.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
+    bytes = Math.max(bytes, sum);
+    await context.close();
+  }
+  tell('first contentful paint, median of 7', quantile(times, 0.5), 'ms');
+  check(plain.size === 0, 'all of the page is sent compressed', [...plain]);
+  tell('weight as served', bytes / 1024, 'KB');
+}
+
+/** @param {string} base */
+async function seek(base) {
+  const page = await browser.newPage(VIEW);
+  await page.goto(`${base}/#run=1&ts=5000000000`);
   await until(async () => (await status(page)) === 'paused', 'paused');
   await sleep(1000);
-  const times = await page.evaluate(async () => {
+  const times = await page.evaluate(async (end) => {
     const { state, player } = window.memcam;
     const out = [];
-    for (let i = 0; i < 40; i += 1) {
-      const aim = ((i * 7) % 50) * 1e9 + 5e9;
+    for (let i = 0; i < 60; i += 1) {
+      const aim = ((i * 7919) % end) * 1e9 + 5e8;
       const begin = performance.now();
       const before = state.frames;
       player.seek(aim);
       while (state.frames === before) await new Promise((r) => { setTimeout(r, 1); });
-      await new Promise((r) => { requestAnimationFrame(() => requestAnimationFrame(r)); });
+      await new Promise((r) => { requestAnimationFrame(() => setTimeout(r, 0)); });
       out.push(performance.now() - begin);
-      await new Promise((r) => { setTimeout(r, 30); });
+      await new Promise((r) => { setTimeout(r, 200); });
     }
     return out;
-  });
-  tell('seek to paint p50 (the made-up server)', quantile(times, 0.5), 'ms');
-  tell('seek to paint p99 (the made-up server)', quantile(times, 0.99), 'ms');
+  }, RECORDED_S);
+  tell('seek to paint p50', quantile(times, 0.5), 'ms');
+  tell('seek to paint p95', quantile(times, 0.95), 'ms');
   await page.close();
 }
 
 /** How the same is done with a DOM node a slot: 16,384 slots are all that it can bear. */
 async function nodePerSlot() {
-  const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
+  const page = await browser.newPage(VIEW);
   await page.goto('about:blank');
   for (const slots of [2056, 16384]) {
     const times = await page.evaluate(async (n) => {

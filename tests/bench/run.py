@@ -2,9 +2,11 @@
 """run.py: what `make bench` measures, beside its peers, in one run, with the aim beside each figure.
 
 Measures (--only takes a comma list): micro (build/bench/bench_*), app and c (requests per second and
-CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), idle (memory
-of connections), recorder (its CPU), bytes (in the trace and on the wire), browser. Rounds are
-interleaved and medians taken; ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on core 1.
+CPU per request with recorder and a dashboard's stream against without), handlers (Scheme against C),
+peer (nghttpd), idle (memory of connections), recorder (its CPU), bytes (in the trace and on the
+wire), codecs (our encoding beside others', on recordings of five loads; --codec-seconds 3600 is the
+hour that store/README.md shows), browser. Rounds are interleaved and medians taken; ratios are to be
+trusted more than absolute figures. The server runs on core 0, h2load on core 1.
 --quick takes fewer and shorter rounds. Exit 1 when a measure could not be taken.
 """
 import argparse
@@ -18,12 +20,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import loads
 from bench_lib import (BenchError, Processes, Viewer, children_of, cpu_percent, first_line, folder,
                        free_port, get_stream, h2load, idle_kb, machine, measure, median, read_lines,
                        trace_sizes, unzstd, wait_port)
 
 APP = "tests/demo/app.scm"
-SERVERS = {"bench_http"}  # programs in build/bench that serve and print no figures
+SERVERS = {"bench_http", "bench_live", "bench_trace",
+           "bench_codecs"}  # in build/bench, and print no figures by themselves
 AIMS = [  # (a regular expression for the figure's name, how it must compare, with what)
     (r"req/s with / without", ">=", 0.99),
     (r"CPU per request without / with", ">=", 0.99),
@@ -32,8 +36,19 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"^document idle delta$", "<", 30),
     (r"^player, (every frame at max|backward, every frame)$", ">=", 500),
     (r"^player, merged at (1000|max)$", ">=", 1000),
-    (r"^(script and paint|frame).*p99", "<", 16.7),
+    (r"^page, .*script per frame p99", "<", 4),
+    (r"^page, .*frame time p99", "<=", 16.8),
+    (r"^page, first contentful paint", "<", 300),
+    (r"^page, weight as served", "<", 150),
+    (r"^page, seek to paint p95", "<", 100),
+    (r"^page, heap over .*, most", "<", 80),
+    (r"^page, heap over .*, growth", "<", 10),
     (r"bytes per event, sealed", "<=", 2.4),
+    (r"^codecs/values: memcam / FTDC, 300 samples, zlib", "<=", 0.75),
+    (r"^codecs/values: memcam / an adaptive range coder", "<=", 1.1),
+    (r"^codecs/changes: memcam / an adaptive range coder", "<=", 1.3),
+    (r"^codecs/events: memcam$", "<=", 2.4),
+    (r"^codecs/frames: JSON with hex bitmaps / memcam", ">=", 280),
     (r"C handler: CPU per request / nghttpd's", "<=", 1.0),
     (r"C handler: KB per idle connection / nghttpd's, h2c", "<=", 1.0),
 ]
@@ -74,6 +89,7 @@ class Bench:
         self.rounds = 2 if options.quick else 5
         self.seconds = 1.0 if options.quick else 2.5
         self.quick = options.quick
+        self.codec_seconds = options.codec_seconds
         self.table = Table()
         self.processes = Processes()
         self.dir = folder()
@@ -85,10 +101,10 @@ class Bench:
 
     # ---- the programs ------------------------------------------------------------------------
 
-    def serve(self, name):
-        """The demo app: (recorder, app's pid, app's URL, dashboard's URL)."""
+    def serve(self, name, script=APP):
+        """A Scheme app: (recorder, app's pid, app's URL, dashboard's URL)."""
         recorder = self.processes.start(
-            [self.memcam, "serve", APP, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+            [self.memcam, "serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
              "--store", self.trace(name)], stdout=subprocess.PIPE, env=self.env)
         urls = read_lines(recorder, ["app", "dashboard"])
         children = children_of(recorder.pid)
@@ -212,6 +228,39 @@ class Bench:
             return figures, alone
 
         self.compare("C handler", with_first, without_first)
+
+    def handlers(self):
+        """What a handler in Scheme costs above one in C, in the same server."""
+        self.table.title("the same 13 bytes from Scheme and from C, HTTP/2, traced, not recorded")
+        script = self.dir + "/handler.scm"
+        with open(script, "w") as f:
+            f.write("(import (scheme base) (memcam http))\n"
+                    "(route 'GET \"/\" (lambda (req) (respond 200 \"Hello, World\\n\")))\n")
+
+        def scheme(i):
+            recorder, app, url, _ = self.serve("handler%d" % i, script)
+            self.processes.stop(recorder, signal.SIGKILL)
+            h2load(url + "/", 0.4)
+            figures = measure(url + "/", app, self.seconds)
+            os.kill(app, signal.SIGKILL)
+            return figures
+
+        def c(_):
+            child, url = self.c_server()
+            h2load(url, 0.4)
+            figures = measure(url, child.pid, self.seconds)
+            self.processes.stop(child)
+            return figures
+
+        cpu = {"Scheme": [], "C": []}
+        for i in range(self.rounds):
+            for name, run in ([("Scheme", scheme), ("C", c)] if i % 2 == 0 else
+                              [("C", c), ("Scheme", scheme)]):
+                cpu[name].append(run(i)[1])
+        for name in cpu:
+            self.table.add(name + " handler: CPU per request", median(cpu[name]), "us")
+        self.table.add("handlers: CPU per request Scheme / C",
+                       median(cpu["Scheme"]) / median(cpu["C"]), "x")
 
     def peer(self):
         self.table.title("beside nghttpd, same h2load flags (-c 8 -m 32 -t 1), interleaved")
@@ -362,6 +411,14 @@ class Bench:
             if name not in SERVERS and os.access(path, os.X_OK):
                 self.figures_of(name, [path], 90, self.env)
 
+    def codecs(self):
+        seconds = self.codec_seconds or (20 if self.quick else 125)
+        self.table.title("encodings on the same frames, %d s of five loads at 10 Hz" % seconds)
+        for name, path in loads.record_all(self, seconds).items():
+            self.table.title("load %s: %d bytes of file" % (name, os.path.getsize(path)))
+            self.figures_of(name, [self.build + "/bench/bench_codecs", path] +
+                            ([] if self.codec_seconds else ["1", "1200"]), 900)
+
     def browser(self):
         if not os.path.exists("tests/bench/browser.mjs"):
             return
@@ -369,14 +426,14 @@ class Bench:
         env = dict(self.env, MEMCAM_BUILD=self.build,
                    NODE_PATH=os.path.abspath("build/npm/node_modules"),
                    MEMCAM_BENCH_QUICK="1" if self.quick else "")
-        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 120, env)
+        self.figures_of("browser.mjs", ["node", "tests/bench/browser.mjs"], 3600, env)
 
     def close(self):
         self.processes.kill_all()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-MEASURES = ["micro", "app", "c", "peer", "idle", "recorder", "bytes", "browser"]
+MEASURES = ["micro", "app", "c", "handlers", "peer", "idle", "recorder", "bytes", "codecs", "browser"]
 
 
 def main():
@@ -384,6 +441,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--codec-seconds", type=int, default=0)
     parser.add_argument("--only", default=",".join(MEASURES))
     options = parser.parse_args()
     names = options.only.split(",")

@@ -1,6 +1,6 @@
 // program_lib.mjs: the real program for browser tests: started, under load, asked, stopped.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,14 @@ const children = new Set();
 if (!existsSync(MEMCAM)) {
   console.log(`FAILED: ${MEMCAM} is not built`);
   process.exit(1);
+}
+
+/** Compile a C program of this folder that writes traces. @param {string} name @returns {string} its path */
+export function compileWriter(name) {
+  const target = path.join(folder, name);
+  const sanitize = /asan/.test(BUILD) ? ['-fsanitize=address,undefined'] : [];
+  execFileSync('gcc', ['-O1', '-g', '-D_GNU_SOURCE', '-I.', ...sanitize, '-o', target, `tests/e2e/${name}.c`, path.join(BUILD, 'store.a'), path.join(BUILD, 'tracer.a'), '-lzstd', '-lsqlite3', '-lm', '-pthread'], { cwd: ROOT });
+  return target;
 }
 
 /** Kill what start() started. */

@@ -2,7 +2,9 @@
 """`make demo` in a hurry: the load, the incident in the recording, the replay, nothing left behind."""
 import os
 import re
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +60,36 @@ def test_interrupt():
     equal(d.wait(60 * mc.SLOW), 0, d.err())
     check(re.search(r"Replay it: \S+memcam replay \S+demo\.db", d.out()), d.out())
     equal(left_behind(), [], "processes left behind")
+
+
+def test_in_use():
+    """What is in use is left alone: a second demo takes other ports and another trace."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 8080))
+            taken.listen()
+        except OSError:
+            pass  # by another program: as good
+        os.mkdir(mc.path("build"))
+        os.symlink(mc.MEMCAM, mc.path("build/memcam"))
+        demos = []
+        for _ in range(2):
+            demos.append(mc.Process([sys.executable, DEMO, "--build", "build"]))
+            app, = demos[-1].line(r"The app: +(\S+)", seconds=60 * mc.SLOW)
+            check(not app.endswith(":8080"), app)
+            demos[-1].line(r"Ctrl-C ends the demo\.")
+        first, second = demos
+        first.send(signal.SIGHUP)
+        equal(first.wait(60 * mc.SLOW), 0, first.err())
+        second.send(signal.SIGKILL)
+        second.wait()
+        mc.wait_for("a killed demo leaves nothing behind", lambda: not left_behind())
+    replay = shlex.split(re.search(r"Replay it: (.*)", first.out())[1])
+    again = mc.Process(replay + ["--dash", "127.0.0.1:0"])
+    again.line(r"dashboard (\S+)")
+    equal(sorted(n for n in os.listdir(mc.path("build/demo")) if n.endswith(".db")),
+          ["demo-2.db", "demo.db"], "traces")
 
 
 if __name__ == "__main__":

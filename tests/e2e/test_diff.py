@@ -91,11 +91,16 @@ def test_reports_and_statuses():
 
     for args in (("--from", "1s"), ("--from-a", "1s", "--to-b", "3s"), ("--mark", "half"),
                  ("--align", "requests"), ("--align", "first-request"), ("--exact",), ("--all",),
-                 ("--align", "mark", "--mark", "half")):
+                 ("--align", "mark", "--mark", "half"), ("--from", "half"), ("--to", "half+1s"),
+                 ("--from-a", "half-1s", "--to-b", "half"), ("--mark-a", "half", "--mark-b", "half")):
         status, out, err = mc.run("diff", a + ":1", b + ":all", *args)
         check(status in (0, 1) and err == "", "%s: %s" % (args, err))
     d = json.loads(mc.run("diff", a, b, "--from", "1s", "--format", "json")[1])
     check(d["a"]["runs"][0]["from"] >= 1e9, "the span")
+    half = json.loads(mc.run("diff", a, b, "--mark-a", "half", "--mark-b", "half", "--format", "json")[1])
+    equal(half["align"], "mark", "both sides begin at their marks")
+    to = json.loads(mc.run("diff", a, b, "--to-a", "half", "--format", "json")[1])
+    check(to["a"]["runs"][0]["to"] <= half["a"]["runs"][0]["from"], "up to a mark, and from it on")
 
     os.mkdir(mc.path("before"))
     os.mkdir(mc.path("after"))
@@ -111,7 +116,9 @@ def test_reports_and_statuses():
     answer = mc.get(dash + "/api/diff?a=1&b=2.1")
     equal((answer.status, answer.json()["verdict"]), (200, "different"), "/api/diff")
     equal(answer.json()["b"]["runs"][0]["file"], "b.db", "no path of the server in it")
-    for query, status in (("", 400), ("?a=1", 400), ("?a=1&b=9.1", 404), ("?a=1&b=7", 404),
+    equal(mc.get(dash + "/api/diff?a=1&b=2.1&mark=half").json()["align"], "mark", "by a mark")
+    equal(mc.get(dash + "/api/diff?a=1&b=2.1&align=first-request").status, 200, "by the first request")
+    for query, status in (("?a=1&b=2.1&mark=nope", 400), ("?a=1&b=2.1&align=mark", 400), ("", 400), ("?a=1", 400), ("?a=1&b=9.1", 404), ("?a=1&b=7", 404),
                           ("?a=1&b=x", 404), ("?a=1&b=2.1&align=x", 400),
                           ("?a=1&b=2.1&from_a=9&to_a=2", 400), ("?a=1&b=2.1&from_a=900000000000000", 400)):
         equal(mc.get(dash + "/api/diff" + query).status, status, "/api/diff" + query)
@@ -124,7 +131,8 @@ def test_bad_input():
     mc.write("empty.db", b"")
     for args, word in (((a, "none.db"), "none.db"), ((a, "junk.db"), "junk.db"), ((a, "empty.db"), "empty.db"),
                        ((a, a + ":9"), "9"), ((a, "no*.db"), "no*.db"), ((a, a, "--from", "1h"), "no frames"),
-                       ((a, a, "--mark", "nope"), "nope"), ((a, a, "--output", "no/such/dir"), "no/such/dir")):
+                       ((a, a, "--mark", "nope"), "nope"), ((a, a, "--from", "nope+1s"), "nope"),
+                       ((a, a, "--from", "half", "--to", "half-1s"), "nothing"), ((a, a, "--output", "no/such/dir"), "no/such/dir")):
         status, out, err = mc.run("diff", *args)
         equal((status, out), (3, ""), "%s: %s" % (args, err))
         one_line(err, word)

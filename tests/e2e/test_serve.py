@@ -56,6 +56,19 @@ APP = """
 (route 'GET "/full" (lambda (req) (let loop ((l '())) (loop (cons 1 l)))))
 (route 'GET "/strings" (lambda (req) (let loop ((s "0123456789")) (loop (string-append s s)))))
 (route 'GET "/deep" (lambda (req) (let loop ((n 0)) (+ 1 (loop n)))))
+(route 'GET "/walks"
+  (lambda (req) (let ((l (make-list 100000 0))) (let loop ((n 0)) (length l) (loop (+ n 1))))))
+(route 'GET "/compares"
+  (lambda (req)
+    (let ((v (make-vector 100000 0)) (x (make-vector 100000 0)))
+      (vector-set! x 99999 1)
+      (let loop () (member x (make-list 5000 v)) (loop)))))
+(route 'GET "/multiplies" (lambda (req) (let loop ((x 3)) (loop (modulo (* x x) (expt 7 90000))))))
+(route 'GET "/no-arguments" (lambda () (respond 200 "x")))
+(route 'GET "/factorial/:n"
+  (lambda (req)
+    (let loop ((n (string->number (request-param req "n"))) (product 1))
+      (if (> n 1) (loop (- n 1) (* product n)) (respond-json 200 product)))))
 (route 'GET "/endless" (lambda (req) (respond-stream 200 0 (lambda (i) (make-string 50000 #\\z)))))
 """
 
@@ -120,13 +133,27 @@ def test_errors_go_on():
     check(loops.status in (500, 503) and time.monotonic() - start < 3 * mc.SLOW,
           "an endless loop is stopped: %d" % loops.status)
     equal(get(s.app + "/hello").status, 200, "goes on")
+    get(s.app + "/no-arguments")
     log = s.err()
+    check(re.search(r"app\.scm:\d+:1: procedure: expected 0 arguments, got 1", log), log)
     check(any(":%d:1: the handler gave" % (1 + APP[:APP.index('"/nothing"')].count("\n")) in line
               for line in log.splitlines()), "a wrong answer is told with its route's place:\n" + log)
     check(any("app.scm:" in line and "/fails" in line and "GET" in line for line in log.splitlines()),
           "the log has file:line: " + log)
     check("about to fail" in log, "log: " + log)
     check(s.child.poll() is None, "still serves")
+
+
+def test_long_work_in_one_step():
+    """A deadline holds for what lasts within a primitive, too: lists, comparisons, big integers."""
+    s = mc.Serve(APP, "--handler-timeout", "300ms")
+    for path in "/walks", "/compares", "/multiplies":
+        start = time.monotonic()
+        equal(get(s.app + path).status, 503, path)
+        check(time.monotonic() - start < 5 * mc.SLOW, "%s took %.1f s" % (path, time.monotonic() - start))
+    equal(get(s.app + "/factorial/30").body, b"265252859812191058636308480000000", "a big integer")
+    equal(post(s.app + "/parse", b"[123456789012345678901234567890]").body,
+          b"[123456789012345678901234567890]", "long integers in JSON")
 
 
 def test_programs_that_go_wrong():

@@ -94,13 +94,15 @@ static void read_parts(const uint8_t *data, size_t count)
     struct mc_chunk c;
     if (mc_chunk_open(&c, head, &gen.schema, packer, fetch, body.bytes) == 0) {
         mc_chunk_cells(&c);
-        mc_chunk_buckets(&c);
+        int counts = mc_chunk_buckets(&c) == 0;
         roll_maps(&c);
         for (uint32_t f = 0; f < head->frame_count; f++) {
             const struct mc_event *events;
-            size_t n;
+            const struct mc_bucket_add *adds;
+            size_t n, add_count;
             mc_chunk_gaps(&c, f, &n);
-            mc_chunk_events(&c, f, &events, &n);
+            if (mc_chunk_events(&c, f, &events, &n) == 0 && counts)
+                mc_chunk_frame_buckets(&c, f, events, n, &adds, &add_count);
         }
         mc_chunk_fini(&c);
     }

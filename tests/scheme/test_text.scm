@@ -13,7 +13,7 @@
 (check (string->list "aλb" 1) => '(#\λ #\b)) (check (list->string '(#\a #\λ)) => "aλ") (check (string #\a #\b) => "ab")
 (check (string=? "a" "a" "a") => #t) (check (string<? "a" "b" "c") => #t) (check (string<? "a" "B") => #f)
 (check (string-ci=? "Straße" "STRAßE") => #t) (check (string-ci<? "a" "B") => #t)
-(check (string-upcase "aλ1") => "AΛ1") (check (string-downcase "AΛ") => "aλ")
+(check (map string-upcase '("aλ1" "straße" "")) => '("AΛ1" "STRASSE" "")) (check (map string-downcase '("ΑΣ" "ΣΑΣ ΣΑ" "Σ")) => '("ας" "σας σα" "σ")) (check (string-foldcase "Straße ΑΣ") => "strasse ασ") (check (string-downcase "AΛ") => "aλ")
 (check (string-map char-upcase "abc") => "ABC") (check (string-map (lambda (a b) b) "abc" "xy") => "xy")
 (check (let ((l '())) (string-for-each (lambda (c) (set! l (cons c l))) "abc") l) => '(#\c #\b #\a))
 (check-error (string-append "a" 'b)) (check-error (substring "abc" 2 1)) (check-error (string-set! "a" 0 1))

@@ -25,7 +25,9 @@ struct gen_options {
     int event_clock_ns;
 };
 
+#ifndef GEN_CONNS
 #define GEN_CONNS 64u
+#endif
 #define GEN_ROUTES 12u
 
 struct gen {

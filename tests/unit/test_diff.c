@@ -138,7 +138,7 @@ static void measures_are_right(void)
     CHECK(rate > 180 && rate < 215);
     double p50 = row(&c.diff, "route/GET /a/latency", "p50")->a;
     CHECK(p50 > 1.7e6 && p50 < 2.3e6);
-    double garbage = row(&c.diff, "heap/lisp/garbage per request", "mean")->a;
+    double garbage = row(&c.diff, "heap/lisp/allocated per request", "mean")->a;
     CHECK(garbage > 3800 && garbage < 4400);
     CHECK(row(&c.diff, "heap/lisp/pause", "p50")->a > 0.7e6);
     double cpu = row(&c.diff, "process/process/cpu per request", "mean")->a;
@@ -192,7 +192,7 @@ static void more_garbage(void)
     struct sim_options more = plain;
     more.garbage_bytes = 7000;
     compare(&c, &plain, &more, 1);
-    CHECK_INT(row(&c.diff, "heap/lisp/garbage per request", "mean")->verdict, MC_VERDICT_WORSE);
+    CHECK_INT(row(&c.diff, "heap/lisp/allocated per request", "mean")->verdict, MC_VERDICT_WORSE);
     CHECK_INT(row(&c.diff, "heap/lisp/gc_count", "rate")->verdict, MC_VERDICT_WORSE);
     CHECK_INT(c.diff.leak_count, 0);
     fini(&c);
@@ -258,7 +258,7 @@ static void sets_of_runs(void)
     const struct mc_diff_row *p99 = row(&c.diff, "route/GET /b/latency", "p99");
     CHECK_INT(p99->verdict, MC_VERDICT_WORSE);
     CHECK(p99->is_tested && p99->p < 0.01 && p99->adjusted_p <= 0.05);
-    CHECK_INT(row(&c.diff, "heap/lisp/garbage per request", "mean")->verdict, MC_VERDICT_WORSE);
+    CHECK_INT(row(&c.diff, "heap/lisp/allocated per request", "mean")->verdict, MC_VERDICT_WORSE);
     CHECK_INT(row(&c.diff, "route/GET /a/latency", "p99")->verdict == MC_VERDICT_WORSE, 0);
     fini(&c);
 }

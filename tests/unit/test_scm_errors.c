@@ -52,9 +52,9 @@ static void test_read_errors(void)
     CHECK_RUN(vm, "(1 . 2 3)", "read t:1:8 one datum only may follow the dot");
     CHECK_RUN(vm, "#\\nonsense", "read t:1:1 unknown character name #\\nonsense");
     CHECK_RUN(vm, "#u8(256)", "read t:1:5 a bytevector holds integers from 0 to 255");
-    CHECK_RUN(vm, "99999999999999999999",
-              "read t:1:1 99999999999999999999 is an integer of more than 62 bits; write it with a "
-              "decimal point");
+    CHECK_RUN(vm, "(f \"a\xff\")", "read t:1:4 a string with bytes that are not UTF-8");
+    CHECK_RUN(vm, "#e1e999999999", "read t:1:1 #e1e999999999 is past the limits of exact numbers");
+    CHECK_RUN(vm, "(1 2/0)", "read t:1:4 2/0 is a fraction with denominator 0");
     CHECK_RUN(vm, "'#0#", "read t:1:2 #0# stands before #0=");
     CHECK_RUN(vm, "[1]", "read t:1:1 [ is reserved; use parentheses");
 }

@@ -14,7 +14,8 @@ static int suite(struct scm_vm *vm, const char *path)
 static void test_stress(void)
 {
     static const char *const paths[] = {"tests/scheme/test_base.scm", "tests/scheme/test_text.scm",
-                                        "tests/scheme/test_syntax.scm"};
+                                        "tests/scheme/test_syntax.scm",
+                                        "tests/scheme/test_numbers.scm"};
     struct scm_options opts = {.gc_stress = 1, .cell_count = 32768};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct scm_vm *vm = scm_vm_new(&opts);

@@ -129,7 +129,7 @@ static void test_parse(void)
     CHECK_STR(round_trip("\"\\u00e9\\n\\ud83d\\ude00\""), "\"\xc3\xa9\\n\xf0\x9f\x98\x80\"");
     CHECK_STR(round_trip("\"\\ud83d!\""), "\"\xef\xbf\xbd!\"");
     CHECK_STR(round_trip("1e2"), "100");
-    CHECK_STR(round_trip("123456789012345678901234567890"), "1.2345678901234568e+29");
+    CHECK_STR(round_trip("123456789012345678901234567890"), "123456789012345678901234567890");
 }
 
 static void test_parse_garbage(void)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/pack.h"
+#include "store/trace_format.h"
 #include "tests/unit/store_trace.h"
 
 static const struct gen_options gentle = {
@@ -151,13 +152,57 @@ static void version_1(void)
     check_version(1);
 }
 
+static void version_2(void)
+{
+    check_version(2);
+}
+
+/* A file of version 1 that is recorded into holds what it held, and says that it is newer. */
+static void version_1_goes_on(void)
+{
+    struct mc_buf file = read_file("tests/golden/v1.db"), text = {0};
+    struct mc_run_info info = gen_info();
+    struct mc_writer *w;
+    struct gen g;
+    int64_t run_id = 0;
+    trace_remove();
+    write_file(trace_path, file.bytes, file.count);
+    const struct mc_writer_options opts = {.keep_ns = INT64_MAX};
+    CHECK_INT(mc_writer_open(trace_path, &opts, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    gen_init(&g, &gentle);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+    CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    mc_writer_close(w);
+    gen_fini(&g);
+    CHECK_INT(run_id, 2);
+    dump(trace_path, &text);
+    struct mc_buf want = read_file("tests/golden/v1.txt");
+    mc_buf_add_char(&want, 0);
+    CHECK_STR((const char *)text.bytes, (const char *)want.bytes);
+    mc_buf_fini(&file);
+    file = read_file(trace_path);
+    CHECK(file.count > 64);
+    CHECK_INT(file.count > 64 ? file.bytes[63] : 0, MC_TRACE_VERSION);
+    int64_t findings = -1;
+    CHECK_INT(mc_trace_check(trace_path, NULL, NULL, &findings), 0);
+    CHECK_INT(findings, 0);
+    mc_buf_fini(&file);
+    mc_buf_fini(&text);
+    mc_buf_fini(&want);
+}
+
 int main(int argc, char **argv)
 {
     trace_name("golden");
-    if (argc == 3 && strcmp(argv[1], "--make") == 0)
+    if (argc == 3 && strcmp(argv[1], "--make") == 0) {
         make(argv[2]);
-    else
+    } else {
         RUN(version_1);
+        RUN(version_2);
+        RUN(version_1_goes_on);
+    }
     trace_remove();
     return CHECK_DONE();
 }
