@@ -135,6 +135,11 @@ static int ask(struct mc_http_request *r, struct asked *asked)
                         "speed: a number from 0.1 to 1000, negative for backwards, or max");
         return MC_EINVAL;
     }
+    if (asked->has_from && asked->has_to && asked->play.speed >= 0 &&
+        asked->play.from > asked->play.to) {
+        mc_answer_error(r, 400, "bad parameter", "from: it lies behind to");
+        return MC_EINVAL;
+    }
     asked->play.coalesce = (int)coalesce;
     asked->play.event_max = (uint32_t)events;
     return 0;

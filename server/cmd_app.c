@@ -13,16 +13,20 @@
 
 #include "server/app.h"
 #include "server/command.h"
+#include "server/loop_stats.h"
 #include "server/token.h"
 #include "tracer/error.h"
 
 #define BEAT_MS 50
+#define TELL_BEATS 5      /* the loop's figures, over a quarter of a second */
 #define RING_EVENTS 65536 /* a busy second of events; the recorder drains many times a second */
 
 struct host {
     uv_loop_t loop;
     uv_signal_t sigint, sigterm;
     uv_timer_t beat;
+    struct mc_loop_stats stats;
+    unsigned beat_count;
     struct mc_tracer *tracer;
     struct mc_app *app;
     struct mc_http_server *server;
@@ -47,6 +51,8 @@ static void on_beat(uv_timer_t *timer)
 {
     struct host *h = timer->data;
     mc_tracer_beat(h->tracer);
+    if (h->beat_count++ % TELL_BEATS == 0)
+        mc_loop_stats_tell(&h->stats);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -56,6 +62,7 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_close((uv_handle_t *)&h->sigint, NULL);
     uv_close((uv_handle_t *)&h->sigterm, NULL);
     uv_close((uv_handle_t *)&h->beat, NULL);
+    mc_loop_stats_stop(&h->stats);
     mc_http_server_close(h->server, NULL, NULL);
 }
 
@@ -101,6 +108,7 @@ static void ready_tell(const struct host *h, const struct mc_settings *s)
 
 static void handles_start(struct host *h)
 {
+    mc_loop_stats_start(&h->stats, &h->loop, h->tracer);
     uv_timer_init(&h->loop, &h->beat);
     uv_signal_init(&h->loop, &h->sigint);
     uv_signal_init(&h->loop, &h->sigterm);

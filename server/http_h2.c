@@ -294,6 +294,13 @@ static ssize_t read_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, s
     return (ssize_t)got;
 }
 
+static nghttp2_nv nv_of(const char *name, size_t name_bytes, const char *value, size_t value_bytes)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, name_bytes,
+                        value_bytes, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+/* A header of the caller's, copied, its name in lower case. */
 static int add_nv(struct mc_http_request *r, nghttp2_nv *nv, const char *name, const char *value)
 {
     size_t name_bytes = strlen(name), value_bytes = strlen(value);
@@ -303,8 +310,7 @@ static int add_nv(struct mc_http_request *r, nghttp2_nv *nv, const char *name, c
     for (char *c = own; *c; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c | 0x20);
-    *nv = (nghttp2_nv){(uint8_t *)own, (uint8_t *)own + name_bytes + 1, name_bytes, value_bytes,
-                       NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    *nv = nv_of(own, name_bytes, own + name_bytes + 1, value_bytes);
     return 0;
 }
 
@@ -319,7 +325,8 @@ static void decimal(char *to, uint64_t value)
     to[sizeof digits - at] = 0;
 }
 
-int mc_h2_submit(struct mc_http_request *r, const struct mc_http_header *headers, size_t count)
+int mc_h2_submit(struct mc_http_request *r, const struct mc_http_header *headers,
+                 size_t given_count, size_t count)
 {
     struct mc_http_conn *c = r->conn;
     nghttp2_nv *nv = mc_http_alloc(r, (count + 2) * sizeof *nv);
@@ -329,9 +336,12 @@ int mc_h2_submit(struct mc_http_request *r, const struct mc_http_header *headers
         return MC_ENOMEM;
     decimal(number, (uint64_t)r->status);
     int rc = add_nv(r, &nv[n++], ":status", number);
-    for (size_t i = 0; i < count && rc == 0; i++)
+    for (size_t i = 0; i < given_count && rc == 0; i++)
         if (!mc_http_is_own_header(headers[i].name))
             rc = add_nv(r, &nv[n++], headers[i].name, headers[i].value);
+    for (size_t i = given_count; i < count; i++)
+        nv[n++] = nv_of(headers[i].name, strlen(headers[i].name), headers[i].value,
+                        strlen(headers[i].value));
     if (rc == 0 && !r->streaming && r->status != 204 && r->status != 304) {
         decimal(number, r->out_body_bytes);
         rc = add_nv(r, &nv[n++], "content-length", number);

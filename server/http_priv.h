@@ -325,7 +325,9 @@ int mc_h2_open(struct mc_http_conn *c);
 void mc_h2_close(struct mc_http_conn *c);
 void mc_h2_input(struct mc_http_conn *c, const uint8_t *bytes, size_t count);
 size_t mc_h2_fill(struct mc_http_conn *c, uint8_t *to, size_t limit);
-int mc_h2_submit(struct mc_http_request *r, const struct mc_http_header *headers, size_t count);
+/* Headers from given_count on are the server's `always`: they outlive the answer, not copied. */
+int mc_h2_submit(struct mc_http_request *r, const struct mc_http_header *headers,
+                 size_t given_count, size_t count);
 void mc_h2_resume(struct mc_http_request *r);
 void mc_h2_goaway(struct mc_http_conn *c, uint32_t error_code);
 int mc_h2_is_over(const struct mc_http_conn *c);

@@ -212,12 +212,13 @@ static int begin_answer(struct mc_http_request *r, int status, const struct mc_h
 static int submit(struct mc_http_request *r, const struct mc_http_header *headers, size_t count)
 {
     struct mc_http_conn *c = r->conn;
+    size_t given_count = count;
     int rc;
     headers = with_always(r, headers, &count);
     if (!headers && count)
         return MC_ENOMEM;
     if (c->h2) {
-        rc = mc_h2_submit(r, headers, count);
+        rc = mc_h2_submit(r, headers, given_count, count);
     } else {
         r->stream_chunked = r->streaming && !r->http10 && !r->no_body;
         r->close |= (r->streaming && r->http10) || c->peer_eof || c->server->closing;

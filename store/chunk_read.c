@@ -230,7 +230,9 @@ int mc_chunk_numbers(struct mc_chunk *c, int kind)
     if (c->numbers[kind].field_count)
         return 0;
     struct mc_buf raw = {0};
-    int found, rc = load_part(c, MC_PART_NUMBERS + (uint32_t)kind, &raw, &found);
+    int found, rc = kind == MC_KIND_OWNER ? mc_chunk_numbers(c, MC_KIND_ROUTE) : 0;
+    if (rc == 0)
+        rc = load_part(c, MC_PART_NUMBERS + (uint32_t)kind, &raw, &found);
     if (rc == 0 && found)
         rc = mc_numbers_parse(&c->numbers[kind], kind, c->schema, c->info.frame_count, &raw);
     mc_buf_fini(&raw);
@@ -243,6 +245,8 @@ int mc_chunk_numbers(struct mc_chunk *c, int kind)
         mc_numbers_fini(&c->numbers[kind]);
         rc = MC_ECORRUPT;
     }
+    if (rc == 0 && kind == MC_KIND_OWNER)
+        c->numbers[kind].routes = &c->numbers[MC_KIND_ROUTE];
     return rc;
 }
 

@@ -245,9 +245,9 @@ void mc_column_put(int64_t *v, uint32_t count, int64_t *scratch, struct mc_buf *
         head->bytes[mode_at] = mode;
 }
 
-void mc_column_put_linear(int64_t constant, struct mc_buf *head)
+void mc_column_put_linear(int64_t constant, uint8_t mode, struct mc_buf *head)
 {
-    mc_put_byte(head, MC_COLUMN_LINEAR);
+    mc_put_byte(head, MC_COLUMN_LINEAR | mode);
     mc_put_zigzag(head, constant);
 }
 
@@ -279,7 +279,8 @@ int mc_column_parse(struct mc_span *head, uint32_t count, struct mc_column *out)
     if (transform == MC_COLUMN_DELTA || transform == MC_COLUMN_DELTA2)
         c.width = mc_take_byte(head);
     if (head->failed || c.width > 8 || count < 1 || (transform == MC_COLUMN_DELTA2 && count < 2) ||
-        (transform == MC_COLUMN_LINEAR && c.mode != MC_COLUMN_LINEAR))
+        (transform == MC_COLUMN_LINEAR && (c.mode & ~MC_COLUMN_TOTAL) != MC_COLUMN_LINEAR) ||
+        (c.mode & MC_COLUMN_TOTAL && transform != MC_COLUMN_LINEAR))
         return MC_ECORRUPT;
     *out = c;
     return 0;

@@ -7,7 +7,8 @@
  *   MC_COLUMN_DIVIDED  a divisor of at least 2: what the planes hold is to be multiplied by it
  *   MC_COLUMN_BUCKETS  the numbers are bucket indices; the value is mc_bucket_top of each
  *   then, by the transform:
- *   CONST   z value                               LINEAR  z constant, and the field's relation
+ *   CONST   z value                               LINEAR  z constant, and the field's relation;
+ *                                                 with MC_COLUMN_TOTAL the sum over routes
  *   DELTA   z first, width                        DELTA2  z first, z first step, width
  *   DELTA and MC_COLUMN_LINE: z base, z step, width: differences from the line base + i * step
  *
@@ -30,7 +31,8 @@ enum mc_column_mode {
     MC_COLUMN_BUCKETS = 8,
     MC_COLUMN_DIVIDED = 16,
     MC_COLUMN_LINE = 32,
-    MC_COLUMN_MODES = 63 /* all bits that may be set */
+    MC_COLUMN_TOTAL = 64,
+    MC_COLUMN_MODES = 127 /* all bits that may be set */
 };
 
 /* A column's head, parsed. */
@@ -49,8 +51,8 @@ struct mc_column {
  * has 2 * count places. */
 void mc_column_put(int64_t *values, uint32_t count, int64_t *scratch, struct mc_buf *head,
                    struct mc_buf *planes);
-/* Append the head of a column that follows from others of its source. */
-void mc_column_put_linear(int64_t constant, struct mc_buf *head);
+/* Append the head of a column that follows from others; mode is 0 or MC_COLUMN_TOTAL. */
+void mc_column_put_linear(int64_t constant, uint8_t mode, struct mc_buf *head);
 
 /* Parse a head; out->planes is left NULL. MC_ECORRUPT. */
 int mc_column_parse(struct mc_span *head, uint32_t count, struct mc_column *out);

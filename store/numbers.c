@@ -54,6 +54,101 @@ static int relation_holds(const struct relation *r, const int64_t *source, uint3
     return 1;
 }
 
+/* ---- owners and routes -----------------------------------------------------------------------
+ *
+ * Each response counts for its route and for its connection's owner: the first owner's counts are
+ * those of all routes, less those of the other owners. A source that is not there yet counts 0. */
+
+/* The field of a route that counts what this field of an owner counts; -1: none. */
+static int route_field(int kind, uint32_t field_idx)
+{
+    static const struct {
+        uint32_t owner, route;
+    } same[] = {
+        {MC_FIELD(OWNER, REQUESTS), MC_FIELD(ROUTE, REQUESTS)},
+        {MC_FIELD(OWNER, CLIENT_ERRORS), MC_FIELD(ROUTE, CLIENT_ERRORS)},
+        {MC_FIELD(OWNER, SERVER_ERRORS), MC_FIELD(ROUTE, SERVER_ERRORS)},
+        {MC_FIELD(OWNER, BYTES_IN), MC_FIELD(ROUTE, BYTES_IN)},
+        {MC_FIELD(OWNER, BYTES_OUT), MC_FIELD(ROUTE, BYTES_OUT)},
+    };
+    for (size_t i = 0; kind == MC_KIND_OWNER && i < sizeof same / sizeof same[0]; i++) {
+        if (same[i].owner == field_idx)
+            return (int)same[i].route;
+    }
+    return -1;
+}
+
+/* Add a source's field to sum[0..frame_count), or take it off; 0 when a number is missing. */
+static int add_cells(const struct mc_cells *c, const struct mc_source *source, uint32_t field_idx,
+                     int sign, int64_t *sum)
+{
+    const int64_t *v = c->values + (size_t)(source->value_idx + field_idx) * c->room;
+    for (uint32_t f = c->source_first[source->source_idx]; f < c->frame_count; f++) {
+        if (v[f] == MC_VALUE_NONE)
+            return 0;
+        sum[f] = sign > 0 ? mc_wrap_add(sum[f], v[f]) : mc_wrap_sub(sum[f], v[f]);
+    }
+    return 1;
+}
+
+/* Whether the first owner's field is a constant off the total; `sum` is scratch. */
+static int total_holds(const struct mc_cells *c, const struct mc_source *owner, uint32_t field_idx,
+                       int64_t *sum, int64_t *constant)
+{
+    int of_route = route_field(owner->kind, field_idx), route_count = 0;
+    if (of_route < 0)
+        return 0;
+    memset(sum, 0, c->frame_count * sizeof *sum);
+    for (uint32_t s = 0; s < c->source_count; s++) {
+        const struct mc_source *other = &c->schema->sources[s];
+        int good = 1;
+        if (other->kind == MC_KIND_ROUTE)
+            good = add_cells(c, other, (uint32_t)of_route, 1, sum);
+        else if (other->kind == MC_KIND_OWNER && s < owner->source_idx)
+            good = 0; /* this is not the first one */
+        else if (other->kind == MC_KIND_OWNER && s > owner->source_idx)
+            good = add_cells(c, other, field_idx, -1, sum);
+        if (!good)
+            return 0;
+        route_count += other->kind == MC_KIND_ROUTE;
+    }
+    uint32_t first = c->source_first[owner->source_idx];
+    if (!route_count || !add_cells(c, owner, field_idx, -1, sum))
+        return 0;
+    for (uint32_t f = first; f < c->frame_count; f++) {
+        if (sum[f] != sum[first])
+            return 0;
+    }
+    *constant = mc_wrap_sub(0, sum[first]);
+    return 1;
+}
+
+static int get_total(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, int64_t *values,
+                     int64_t *scratch)
+{
+    int of_route = route_field(n->kind, field_idx);
+    uint32_t first = n->sources[i].first_frame;
+    if (of_route < 0 || i || !n->routes)
+        return MC_ECORRUPT;
+    for (uint32_t f = first; f < n->frame_count; f++)
+        values[f] = n->columns[(size_t)field_idx * n->source_count].first;
+    const struct mc_numbers *const parts[] = {n->routes, n};
+    const uint32_t fields[] = {(uint32_t)of_route, field_idx};
+    for (int p = 0; p < 2; p++) {
+        for (uint32_t k = (uint32_t)p; k < parts[p]->source_count; k++) {
+            uint32_t from = parts[p]->sources[k].first_frame;
+            int rc = mc_column_get(
+                &parts[p]->columns[(size_t)fields[p] * parts[p]->source_count + k], scratch + from);
+            if (rc < 0)
+                return rc;
+            for (uint32_t f = from > first ? from : first; f < n->frame_count; f++)
+                values[f] =
+                    p ? mc_wrap_sub(values[f], scratch[f]) : mc_wrap_add(values[f], scratch[f]);
+        }
+    }
+    return 0;
+}
+
 static void put_field(const struct mc_cells *c, const struct mc_source *source, uint32_t field_idx,
                       int64_t *scratch, struct mc_buf *head, struct mc_buf *planes)
 {
@@ -62,7 +157,11 @@ static void put_field(const struct mc_cells *c, const struct mc_source *source, 
     const struct relation *r = relation_of(source->kind, field_idx);
     int64_t constant = 0;
     if (r && relation_holds(r, values, c->room, first, c->frame_count, &constant)) {
-        mc_column_put_linear(constant, head);
+        mc_column_put_linear(constant, 0, head);
+        return;
+    }
+    if (total_holds(c, source, field_idx, scratch, &constant)) {
+        mc_column_put_linear(constant, MC_COLUMN_TOTAL, head);
         return;
     }
     memcpy(scratch, values + (size_t)field_idx * c->room + first,
@@ -185,6 +284,8 @@ int mc_numbers_get(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, i
     uint32_t first = n->sources[i].first_frame;
     for (uint32_t f = 0; f < first; f++)
         values[f] = MC_VALUE_NONE;
+    if (c->mode == (MC_COLUMN_LINEAR | MC_COLUMN_TOTAL))
+        return get_total(n, i, field_idx, values, scratch);
     if (c->mode != MC_COLUMN_LINEAR)
         return mc_column_get(c, values + first);
     const struct relation *r = relation_of(n->kind, field_idx);

@@ -1,7 +1,8 @@
 /* numbers.h: the values of all sources of one kind over the frames of a chunk.
  *
  * Format: MC_PART_NUMBERS of trace_format.h. Columns that follow exactly from others of the same
- *         source (used = allocs - frees) are stored as the constant between them.
+ *         source (used = allocs - frees) are stored as the constant between them; so are the
+ *         first owner's counts of what routes count too, where together they are the same.
  */
 #ifndef MC_NUMBERS_H
 #define MC_NUMBERS_H
@@ -32,6 +33,7 @@ struct mc_numbers {
     struct mc_number_source *sources; /* owned */
     struct mc_column *columns;        /* owned; field-major */
     struct mc_buf raw;                /* owned */
+    const struct mc_numbers *routes;  /* borrowed; of an owner's part: the routes' */
 };
 
 /* Parse `raw`, which is taken (and emptied). MC_ECORRUPT, MC_ENOMEM: nothing is left to free. */

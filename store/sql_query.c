@@ -104,17 +104,18 @@ static const char *const functions[] = {
 };
 
 struct guard {
-    int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+    int64_t deadline_ns;     /* CLOCK_MONOTONIC; 0: none */
+    int64_t cpu_deadline_ns; /* CLOCK_THREAD_CPUTIME_ID */
     int64_t memory_bytes, memory_start;
     const char *denied; /* what the authorizer refused; static */
     const char *limit;  /* which limit stopped the query; static */
     char function[64];
 };
 
-static int64_t now_ns(void)
+static int64_t now_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
@@ -158,7 +159,8 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 static int progress(void *arg)
 {
     struct guard *g = arg;
-    if (g->deadline_ns && now_ns() >= g->deadline_ns)
+    if (g->deadline_ns && (now_ns(CLOCK_THREAD_CPUTIME_ID) >= g->cpu_deadline_ns ||
+                           now_ns(CLOCK_MONOTONIC) >= g->deadline_ns))
         g->limit = "time";
     else if (g->memory_bytes && sqlite3_memory_used() - g->memory_start > g->memory_bytes)
         g->limit = "memory";
@@ -357,8 +359,10 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     if (!limits)
         limits = &none;
     struct guard g = {.memory_bytes = limits->memory_bytes, .memory_start = sqlite3_memory_used()};
-    if (limits->time_ms)
-        g.deadline_ns = now_ns() + limits->time_ms * 1000000;
+    if (limits->time_ms) {
+        g.cpu_deadline_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) + limits->time_ms * 1000000;
+        g.deadline_ns = now_ns(CLOCK_MONOTONIC) + MC_QUERY_WALL_TIMES * limits->time_ms * 1000000;
+    }
     sqlite3_limit(r->query_db, SQLITE_LIMIT_LENGTH,
                   limits->memory_bytes && limits->memory_bytes < (INT64_C(256) << 20)
                       ? (int)(limits->memory_bytes / 4 + 1024)

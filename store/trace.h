@@ -172,9 +172,12 @@ int mc_trace_mark_remove(const char *path, int64_t run_id, int64_t mark_id);
 
 /* ---- SQL ------------------------------------------------------------------------------------- */
 
+/* A query that is kept waiting by others on a busy machine has this much longer by the clock. */
+#define MC_QUERY_WALL_TIMES 5
+
 struct mc_query_limits {
     int64_t rows;         /* 0: no bound */
-    int64_t time_ms;      /* 0: no bound */
+    int64_t time_ms;      /* of the calling thread's CPU; 0: no bound */
     int64_t memory_bytes; /* 0: no bound */
 };
 /* Called once with the column names (types NULL), then for each row. text[i] NULL is SQL NULL;

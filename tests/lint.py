@@ -87,7 +87,8 @@ def check_floors(lint):
         with open(path, errors="replace") as f:
             lines = f.readlines()
         for number, line in enumerate(lines, 1):
-            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            match = (re.match(r'\s*#\s*include\s*"([^"]+)"', line) or
+                     re.match(r"\s*#\s*include\s*<((?:%s|tests)/[^>]+)>" % "|".join(FLOORS), line))
             if not match:
                 continue
             where, target = "%s:%d" % (path, number), match.group(1)

@@ -31,7 +31,7 @@ export function createAgesView(state) {
   const root = el('article', { class: 'card', id: 'cell-ages', hidden: true },
     el('div', { class: 'card-head' }, el('h3', {}, 'Cells by type and age'), title),
     el('div', { class: 'scroll' }, el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'type'), el('th', { scope: 'col', class: 'num' }, 'cells'), ...AGE_NAMES.map((name) => el('th', { scope: 'col', class: 'num' }, name)))), body)));
-  byId('process-column').append(root);
+  byId('cells').append(root);
   visible.watch(root);
   let drawnMs = -Infinity;
   let seen = '';

@@ -67,9 +67,36 @@ export function postMarkRemoval(run, id) {
   return post(runUrl(run, `marks/${id}/delete`), {});
 }
 
-/** @param {string} sql @param {number} limit @param {string} [file] */
-export function postQuery(sql, limit, file) {
-  return post('/api/query', file ? { sql, limit, file } : { sql, limit });
+const QUERIES_AT_ONCE = 2;
+/** others' pages may keep the server busy: it is asked again, a few times */
+const BUSY_STATUS = 503;
+const BUSY_TURNS = 4;
+const BUSY_WAIT_MS = 400;
+let queriesUnderWay = 0;
+/** @type {(() => void)[]} */
+const queriesWaiting = [];
+
+/**
+ * Ask the recording in SQL. The page's own questions wait for each other, so that they are never too
+ * many for the server, nor in the way of a person's.
+ * @param {string} sql @param {number} limit @param {string} [file] @param {boolean} [isPersons]
+ */
+export async function postQuery(sql, limit, file, isPersons = false) {
+  if (!isPersons && queriesUnderWay >= QUERIES_AT_ONCE) await new Promise((resolve) => { queriesWaiting.push(() => resolve(undefined)); });
+  queriesUnderWay += 1;
+  try {
+    for (let turn = 1; ; turn += 1) {
+      try {
+        return await post('/api/query', file ? { sql, limit, file } : { sql, limit });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== BUSY_STATUS || turn === BUSY_TURNS) throw error;
+        await new Promise((resolve) => { setTimeout(resolve, BUSY_WAIT_MS * turn); });
+      }
+    }
+  } finally {
+    queriesUnderWay -= 1;
+    queriesWaiting.shift()?.();
+  }
 }
 
 /** Two runs compared. @param {string} a @param {string} b @param {Record<string, string>} [span] the API's from_a, align … */

@@ -13,6 +13,8 @@ const SPAN_NS = 180e9;
 const MIN_SPAN_NS = 10e9;
 const REDRAW_MS = 250;
 const DRAWN_A_TURN = 2;
+/** moments farther apart are not joined: nothing is known between them */
+const BRIDGED_NS = 1e9;
 
 /** @typedef {import('./state.js').State} State */
 /** @typedef {{title: string, unit: (v: unknown) => string, series: [string, string, string][], top?: number}} ChartOptions series: name, label, colour */
@@ -36,6 +38,24 @@ const high = new Float64Array(PARTS);
 function shownSpan(state) {
   const from = Math.max(0, state.ts - SPAN_NS);
   return [from, Math.max(state.ts, from + MIN_SPAN_NS)];
+}
+
+/**
+ * Fill the parts between two moments that follow each other; where nothing was recorded stays empty.
+ * @param {Float64Array} lows @param {Float64Array} highs @param {[number, number]} span @param {State} of
+ */
+function bridge(lows, highs, span, of) {
+  const part = (span[1] - span[0]) / lows.length;
+  const most = Math.max(BRIDGED_NS, 3 * of.intervalNs, 2 * part);
+  let last = -1;
+  for (let i = 0; i < lows.length; i += 1) {
+    if (Number.isNaN(lows[i])) continue;
+    const from = span[0] + (last + 1) * part;
+    const to = span[0] + i * part;
+    const hole = last < 0 || to - from > most || of.gaps.some((gap) => gap.dur > 2 * of.intervalNs && gap.ts < to && gap.ts + gap.dur > from);
+    for (let k = last + 1; !hole && k < i; k += 1) lows[k] = highs[k] = highs[last] + ((lows[i] - highs[last]) * (k - last)) / (i - last);
+    last = i;
+  }
 }
 
 /**
@@ -74,7 +94,7 @@ function createChart(options, state, seek, beside) {
       ],
       series: [{}, ...data.slice(1).map((_, k) => {
         const [, label, colour] = options.series[k % rows];
-        return { label, stroke: colours[colour], width: 1.25, dash: k >= rows ? [5, 3] : undefined, points: { show: false }, spanGaps: true };
+        return { label, stroke: colours[colour], width: 1.25, dash: k >= rows ? [5, 3] : undefined, points: { show: false } };
       })],
     }, data, holder);
     plot.over.addEventListener('click', () => {
@@ -83,9 +103,10 @@ function createChart(options, state, seek, beside) {
     });
   }
 
-  /** The envelope of a series into a row of the plot. @param {(number | null)[]} column @param {import('./history.js').History} history @param {string} name @param {[number, number]} span */
-  function fill(column, history, name, span) {
-    history.envelope(name, span[0], span[1] + 1, low, high);
+  /** The envelope of a series into a row of the plot. @param {(number | null)[]} column @param {State} of @param {string} name @param {[number, number]} span */
+  function fill(column, of, name, span) {
+    of.history.envelope(name, span[0], span[1] + 1, low, high);
+    bridge(low, high, span, of);
     for (let i = 0; i < PARTS; i += 1) {
       column[2 * i] = Number.isNaN(low[i]) ? null : low[i];
       column[2 * i + 1] = Number.isNaN(high[i]) ? null : high[i];
@@ -107,8 +128,8 @@ function createChart(options, state, seek, beside) {
         data[0][2 * i + 1] = from + part * (i + 0.66);
       }
       options.series.forEach(([name], k) => {
-        fill(data[k + 1], state.history, name, [from, to]);
-        if (other) fill(data[1 + rows + k] ??= new Array(PARTS * 2).fill(null), beside.state.history, name, other);
+        fill(data[k + 1], state, name, [from, to]);
+        if (other) fill(data[1 + rows + k] ??= new Array(PARTS * 2).fill(null), beside.state, name, other);
         setText(values[k].value, options.unit(state.history.last(name)));
       });
       if (!plot || madeFor !== `${theme.version} ${data.length}`) {

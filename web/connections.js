@@ -17,7 +17,10 @@ const EVENTS_PER_CONN = 64;
  * @property {string} route of the last request
  * @property {number} bytes_in
  * @property {number} bytes_out
+ * @property {number} slowest ns, of its responses
+ * @property {number} failed responses with a status of 500 or more
  * @property {string} reason why it closed
+ * @property {Map<number, number>} running since when each stream's request is under way
  * @property {any[]} events the newest, oldest first
  */
 
@@ -33,18 +36,31 @@ export class Connections {
     this.byId.clear();
   }
 
-  /** @param {any} event */
-  take(event) {
-    const id = event.conn_id;
-    if (!id) return;
+  /** The connection with an id, made if it is new, now the one used last. @param {number} id @returns {Conn} */
+  use(id) {
     let conn = this.byId.get(id);
     if (conn) {
       this.byId.delete(id);
     } else {
-      conn = { id, owner: '', peer: '', state: 'A', opened: NaN, closed: NaN, last: 0, requests: 0, status: 0, route: '', bytes_in: 0, bytes_out: 0, reason: '', events: [] };
+      conn = { id, owner: '', peer: '', state: 'A', opened: NaN, closed: NaN, last: 0, requests: 0, status: 0, route: '', bytes_in: 0, bytes_out: 0, slowest: NaN, failed: 0, reason: '', running: new Map(), events: [] };
       if (this.byId.size >= this.limit) this.byId.delete(/** @type {number} */ (this.byId.keys().next().value));
     }
     this.byId.set(id, conn);
+    return conn;
+  }
+
+  /** What is known of an open connection without an event of it. @param {number} id @param {string} owner @param {string} state its letter */
+  know(id, owner, state) {
+    const conn = this.use(id);
+    if (conn.owner === '') conn.owner = owner;
+    if (Number.isNaN(conn.closed)) conn.state = state;
+  }
+
+  /** @param {any} event */
+  take(event) {
+    const id = event.conn_id;
+    if (!id) return;
+    const conn = this.use(id);
     conn.last = event.ts;
     if (conn.events.length >= EVENTS_PER_CONN) conn.events.shift();
     conn.events.push(event);
@@ -70,23 +86,31 @@ function apply(conn, event) {
     case 'accept':
       conn.opened = event.ts;
       conn.peer = event.peer ?? '';
-      conn.owner = event.owner ?? '';
+      conn.owner = event.owner ?? conn.owner;
       break;
     case 'request':
       conn.state = 'A';
+      if (conn.running.size < EVENTS_PER_CONN) conn.running.set(event.stream_id ?? 0, event.ts);
       conn.route = `${event.method ?? ''} ${event.route ?? ''}`.trim();
       break;
     case 'response':
+      conn.running.delete(event.stream_id ?? 0);
       conn.requests += 1;
       conn.status = event.status ?? 0;
       conn.route = `${event.method ?? ''} ${event.route ?? ''}`.trim();
       conn.bytes_in += event.bytes_in ?? 0;
       conn.bytes_out += event.bytes_out ?? 0;
+      if (!(conn.slowest >= (event.dur ?? 0))) conn.slowest = event.dur ?? 0;
+      if (event.status >= 500) conn.failed += 1;
       break;
     case 'state':
       conn.state = event.state ?? conn.state;
       break;
+    case 'stream_close':
+      conn.running.delete(event.stream_id ?? 0);
+      break;
     case 'close':
+      conn.running.clear();
       conn.closed = event.ts;
       conn.state = '×';
       conn.reason = event.detail ?? '';
@@ -95,22 +119,27 @@ function apply(conn, event) {
   }
 }
 
-/**
- * A filter as typed: words that all must be found in owner, route, peer or id; "status:5" is the
- * beginning of a status, "dur>10ms" a response longer than that.
- * @param {string} text
- * @returns {(conn: Conn) => boolean}
- */
-export function connFilter(text) {
-  const tests = text.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
-    const status = /^status:(\d{1,3})$/.exec(word);
-    if (status) return (/** @type {Conn} */ c) => String(c.status).startsWith(status[1]);
-    const longer = /^dur>(\d+(?:\.\d+)?)(ns|us|ms|s)$/.exec(word);
-    if (longer) {
-      const ns = Number(longer[1]) * { ns: 1, us: 1e3, ms: 1e6, s: 1e9 }[/** @type {'ns'} */ (longer[2])];
-      return (/** @type {Conn} */ c) => c.events.some((e) => e.type === 'response' && e.dur > ns);
-    }
-    return (/** @type {Conn} */ c) => `${c.id} ${c.owner} ${c.peer} ${c.route} ${c.reason}`.toLowerCase().includes(word);
+/** What a table of connections can be sorted by: for a connection, the larger, the more. @type {Record<string, (conn: Conn) => number | string>} */
+export const SORTS = {
+  id: (c) => c.id,
+  peer: (c) => c.peer,
+  owner: (c) => c.owner,
+  state: (c) => c.state,
+  requests: (c) => c.requests,
+  route: (c) => c.route,
+  status: (c) => c.status,
+  slowest: (c) => (Number.isNaN(c.slowest) ? -1 : c.slowest),
+  bytes_out: (c) => c.bytes_out,
+  used: (c) => c.last,
+};
+
+/** @param {Conn[]} list @param {string} by a name of SORTS @param {boolean} down @returns {Conn[]} the same list, sorted; equal ones by id */
+export function sortConns(list, by, down) {
+  const value = SORTS[by] ?? SORTS.id;
+  const sign = down ? -1 : 1;
+  return list.sort((a, b) => {
+    const x = value(a);
+    const y = value(b);
+    return (x < y ? -1 : x > y ? 1 : a.id - b.id) * sign;
   });
-  return (conn) => tests.every((test) => test(conn));
 }

@@ -37,7 +37,7 @@ export function createDiffView(state, actions) {
   const note = el('p', { id: 'diff-note', class: 'dim', role: 'status' });
   const shown = el('p', { class: 'dim' });
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { role: 'img', 'aria-label': 'The chosen measure in both runs' }));
-  const overlay = el('div', { id: 'diff-overlay', hidden: true }, el('h4', {}, ''), canvas, el('p', { class: 'legend' }, el('span', {}, el('span', { class: 'swatch line inline bg-c1' }), ' A'), el('span', {}, el('span', { class: 'swatch line inline bg-c3' }), ' B')));
+  const overlay = el('div', { id: 'diff-overlay', hidden: true }, el('h3', { class: 'small' }, ''), canvas, el('p', { class: 'legend' }, el('span', {}, el('span', { class: 'swatch line inline bg-c1' }), ' A'), el('span', {}, el('span', { class: 'swatch line inline bg-c3' }), ' B')));
   const list = el('div', { id: 'diff-list' });
   const root = el('div', { class: 'sql' }, shown, el('div', { class: 'sql-bar' }, other, go), note, overlay, list);
   let asked = 0;

@@ -45,9 +45,10 @@ export function createHeaderView(actions) {
       if (state.doc) clockNode.dataset.value = String(state.ts);
       setText(byId('wall'), run && state.doc ? wallTime(run.start_wall_ns + state.ts) : '');
       const critical = warnings.some((w) => w.level === 'critical');
+      const all = state.findings.length;
       const button = byId('warnings-button');
-      setText(byId('warnings-count'), `${warnings.length === 0 ? 'no' : warnings.length} warning${warnings.length === 1 ? '' : 's'}`);
-      button.dataset.level = warnings.length === 0 ? '' : critical ? 'critical' : 'warning';
+      setText(byId('warnings-count'), `${warnings.length === 0 ? 'no' : warnings.length} warning${warnings.length === 1 ? '' : 's'}${all > 0 ? ` · ${all} in the run` : ''}`);
+      button.dataset.level = critical ? 'critical' : warnings.length > 0 || all > 0 ? 'warning' : '';
       if (filter.value !== state.filter && document.activeElement !== filter) filter.value = state.filter;
       const title = `${status.word} · ${run?.label || run?.program || 'memcam'}`;
       if (document.title !== title) document.title = title;

@@ -31,6 +31,13 @@ export class History {
     return (this.first + index) % this.rows;
   }
 
+  /** Where the newest moments without a hole among them begin. @param {number} holeNs what lies further apart has a hole between @returns {number} an index; 0 where there is none */
+  tailIndex(holeNs) {
+    let index = Math.max(0, this.length - 1);
+    while (index > 0 && this.ts[this.at(index)] - this.ts[this.at(index - 1)] <= holeNs) index -= 1;
+    return index;
+  }
+
   /** Begin a moment, later than all before. @param {number} ts */
   push(ts) {
     if (this.length === this.rows) this.first = (this.first + 1) % this.rows;

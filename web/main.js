@@ -1,16 +1,19 @@
 // @ts-check
 // main.js: wires state, player and views; owns the one animation frame loop and the page's keys.
 
-import { getOfRun, postQuery, sqlText } from './api.js';
 import { createCompareView } from './compare_view.js';
 import { createChartView } from './chart_view.js';
+import { withFilter } from './conn_filter.js';
 import { createConnectionsView } from './connections_view.js';
 import { byId, el, visible } from './dom.js';
 import { clock } from './format.js';
 import { createHeaderView } from './header_view.js';
 import { createInspectorView } from './inspector_view.js';
+import { JUMP_KINDS } from './jump.js';
 import { actionOf, KEYS, nextSpeed } from './keys.js';
+import { createMarkerView } from './marker_view.js';
 import { createMemoryView } from './memory_view.js';
+import { askPick } from './pick_asks.js';
 import { createPoolView } from './pool_view.js';
 import { Player } from './player.js';
 import { saveImage } from './save_view.js';
@@ -20,6 +23,7 @@ import { State } from './state.js';
 import { statusOf } from './status.js';
 import { spent } from './stream.js';
 import { reducedMotion, watchTheme } from './theme.js';
+import { createSplitView } from './split_view.js';
 import { createTimelineView } from './timeline_view.js';
 import { within, zoom } from './timeline.js';
 import { createTipView } from './tip_view.js';
@@ -37,6 +41,9 @@ const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 2000;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
+/** what is looked at while time passes is asked about anew so often */
+const PICK_EVERY_NS = 2e9;
+const FINDINGS_EVERY_MS = 10000;
 const SCRIPT_KEPT = 4096;
 
 const state = new State();
@@ -69,20 +76,32 @@ const actions = {
   },
   toggle: () => player.toggle(),
   step: (/** @type {1 | -1} */ direction) => player.step(direction),
-  jump: (/** @type {1 | -1} */ direction) => player.jumpToMark(direction),
+  jump: (/** @type {import('./jump.js').JumpKind} */ kind, /** @type {1 | -1} */ direction) => player.jump(kind, direction),
   live: () => player.goLive(),
   speed: (/** @type {number | 'max'} */ speed) => player.setSpeed(speed),
   mark: () => openMarkDialog(),
   editMark: openMarkDialog,
   pick: (/** @type {string} */ pool, /** @type {number | undefined} */ slot = undefined) => {
-    state.setPick({ pool, slot });
-    state.setPlace({ tab: 'pick' });
-    askSlot(pool, slot);
+    actions.look({ pool, slot });
   },
   pickConn: (/** @type {number} */ conn) => {
-    state.setPick({ conn });
+    actions.look({ conn });
+  },
+  look: (/** @type {State['pick']} */ pick) => {
+    state.setPick(pick);
     state.setPlace({ tab: 'pick' });
-    askConn(conn);
+    keepPick();
+  },
+  showFinding: (/** @type {import('./findings.js').Finding} */ finding) => {
+    player.seekFinding(finding);
+    const pool = document.querySelector(`[data-pool="${CSS.escape(finding.name)}"]`);
+    if (['pool', 'overflow', 'growth'].includes(finding.kind) && pool) byId('main').scrollTo({ top: 0 });
+    else if (finding.kind === 'errors') byId('traffic').scrollIntoView({ block: 'start' });
+    else if (finding.kind !== 'gap') byId('memory').scrollIntoView({ block: 'start' });
+  },
+  filterBy: (/** @type {'owner' | 'route' | 'status' | 'dur'} */ name, /** @type {string} */ value) => {
+    state.setPlace({ filter: withFilter(state.filter, name, value) });
+    if (value) byId('connections').scrollIntoView({ block: 'start' });
   },
   compare: (/** @type {string | null} */ run) => compareWith(run === null ? null : { run, align: 'clock', label: '', offset_ns: 0 }),
   align: (/** @type {import('./align.js').AlignKind} */ align, /** @type {string} */ label) => {
@@ -114,6 +133,7 @@ const views = {
   transport: createTransportView(state, actions),
   inspector: createInspectorView(state, actions),
   zoom: createZoomView(state, actions),
+  markers: createMarkerView(state),
 };
 
 let asked = false;
@@ -158,6 +178,7 @@ function draw(nowMs) {
   }
   second.follow(begin);
   views.header.draw(state, statusOf(state, begin), warnings);
+  views.markers.draw();
   views.transport.draw();
   views.timeline.draw();
   let again = fade(nowMs);
@@ -217,26 +238,16 @@ async function seekBoth(a, b, atA, atB) {
   player.seek(atA);
 }
 
-/** @param {string} pool @param {number | undefined} slot */
-async function askSlot(pool, slot) {
-  if (slot === undefined || !state.entry) return;
-  const sql = `SELECT ts, old_state, new_state, owner, conn_id FROM slot_change WHERE run_id = ${Number(state.entry.run_id)} AND pool = ${sqlText(pool)} AND slot = ${slot} AND ts <= ${Math.round(state.ts)} ORDER BY ts DESC LIMIT 50`;
-  try {
-    const answer = await postQuery(sql, 50, state.entry.file);
-    if (state.pick.pool === pool && state.pick.slot === slot) state.setPickRows(answer.rows, '');
-  } catch (error) {
-    if (state.pick.slot === slot) state.setPickRows(null, `The slot’s history could not be had: ${error instanceof Error ? error.message : error}`);
-  }
-}
+let askedPick = '';
 
-/** @param {number} conn */
-async function askConn(conn) {
-  try {
-    const answer = await getOfRun(/** @type {string} */ (state.runKey), 'events', { conn, limit: 500 });
-    if (state.pick.conn === conn) state.setPickRows(answer.events, '');
-  } catch (error) {
-    if (state.pick.conn === conn) state.setPickRows(null, `Its events could not be had: ${error instanceof Error ? error.message : error}`);
-  }
+/** Ask about what is looked at, when that or, paused, the moment is another. */
+function keepPick() {
+  const { pick } = state;
+  const at = state.mode === 'pause' ? state.ts : Math.floor(state.ts / PICK_EVERY_NS);
+  const key = JSON.stringify([state.runKey, pick, at, state.run !== null]);
+  if (key === askedPick || !state.doc) return;
+  askedPick = key;
+  askPick(state);
 }
 
 /** Make a mark here or over the selection; or change one. @param {import('./state.js').Mark} [mark] */
@@ -276,7 +287,7 @@ function fillHelp() {
   close.addEventListener('click', () => byId('help').close());
   byId('help').replaceChildren(el('h2', { id: 'help-title' }, 'Keys'),
     el('dl', { class: 'keys' }, ...KEYS.filter((key) => key.shown).flatMap((key) => [el('dt', {}, key.shown), el('dd', {}, key.text)])),
-    el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. Filter words look in pools, routes, owners and peers; “status:5” and “dur>10ms” filter connections.'), close);
+    el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. A slot map takes arrows and Enter when it has the focus. Filter words look in pools, routes, owners and peers; “owner:app”, “route:/slow”, “status:5” and “dur>10ms” filter connections and events.'), close);
 }
 
 /** @type {Record<string, () => void>} */
@@ -286,12 +297,9 @@ const keyActions = {
   on: () => player.seek(state.ts + JUMP_NS),
   stepBack: () => player.step(-1),
   stepOn: () => player.step(1),
-  markBefore: () => player.jumpToMark(-1),
-  markAfter: () => player.jumpToMark(1),
-  gcNext: () => player.jumpToEvent('gc', 1),
-  gcBefore: () => player.jumpToEvent('gc', -1),
-  overflowNext: () => player.jumpToEvent('overflow', 1),
-  overflowBefore: () => player.jumpToEvent('overflow', -1),
+  markBefore: () => player.jump('mark', -1),
+  markAfter: () => player.jump('mark', 1),
+  ...Object.fromEntries(JUMP_KINDS.flatMap(([kind]) => [[`${kind}Next`, () => player.jump(kind, 1)], [`${kind}Before`, () => player.jump(kind, -1)]])),
   reverse: () => playAt(nextSpeed(state.speed, -1, state.mode === 'play')),
   faster: () => playAt(nextSpeed(state.speed, 1, state.mode === 'play')),
   first: () => player.seek(state.entry?.first_ts ?? 0),
@@ -369,6 +377,16 @@ function keepOverview() {
   }
 }
 
+let findingsFor = '';
+
+/** Whether the run has to be looked through again for what went wrong: another one, or it went on. */
+function keepFindings() {
+  const key = `${state.runKey} ${state.gaps.length} ${state.entry?.live ? Math.floor(state.endTs / (FINDINGS_EVERY_MS * 1e6)) : state.endTs}`;
+  if (key === findingsFor || !state.run) return;
+  findingsFor = key;
+  player.refreshFindings();
+}
+
 let written = '';
 
 /** Keep the address such that it reopens this moment. */
@@ -377,7 +395,7 @@ function writeUrl() {
   const { pick } = state;
   const text = encodePlace({
     run: state.runKey, ts: state.mode === 'live' || !state.doc ? undefined : state.ts, speed: state.speed, playing: state.mode === 'play',
-    view: state.view ?? undefined, selected: state.selected ?? undefined, pool: pick.pool, slot: pick.slot, conn: pick.conn,
+    view: state.view ?? undefined, selected: state.selected ?? undefined, ...pick, owners: byId('owner-colours').checked,
     filter: state.filter || undefined, tab: state.tab === 'warnings' ? undefined : state.tab,
     b: state.compare?.run, align: state.compare?.align, label: state.compare?.label || undefined, offset: state.compare?.align === 'moment' ? state.compare.offset_ns : undefined,
   });
@@ -386,14 +404,21 @@ function writeUrl() {
   history.replaceState(null, '', `#${text}`);
 }
 
+/** Colour slots by owner. @param {boolean} on */
+function setOwners(on) {
+  byId('owner-colours').checked = on;
+  views.pools.byOwner(on);
+  parts[0].key = '';
+  schedule();
+}
+
 async function openPlace() {
   const place = decodePlace(location.hash);
   state.setPlace({ filter: place.filter ?? '', tab: place.tab ?? 'warnings' });
-  state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn });
+  state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn, stream: place.stream, route: place.route, mark: place.mark });
+  setOwners(place.owners === true);
   await player.start(place);
   if (place.b !== undefined || state.compare) compareWith(place.b === undefined ? null : { run: place.b, align: place.align ?? 'clock', label: place.label ?? '', offset_ns: place.offset ?? 0 });
-  if (place.pool !== undefined && place.slot !== undefined) askSlot(place.pool, place.slot);
-  if (place.conn !== undefined) askConn(place.conn);
 }
 
 window.addEventListener('hashchange', () => {
@@ -401,18 +426,17 @@ window.addEventListener('hashchange', () => {
 });
 byId('help-button').addEventListener('click', keyActions.help);
 byId('save-button').addEventListener('click', () => saveImage(state));
-byId('owner-colours').addEventListener('change', () => {
-  views.pools.byOwner(byId('owner-colours').checked);
-  parts[0].key = '';
-  schedule();
-});
+byId('owner-colours').addEventListener('change', () => setOwners(byId('owner-colours').checked));
 fillHelp();
+createSplitView();
 state.subscribe(schedule);
 other.subscribe(schedule);
 second.wake = schedule;
 visible.changed = schedule;
 setInterval(() => {
   keepOverview();
+  keepFindings();
+  keepPick();
   writeUrl();
   schedule();
 }, URL_EVERY_MS);

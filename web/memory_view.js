@@ -6,6 +6,7 @@ import { createArenaStrip } from './arena_strip_view.js';
 import { byId, el, fact, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration, isKnown, percent, rate, UNKNOWN } from './format.js';
 import { entries } from './observe.js';
+import { ownValue } from './patch.js';
 import { createSpark } from './spark_view.js';
 import { standsStill } from './status.js';
 import { levelOf } from './warnings.js';
@@ -44,6 +45,7 @@ function createHeap(name, state) {
   const part = el('span', { class: 'percent' });
   const gauge = bar();
   const threshold = fact('threshold', 'threshold_bytes', 'a collection begins when this is in use');
+  const allocates = fact('allocates', 'alloc', 'per second, over the last second: growth of what is in use, and what collections freed');
   const peak = fact('peak', 'peak_bytes');
   const collections = fact('collections', 'gc_count');
   const reclaimed = fact('reclaimed', 'reclaimed', 'by the collections the page has seen');
@@ -61,7 +63,7 @@ function createHeap(name, state) {
     el('div', { class: 'card-head' }, el('h3', {}, `Heap ${name}`), el('span', { class: 'occupancy' }, used, ' / ', capacity, ' ', part)),
     gauge.root,
     el('div', { class: 'spark-box' }, canvas),
-    el('dl', { class: 'facts' }, threshold.row, peak.row, collections.row, reclaimed.row, longest.row, average.row),
+    el('dl', { class: 'facts' }, allocates.row, threshold.row, peak.row, collections.row, reclaimed.row, longest.row, average.row),
     el('div', { class: 'two' },
       el('div', {}, el('h4', {}, 'Pauses'), el('ul', { class: 'bins' }, ...bins.map((b) => b.root))),
       el('div', {}, el('h4', {}, 'Last collections'), el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'at'), el('th', { scope: 'col' }, 'kind'), el('th', { scope: 'col', class: 'num' }, 'pause'), el('th', { scope: 'col', class: 'num' }, 'freed'))), pauses))));
@@ -75,6 +77,7 @@ function createHeap(name, state) {
       setText(part, percent(heap.used_bytes, heap.capacity_bytes));
       setNumber(threshold.value, heap.threshold_bytes, bytes);
       setNumber(peak.value, heap.peak_bytes, bytes);
+      setNumber(allocates.value, state.history.last(`alloc:${name}`), (v) => (isKnown(v) ? `${bytes(Math.round(v))}/s` : UNKNOWN));
       setNumber(collections.value, heap.gc_count, countExact);
       gauge.set(heap.used_bytes, heap.peak_bytes, heap.capacity_bytes);
       // Against the capacity a small heap would be a flat line.
@@ -225,6 +228,35 @@ function createRecorder(state) {
   };
 }
 
+/** What a program tells of its event loop, by the names of its metrics. @type {[string, string, string][]} */
+const LOOP_FACTS = [
+  ['busy', 'loop_busy', 'share of the time in which it worked rather than waited'],
+  ['turns', 'loop_turns', 'how often it went round, per second'],
+  ['handles', 'loop_handles', 'sockets, timers and the like that it watches'],
+  ['queued', 'loop_queued', 'its own requests under way: writes, look-ups, work for its threads'],
+];
+
+/** @param {State} state */
+function createLoop(state) {
+  const parent = byId('loop');
+  parent.dataset.source = 'loop';
+  const facts = LOOP_FACTS.map(([label, name, title]) => ({ ...fact(label, name, title), name }));
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
+  const spark = createSpark(canvas, { series: 'value:loop_busy', colour: 'c6', height: 30, top: 100 });
+  parent.append(el('div', { class: 'card-head' }, el('h3', {}, 'Event loop')), el('div', { class: 'spark-box' }, canvas), el('dl', { class: 'facts' }, ...facts.map((f) => f.row)));
+  return () => {
+    const metrics = state.doc.metrics ?? {};
+    parent.hidden = ownValue(metrics, 'loop_busy') === undefined;
+    if (parent.hidden) return;
+    for (const { name, value } of facts) {
+      const now = ownValue(metrics, name)?.value;
+      if (name === 'loop_turns') setDerived(value, now, `${rate(state.history.last(`metric:${name}`))} /s`);
+      else setNumber(value, now, (v) => (name === 'loop_busy' && isKnown(v) ? `${v} %` : count(v)));
+    }
+    spark.draw(state.history, state.ts);
+  };
+}
+
 /** @param {State} state @param {{pickConn: (id: number) => void, tip: (text: string | null, x?: number, y?: number) => void}} actions */
 export function createMemoryView(state, actions) {
   const arenas = byId('arenas');
@@ -235,6 +267,7 @@ export function createMemoryView(state, actions) {
   const cellAges = createAgesView(state);
   const drawProcess = createProcess(state);
   const drawRecorder = createRecorder(state);
+  const drawLoop = createLoop(state);
   const heapCards = new Keyed(byId('heaps'), (name) => createHeap(name, state));
   const arenaRows = new Keyed(list, (name) => createArena(name, state));
   return {
@@ -248,6 +281,7 @@ export function createMemoryView(state, actions) {
       for (const row of arenaRows.sync(names)) row.draw();
       drawProcess();
       drawRecorder();
+      drawLoop();
     },
   };
 }

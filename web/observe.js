@@ -29,6 +29,7 @@ function observeTraffic(history, prefix, row) {
   setTotal(history, `${prefix}:out`, row.bytes_out);
   setTotal(history, `${prefix}:in`, row.bytes_in);
   history.set(`${prefix}:p50`, row.p50_ns);
+  history.set(`${prefix}:p95`, row.p95_ns);
   history.set(`${prefix}:p99`, row.p99_ns);
   history.set(`${prefix}:open`, row.open);
 }
@@ -37,8 +38,9 @@ function observeTraffic(history, prefix, row) {
  * Add the document's moment to the history.
  * @param {any} doc
  * @param {History} history
+ * @param {Map<string, number>} [freed] what collections have freed of each heap, since any moment
  */
-export function observe(doc, history) {
+export function observe(doc, history, freed) {
   history.push(doc.ts);
   let worst = 0;
   for (const [name, pool] of entries(doc.pools)) {
@@ -53,6 +55,8 @@ export function observe(doc, history) {
   for (const [name, heap] of entries(doc.heaps)) {
     history.set(`heap:${name}`, heap.used_bytes);
     history.set(`threshold:${name}`, heap.threshold_bytes);
+    // What is in use and what was freed of it, together, is what was allocated.
+    if (freed) setTotal(history, `alloc:${name}`, heap.used_bytes + (freed.get(name) ?? 0));
     heapUsed += heap.used_bytes ?? 0;
     heapCapacity += heap.capacity_bytes ?? 0;
   }
@@ -110,7 +114,7 @@ function observeAllTraffic(doc, history) {
 
 /** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */
 const OVERVIEW_FIELDS = {
-  timeline: { slab: ['used'], heap: ['used_bytes'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
+  timeline: { slab: ['used'], heap: ['used_bytes', 'gc_count'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
   charts: {
     slab: ['used'], heap: ['used_bytes'], connections: ['open', 'active'],
     process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],

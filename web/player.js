@@ -2,15 +2,17 @@
 // player.js: what play, pause, seek, step and live do: which stream is open, what is asked for.
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
-import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, postQuery, runUrl } from './api.js';
+import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
+import { connectionsBefore } from './conn_asks.js';
 import { askHistory } from './context.js';
+import { collectionsBefore, fillHeat, newestEvents } from './context_asks.js';
+import { FINDING_SERIES, findFindings } from './findings.js';
+import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries } from './observe.js';
-import { HEAT_ROWS, HEAT_SECONDS, heatEdge } from './state.js';
+import { HOLE_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
-const CONTEXT_NS = 60e9;
-const CONTEXT_EVENTS = 5000;
 const STEP_WAIT_MS = 3000;
 const OVERVIEW_PX = 1200;
 /** at such speeds a batch is of seconds, and nobody reads its events */
@@ -31,7 +33,11 @@ export class Player {
     this.asking = false;
     /** @type {number | null} the newest ts asked for while an answer was under way */
     this.wanted = null;
+    /** @type {{run: string | null, aim: number, shown: number} | null} the last jump and the frame that showed it */
+    this.jumped = null;
     this.seeded = false;
+    /** bumped by each seek that asks what came before */
+    this.contextTurn = 0;
     this.followLive = false;
     this.timelineTrouble = '';
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -273,66 +279,55 @@ export class Player {
     }, { opened: () => {}, lost: () => {} });
   }
 
-  /** Go to a moment; what plays goes on from there. @param {number} ts */
-  seek(ts) {
+  /** Go to a moment; what plays goes on from there. @param {number} ts @returns {Promise<void>} when, paused, it is shown */
+  async seek(ts) {
     const { state } = this;
     const aim = Math.max(state.entry?.first_ts ?? 0, Math.min(ts, state.endTs));
     state.forgetEvents();
     this.seeded = false;
     if (state.mode === 'play') this.playFrom(aim);
-    else this.pauseAt(aim);
+    else await this.pauseAt(aim);
   }
 
-  /** One frame back or on. @param {1 | -1} direction */
-  step(direction) {
+  /** One frame back or on. @param {1 | -1} direction @returns {Promise<void>} when it is shown, or could not be */
+  async step(direction) {
     const { state } = this;
     if (!state.doc) return;
     if (state.mode !== 'pause') this.pause();
     if (direction < 0) {
-      this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
+      await this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
       return;
     }
     this.turn += 1;
     this.close();
+    await new Promise((resolve) => { this.nextFrame(() => resolve(undefined)); });
+  }
+
+  /** The frame behind the one shown, from a stream that is closed behind it. @param {() => void} done */
+  nextFrame(done) {
+    const { state } = this;
+    const shut = () => {
+      close();
+      done();
+    };
     const close = openStream(
       runUrl(/** @type {string} */ (state.runKey), 'stream', { last_event_id: state.ts, speed: 1000, coalesce: 0 }),
       (name, data) => {
         if (name === 'run') return;
         if (name === 'keyframe' && data.ts <= state.ts) return;
-        if (name === 'delta' || name === 'keyframe' || name === 'end') close();
         if (name !== 'end') this.take(name, data);
+        if (name === 'delta' || name === 'keyframe' || name === 'end') shut();
       },
-      { opened: () => {}, lost: () => this.say('The next frame could not be had.') },
+      {
+        opened: () => {},
+        lost: () => {
+          this.say('The next frame could not be had.');
+          done();
+        },
+      },
     );
-    this.close = close;
-    setTimeout(close, STEP_WAIT_MS);
-  }
-
-  /** @param {1 | -1} direction */
-  jumpToMark(direction) {
-    const { state } = this;
-    const stops = [...state.marks.map((m) => m.ts), ...state.gaps.map((g) => g.ts)].sort((a, b) => a - b);
-    const aim = direction > 0 ? stops.find((ts) => ts > state.ts) : stops.findLast((ts) => ts < state.ts - state.intervalNs);
-    if (aim === undefined) this.say(direction > 0 ? 'No mark or gap after this moment.' : 'No mark or gap before this moment.');
-    else this.seek(aim);
-  }
-
-  /** To the next or last collection or overflow, which the recording is asked for. @param {'gc' | 'overflow'} kind @param {1 | -1} direction */
-  async jumpToEvent(kind, direction) {
-    const { state } = this;
-    const run = state.entry;
-    if (!run) return;
-    const from = kind === 'gc' ? `gc_event WHERE run_id = ${Number(run.run_id)}` : `event WHERE run_id = ${Number(run.run_id)} AND type = 'overflow'`;
-    const where = direction > 0 ? `ts > ${Math.round(state.ts)} ORDER BY ts` : `ts < ${Math.round(state.ts - state.intervalNs)} ORDER BY ts DESC`;
-    const what = kind === 'gc' ? 'collection' : 'overflow';
-    try {
-      const answer = await postQuery(`SELECT ts FROM ${from} AND ${where} LIMIT 1`, 1, run.file);
-      // The frame that shows it is the next one.
-      if (answer.rows.length > 0) this.seek(answer.rows[0][0] + state.intervalNs);
-      else this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
-    } catch (error) {
-      this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
-    }
+    this.close = shut;
+    setTimeout(shut, STEP_WAIT_MS);
   }
 
   /** @param {string} label @param {number} ts @param {number} dur */
@@ -374,53 +369,47 @@ export class Player {
     this.contextTimer = setTimeout(() => this.fillContext(), 120);
   }
 
-  /** What happened just before the moment: charts, events, connections; once per seek. */
-  async fillContext() {
+  /** What happened just before the moment: charts, events, latencies; once per seek, each as it comes. */
+  fillContext() {
     const { state } = this;
-    if (this.seeded || !state.run || !state.doc && state.mode === 'pause') {
-      if (!this.seeded && state.run && state.mode !== 'pause') this.fillContextSoon();
+    if (this.seeded || (!state.run && state.mode === 'pause')) return;
+    if (!state.run || !state.doc) {
+      if (state.mode !== 'pause') this.fillContextSoon();
       return;
     }
-    if (!state.doc) return this.fillContextSoon();
     this.seeded = true;
+    this.contextTurn += 1;
+    const turn = this.contextTurn;
     const run = /** @type {string} */ (state.runKey);
-    const to = state.history.length > 0 ? state.history.ts[state.history.at(0)] : state.ts;
-    const settled = await Promise.allSettled([
-      askHistory(state, to, state.mode === 'pause'),
-      this.newestEvents(run, to),
-      getOfRun(run, 'marks', {}),
-      getOfRun(run, 'gaps', {}),
-      this.heatBefore(to),
-    ]);
-    if (run !== state.runKey) return;
-    const [before, events, marks, gaps, heat] = settled.map((s) => (s.status === 'fulfilled' ? s.value : null));
-    const [overview, docBefore] = before ?? [null, null];
-    if (state.history.length > 0 && state.history.ts[state.history.at(0)] >= to) state.seedHistory(overview, docBefore);
-    if (events && state.events.length === 0) state.takeEvents({ events: events.events }, !heat);
-    if (heat) state.seedHeat(heat);
-    for (const mark of marks?.marks ?? []) state.addMark(mark);
-    for (const gap of gaps?.gaps ?? []) state.addGap(gap);
+    const isCurrent = () => run === state.runKey && turn === this.contextTurn;
+    // Paused, all that came before is asked for; else what came before the first that the stream brought.
+    const to = state.mode !== 'pause' && state.events.length > 0 ? state.events.newest(state.events.length - 1).ts : state.ts;
+    this.fillCharts(run, isCurrent);
+    newestEvents(run, to).then((answer) => {
+      if (isCurrent() && state.events.length === 0) state.takeEvents({ events: answer.events }, false);
+    }, () => {});
+    getOfRun(run, 'marks', {}).then((answer) => {
+      if (run === state.runKey) for (const mark of answer.marks) state.addMark(mark);
+    }, () => {});
+    getOfRun(run, 'gaps', {}).then((answer) => {
+      if (run === state.runKey) for (const gap of answer.gaps) state.addGap(gap);
+    }, () => {});
+    fillHeat(state, to, isCurrent);
+    connectionsBefore(state, to).then((known) => {
+      if (isCurrent()) state.seedConnections(known.open, known.events);
+    }, () => {});
+    collectionsBefore(state, to).then((list) => {
+      if (isCurrent()) state.seedCollections(list);
+    }, () => {});
   }
 
-  /** How many responses took how long in the two minutes before: [second, row, how many]. @param {number} to @returns {Promise<number[][]>} */
-  async heatBefore(to) {
-    const { entry } = this.state;
-    let cases = '';
-    for (let row = HEAT_ROWS - 1; row > 0; row -= 1) cases += ` WHEN dur >= ${Math.round(heatEdge(row))} THEN ${row}`;
-    const from = Math.max(0, Math.round(to - HEAT_SECONDS * 1e9));
-    const sql = `SELECT ts / 1000000000, CASE${cases} ELSE 0 END AS row, count(*) FROM event WHERE run_id = ${Number(entry.run_id)} AND type = 'response' AND dur > 0 AND ts >= ${from} AND ts < ${Math.round(to)} GROUP BY 1, 2`;
-    return (await postQuery(sql, HEAT_ROWS * (HEAT_SECONDS + 1), entry.file)).rows;
-  }
-
-  /** The events just before a moment: fewer seconds where there are too many. @param {string} run @param {number} to */
-  async newestEvents(run, to) {
-    let span = CONTEXT_NS;
-    for (let turn = 0; ; turn += 1) {
-      const from = Math.max(0, to - span);
-      const answer = await getOfRun(run, 'events', { from, to, limit: CONTEXT_EVENTS });
-      if (!answer.truncated || turn === 2) return answer;
-      span *= Math.max(0.01, Math.min(0.8, (0.8 * (answer.events.at(-1).ts - from)) / (to - from)));
-    }
+  /** The minutes before the newest moments that the page has seen without a hole. @param {string} run @param {() => boolean} isCurrent */
+  async fillCharts(run, isCurrent) {
+    const { state } = this;
+    const begin = () => (state.history.length > 0 ? state.history.ts[state.history.at(state.history.tailIndex(HOLE_NS))] : state.ts);
+    const to = begin();
+    const [overview, docBefore] = await askHistory(state, to, state.mode === 'pause');
+    if (isCurrent() && state.history.length > 0 && begin() >= to) state.seedHistory(overview, docBefore);
   }
 
   /** Ask for the timeline's span anew. */
@@ -437,5 +426,69 @@ export class Player {
       if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
       this.timelineTrouble = message;
     }
+  }
+
+  /** What went wrong in the whole run, for the list of warnings. */
+  async refreshFindings() {
+    const { state } = this;
+    const run = state.runKey;
+    if (!run || !state.run || state.link === 'lost') return;
+    try {
+      const findings = await this.findingsIn(run, 0, Math.max(1e9, state.endTs));
+      if (run === state.runKey) state.setFindings(findings);
+    } catch {
+      // The next question may be answered.
+    }
+  }
+
+  /** @param {string} run @param {number} from @param {number} to */
+  async findingsIn(run, from, to) {
+    const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: FINDING_SERIES.join(',') });
+    return findFindings(overview, this.state.gaps);
+  }
+
+  /** To the next or last of something. @param {import('./jump.js').JumpKind} kind @param {1 | -1} direction */
+  async jump(kind, direction) {
+    const { state } = this;
+    const run = state.runKey;
+    const what = JUMP_KINDS.find(([id]) => id === kind)?.[1] ?? kind;
+    const last = this.jumped?.shown === state.ts && this.jumped.run === run ? this.jumped.aim : null;
+    try {
+      const aim = await findJump(state, kind, direction, last);
+      if (run !== state.runKey) return;
+      if (aim === undefined) {
+        this.say(`No ${what} ${direction > 0 ? 'after' : 'before'} this moment.`);
+        return;
+      }
+      const finding = kind === 'warning' ? state.findings.find((f) => f.ts === aim) : undefined;
+      if (finding) await this.seekFinding(finding);
+      else if (kind === 'mark') await this.seek(aim);
+      else await this.seekShowing(aim);
+      this.jumped = { run, aim, shown: state.ts };
+    } catch (error) {
+      this.say(`The next ${what} could not be found: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** Go where something began: its part of the overview may be a minute long, so look into that. @param {import('./findings.js').Finding} finding */
+  async seekFinding(finding) {
+    const { state } = this;
+    const run = /** @type {string} */ (state.runKey);
+    let { ts } = finding;
+    const partNs = Math.max(1e9, state.endTs) / OVERVIEW_PX;
+    if (finding.kind !== 'growth' && finding.kind !== 'gap' && partNs > state.intervalNs) {
+      const near = await this.findingsIn(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => []);
+      ts = near.find((f) => f.kind === finding.kind && f.name === finding.name)?.ts ?? ts;
+    }
+    if (run === state.runKey) await this.seekShowing(ts);
+  }
+
+  /** Go to the first frame that shows what happened at a moment; what plays goes on from there. @param {number} ts */
+  async seekShowing(ts) {
+    const { state } = this;
+    const turn = this.turn;
+    await this.seek(ts + state.intervalNs);
+    // Where frames were late, the one asked for may still be the one before.
+    if (state.mode === 'pause' && !this.asking && this.turn === turn + 1 && state.ts < ts) await this.step(1);
   }
 }

@@ -1,12 +1,16 @@
 // @ts-check
 // pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
 
+import { parseFilter } from './conn_filter.js';
 import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
 import { bytes, clock, count, countExact, percent, rate, UNKNOWN } from './format.js';
+import { plainTable } from './event_view.js';
 import { css, FIXED_NAMES, letterColour } from './palette.js';
 import { entries } from './observe.js';
+import { ownerTable } from './owners.js';
 import { ownValue } from './patch.js';
 import { countBytes, FREE } from './pool_map.js';
+import { slotByKey } from './layout.js';
 import { OWNER_LETTERS, SlotMapView } from './slot_map_view.js';
 import { createSpark } from './spark_view.js';
 import { theme } from './theme.js';
@@ -18,6 +22,7 @@ const SMALL_MAP = { part: 0.13, least: 132 };
 const BIG_MAP = { part: 0.34, least: 300 };
 const MAX_CELL = 22;
 const RESORT_MS = 2000;
+const OWNERS_SHOWN = 40;
 /** a pointer that rests so long on a slot wants to know more of it */
 const HOVER_ASKS_MS = 120;
 
@@ -31,7 +36,7 @@ const HOVER_ASKS_MS = 120;
  * @returns {string[]}
  */
 export function poolOrder(doc, filter) {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const { words } = parseFilter(filter);
   const all = entries(doc.pools).map(([name, pool]) => {
     const part = pool.capacity > 0 ? pool.used / pool.capacity : 0;
     const level = levelOf(part);
@@ -51,11 +56,28 @@ export function letterName(letter, source) {
   return ownValue(source?.states, letter) ?? ownValue(FIXED_NAMES, letter) ?? `state ${letter}`;
 }
 
+/** @param {State} state @param {string} letter */
+export function ownerName(state, letter) {
+  return letter === '.' ? 'no owner' : ownValue(state.doc?.owners, letter) ?? letter;
+}
+
 const ownerCounts = new Uint32Array(128);
+
+/**
+ * A table: who holds how many slots, by state.
+ * @param {State} state @param {import('./pool_map.js').PoolMap} map @param {any} source
+ */
+export function ownersTable(state, map, source) {
+  const letters = [...new Set(`AIC${ownLetters(source)}`)].filter((letter) => 'AIC'.includes(letter) || map.counts[letter.charCodeAt(0)] > 0).slice(0, 6).join('');
+  const rows = ownerTable(map, letters);
+  const withOther = rows.some((row) => row.counts[letters.length] > 0);
+  const heads = ['owner', ...[...letters].map((letter) => letterName(letter, source)), ...(withOther ? ['other'] : []), 'slots'];
+  return plainTable(heads, rows.length === 0 ? [el('tr', {}, el('td', { class: 'dim', colspan: heads.length }, 'no slot is held'))] : rows.slice(0, OWNERS_SHOWN).map((row) => el('tr', {}, el('th', { scope: 'row' }, ownerName(state, row.letter)), ...row.counts.slice(0, withOther ? undefined : -1).map((n) => el('td', { class: n > 0 ? 'num' : 'num is-zero' }, count(n))), el('td', { class: 'num' }, `${count(row.total)} (${percent(row.total, map.slotCount - map.counts[FREE])})`))), 1);
+}
 
 /** @param {string} name @param {State} state @param {PoolActions} actions */
 function createCard(name, state, actions) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'slots', role: 'img', 'data-map': name }));
+  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'slots', role: 'application', 'aria-roledescription': 'slot map', tabindex: 0, 'data-map': name, 'aria-label': `Slots of ${name}: arrows move, Enter shows a slot beside` }));
   const box = el('div', { class: 'slots-box' }, canvas);
   const spark = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
   const nodes = {
@@ -71,6 +93,7 @@ function createCard(name, state, actions) {
     mark: el('span', { class: 'bar-mark' }),
     sizes: el('span', { class: 'dim' }),
     legend: el('ul', { class: 'legend', 'aria-label': 'States' }),
+    owners: el('div', { class: 'owners', hidden: true }),
   };
   const title = el('button', { type: 'button', class: 'card-title', title: 'Show this pool beside' }, name);
   title.addEventListener('click', () => actions.pick(name));
@@ -81,13 +104,15 @@ function createCard(name, state, actions) {
     el('div', { class: 'bar', 'aria-hidden': 'true' }, nodes.fill, nodes.mark),
     box,
     nodes.legend,
+    nodes.owners,
     el('div', { class: 'pool-foot' }, el('div', { class: 'spark-box' }, spark),
       el('dl', { class: 'facts' }, pair('free', nodes.free, 'slots free now'), pair('high water', nodes.high, 'most slots ever used at once'), overflowFact, pair('taken', nodes.allocs, 'slots taken per second, over the last second'), pair('given back', nodes.frees, 'slots given back since the run began'))));
   const view = new SlotMapView(canvas);
   const line = createSpark(spark, { series: `pool:${name}`, colour: 'c1', height: 26 });
   visible.watch(root);
-  hover(canvas, view, name, state, actions);
+  pointAtSlots(canvas, view, name, state, actions);
   let width = 0;
+  let boxHeight = 0;
   new ResizeObserver(() => { width = box.clientWidth; }).observe(box);
   /** @type {Keyed<any>} */
   const legend = new Keyed(nodes.legend, (letter) => {
@@ -97,6 +122,7 @@ function createCard(name, state, actions) {
     return { root: el('li', {}, swatch, text, ' ', value), swatch, value, text };
   });
   let legendKey = '';
+  let ownersKey = '';
 
   return {
     root,
@@ -143,10 +169,19 @@ function createCard(name, state, actions) {
         setNumber(item.value, counts[order[i].charCodeAt(0)], countExact);
         if (key !== legendKey) {
           item.swatch.style.backgroundColor = css(letterColour(order[i], letters, theme.name));
-          setText(item.text, !owners ? letterName(order[i], source) : order[i] === '.' ? 'no owner' : ownValue(state.doc.owners, order[i]) ?? order[i]);
+          setText(item.text, owners ? ownerName(state, order[i]) : letterName(order[i], source));
         }
       });
       legendKey = key;
+      nodes.owners.hidden = !owners;
+      if (owners) this.drawOwners(map, source);
+    },
+    /** Whose slots they are, and in which states. @param {import('./pool_map.js').PoolMap} map @param {any} source */
+    drawOwners(map, source) {
+      const key = `${state.version.doc} ${state.version.run}`;
+      if (key === ownersKey) return;
+      ownersKey = key;
+      nodes.owners.replaceChildren(ownersTable(state, map, source));
     },
     /** The slots; called each animation frame in which the map changed or fades. */
     paint(/** @type {boolean} */ byOwner) {
@@ -157,17 +192,23 @@ function createCard(name, state, actions) {
       view.byOwner = byOwner && map.owners !== null;
       view.setPalette(ownLetters(state.source('slab', name)));
       const limit = big ? BIG_MAP : SMALL_MAP;
-      view.layout(map, Math.floor(width * ratio), Math.floor(Math.max(limit.least, window.innerHeight * limit.part) * ratio), Math.round(MAX_CELL * ratio));
-      if (!canvas.hasAttribute('aria-label')) canvas.setAttribute('aria-label', `Slots of ${name}`);
+      const height = Math.floor(Math.max(limit.least, window.innerHeight * limit.part));
+      view.layout(map, Math.floor(width * ratio), Math.floor(height * ratio), Math.round(MAX_CELL * ratio));
+      // Small maps in a row stand on one line, with what is below them.
+      if (!big && height !== boxHeight) box.style.minHeight = `${boxHeight = height}px`;
       return view.paint();
     },
   };
 }
 
-/** @param {HTMLCanvasElement} canvas @param {SlotMapView} view @param {string} name @param {State} state @param {PoolActions} actions */
-function hover(canvas, view, name, state, actions) {
+/**
+ * A pointer or the arrow keys on a map say what a slot is; a click or Enter looks at it.
+ * @param {HTMLCanvasElement} canvas @param {SlotMapView} view @param {string} name @param {State} state @param {PoolActions} actions
+ */
+function pointAtSlots(canvas, view, name, state, actions) {
   /** @type {{slot: number, x: number, y: number} | null} */
   let at = null;
+  let keyed = -1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   function ask() {
@@ -178,21 +219,33 @@ function hover(canvas, view, name, state, actions) {
     });
     if (facts) actions.tip(slotText(state, name, slot, facts), x, y);
   }
-  canvas.addEventListener('pointermove', (event) => {
-    const slot = view.slotAt(event.clientX, event.clientY);
-    at = slot < 0 ? null : { slot, x: event.clientX, y: event.clientY };
+  /** @param {number} slot @param {number} x @param {number} y */
+  function point(slot, x, y) {
+    at = slot < 0 ? null : { slot, x, y };
     clearTimeout(timer);
-    actions.tip(slot < 0 ? null : slotText(state, name, slot), event.clientX, event.clientY);
+    actions.tip(slot < 0 ? null : slotText(state, name, slot), x, y);
     if (slot >= 0) timer = setTimeout(ask, HOVER_ASKS_MS);
-  });
-  canvas.addEventListener('pointerleave', () => {
-    at = null;
-    clearTimeout(timer);
-    actions.tip(null);
-  });
+  }
+  const leave = () => point(-1, 0, 0);
+  canvas.addEventListener('pointermove', (event) => point(view.slotAt(event.clientX, event.clientY), event.clientX, event.clientY));
+  canvas.addEventListener('pointerleave', leave);
+  canvas.addEventListener('blur', leave);
   canvas.addEventListener('click', (event) => {
-    const slot = view.slotAt(event.clientX, event.clientY);
-    if (slot >= 0) actions.pick(name, slot);
+    keyed = view.slotAt(event.clientX, event.clientY);
+    if (keyed >= 0) actions.pick(name, keyed);
+  });
+  canvas.addEventListener('keydown', (event) => {
+    const { map, cols } = view;
+    if (!map) return;
+    if (event.key === 'Enter' && keyed >= 0) actions.pick(name, keyed);
+    const next = slotByKey(event.key, keyed, cols, map.slotCount);
+    if (next < 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keyed = next;
+    const { x, y } = view.pointOf(keyed);
+    point(keyed, x, y);
+    canvas.setAttribute('aria-label', `${name}: ${slotText(state, name, keyed)}`);
   });
 }
 

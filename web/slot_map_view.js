@@ -12,6 +12,9 @@ const GAP_CELL_PX = 4;
 /** letters that stand for owners, in the order in which a run meets its owners */
 export const OWNER_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 
+/** bumped when any map's cells are laid out anew, for what stands over them */
+export const layouts = { version: 0 };
+
 /** @typedef {import('./pool_map.js').PoolMap} PoolMap */
 
 export class SlotMapView {
@@ -44,6 +47,7 @@ export class SlotMapView {
     this.cols = cols;
     this.rows = rows;
     this.map = map;
+    layouts.version += 1;
     Object.assign(this.canvas.dataset, { cell, cols });
     this.canvas.width = cols * cell;
     this.canvas.height = rows * cell;
@@ -145,6 +149,12 @@ export class SlotMapView {
     if (this.tiles.size > 128 * (FLASH_LEVELS + 1)) this.tiles.clear();
     this.tiles.set(key, tile);
     return tile;
+  }
+
+  /** The middle of a slot on the screen. @param {number} slot @returns {{x: number, y: number}} */
+  pointOf(slot) {
+    const box = this.canvas.getBoundingClientRect();
+    return { x: box.left + (((slot % this.cols) + 0.5) / this.cols) * box.width, y: box.top + ((Math.floor(slot / this.cols) + 0.5) / this.rows) * box.height };
   }
 
   /** The slot under a point. @param {number} clientX @param {number} clientY @returns {number} -1: none */

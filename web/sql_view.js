@@ -23,7 +23,29 @@ const SCHEMA = [
   ['event', 'run_id, ts, type, conn_id, stream_id, dur, status, bytes_in, bytes_out, detail'],
   ['mark', 'run_id, ts, dur, label, author'],
   ['gap', 'run_id, ts, dur, reason, lost'],
+  ['conn', 'run_id, conn_id, ts, dur, peer, owner, requests, errors, bytes_in, bytes_out, first_ts, last_ts, reason'],
+  ['request', 'run_id, ts, dur, conn_id, stream_id, route, status, bytes_in, bytes_out'],
 ];
+/** Names with another first question. @type {[string, string, (run: number, ts: number) => string][]} */
+const QUESTIONS = [
+  ['slot_state(run, pool, ts)', 'slot, state, owner, conn_id: the whole map at a moment', (run, ts) => `SELECT owner, conn_id, count(*) AS slots FROM slot_state(${run}, 'POOL', ${ts}) WHERE state <> '.' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20`],
+  ['pool_high_water', 'the most slots that each pool ever used, and when', (run) => `SELECT * FROM pool_high_water WHERE run_id = ${run}`],
+  ['slot_lifetime', 'how long slots are held', (run) => `SELECT * FROM slot_lifetime WHERE run_id = ${run} LIMIT 100`],
+  ['leak_suspect', 'pools that only grow', (run) => `SELECT * FROM leak_suspect WHERE run_id = ${run}`],
+  ['stall', 'when the program stood still', (run) => `SELECT * FROM stall WHERE run_id = ${run}`],
+];
+
+/** The fullest pool, whose slots a person may want to ask about. @param {any} doc */
+function fullest(doc) {
+  let name = '';
+  let part = -1;
+  for (const [pool, { used, capacity }] of Object.entries(doc?.pools ?? {})) {
+    if (!(used / capacity > part)) continue;
+    part = used / capacity;
+    name = pool;
+  }
+  return name.replaceAll("'", "''");
+}
 
 /** @returns {string[]} newest first */
 function readHistory() {
@@ -44,7 +66,7 @@ function remember(sql) {
   }
 }
 
-/** @param {import('./state.js').State} state @param {{seek: (ts: number) => void, say: (text: string) => void}} actions */
+/** @param {import('./state.js').State} state @param {any} actions */
 export function createSqlView(state, actions) {
   const input = /** @type {HTMLTextAreaElement} */ (el('textarea', { id: 'sql-input', rows: 5, spellcheck: 'false', 'aria-label': 'SQL', placeholder: 'SELECT …   Ctrl+Enter runs it' }));
   const run = el('button', { type: 'button', id: 'sql-run', class: 'primary' }, 'Run');
@@ -52,15 +74,19 @@ export function createSqlView(state, actions) {
   const past = /** @type {HTMLSelectElement} */ (el('select', { 'aria-label': 'Earlier questions' }));
   const note = el('p', { id: 'sql-note', class: 'dim', role: 'status' });
   const output = el('div', { id: 'sql-output', class: 'scroll' });
-  const schema = el('details', {}, el('summary', {}, 'Tables'), el('dl', { class: 'schema' }, ...SCHEMA.flatMap(([table, columns]) => {
-    const name = el('button', { type: 'button', class: 'link' }, table);
+  const entry = (/** @type {string} */ table, /** @type {string} */ columns, /** @type {() => string} */ question) => {
+    const name = el('button', { type: 'button', class: 'link', title: 'Ask about it' }, table);
     name.addEventListener('click', () => {
-      input.value = `SELECT * FROM ${table} WHERE run_id = ${state.entry?.run_id ?? 1} LIMIT 100`;
+      input.value = question();
       input.focus();
     });
     return [el('dt', {}, name), el('dd', {}, columns)];
-  })));
-  const root = el('div', { class: 'sql' }, input, el('div', { class: 'sql-bar' }, run, save, past), note, output, schema);
+  };
+  const runId = () => Number(state.entry?.run_id ?? 1);
+  const schema = el('section', { class: 'schema', 'aria-label': 'Tables' }, el('h4', {}, 'Tables'), el('dl', {},
+    ...SCHEMA.flatMap(([table, columns]) => entry(table, columns, () => `SELECT * FROM ${table} WHERE run_id = ${runId()} LIMIT 100`)),
+    ...QUESTIONS.flatMap(([name, what, question]) => entry(name, what, () => question(runId(), Math.round(state.ts)).replace('POOL', fullest(state.doc))))));
+  const root = el('div', { class: 'sql with-schema' }, el('div', { class: 'sql' }, input, el('div', { class: 'sql-bar' }, run, save, past), note, output), schema);
   /** @type {{columns: string[], rows: any[][]} | null} */
   let result = null;
   /** @type {{column: number, down: boolean} | null} */
@@ -88,7 +114,7 @@ export function createSqlView(state, actions) {
     note.textContent = 'asking…';
     try {
       const file = state.entry?.file;
-      const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file : undefined);
+      const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file : undefined, true);
       result = { columns: answer.columns, rows: answer.rows };
       sorted = null;
       note.textContent = `${answer.rows.length} rows${answer.truncated ? ` (there are more; the limit is ${LIMIT})` : ''}, ${answer.ms} ms`;
@@ -108,11 +134,20 @@ export function createSqlView(state, actions) {
     past.replaceChildren(el('option', { value: '' }, 'earlier…'), ...readHistory().map((q) => el('option', { value: q }, q.slice(0, 80))));
   }
 
+  /** Show a moment, of another run of the file where the row says so. @param {number} ts @param {unknown} runOfRow */
+  function goTo(ts, runOfRow) {
+    const { entry: shown } = state;
+    const other = typeof runOfRow === 'number' && runOfRow !== shown?.run_id ? state.runs?.find((r) => r.run_id === runOfRow && r.file === shown?.file) : null;
+    if (other) actions.openRunAt(other.run, ts);
+    else actions.seek(ts);
+  }
+
   function drawTable() {
     if (!result) return;
     const { columns, rows } = result;
     const order = sorted ? sortRows(rows, sorted.column, sorted.down) : rows;
-    const timeColumn = columns.indexOf('ts');
+    const runColumn = columns.indexOf('run_id');
+    const isTime = columns.map((name) => name === 'ts' || name.endsWith('_ts'));
     const heads = columns.map((name, column) => {
       const button = el('button', { type: 'button', class: 'link' }, name);
       button.addEventListener('click', () => {
@@ -122,9 +157,9 @@ export function createSqlView(state, actions) {
       return el('th', { scope: 'col', 'aria-sort': sorted?.column === column ? (sorted.down ? 'descending' : 'ascending') : undefined }, button);
     });
     output.replaceChildren(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads)), el('tbody', {}, ...order.map((row) => el('tr', {}, ...row.map((value, column) => {
-      if (column === timeColumn && typeof value === 'number') {
+      if (isTime[column] && typeof value === 'number') {
         const button = el('button', { type: 'button', class: 'link', title: `Go to ${clock(value)}` }, String(value));
-        button.addEventListener('click', () => actions.seek(value));
+        button.addEventListener('click', () => goTo(value, row[runColumn]));
         return el('td', { class: 'num' }, button);
       }
       return el('td', { class: typeof value === 'number' ? 'num' : value === null ? 'dim' : '' }, value === null ? 'NULL' : String(value));

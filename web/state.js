@@ -12,16 +12,18 @@ import { PoolMap } from './pool_map.js';
 export const HISTORY_ROWS = 3000;
 export const HISTORY_SPAN_NS = 300e9;
 const HISTORY_COLUMNS = 400;
+/** moments further apart are not one minute of a chart: someone went from one to the other */
+export const HOLE_NS = 2e9;
 const EVENTS_KEPT = 2000;
 const CONNS_KEPT = 2000;
-const GCS_KEPT = 200;
+export const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
 const MAX_SLOTS = 1 << 24;
 const ARENAS_KEPT = 400;
 /** a delta of more than this, as at high speeds, changes so much that lighting it up tells nothing */
 const FLASH_NS = 1.5e9;
 export const HEAT_SECONDS = 120;
-export const HEAT_ROWS = 24;
+export const HEAT_ROWS = 42;
 
 /** @typedef {'live' | 'play' | 'pause'} Mode */
 /** @typedef {{mark_id: number, ts: number, dur: number, label: string, author: string}} Mark */
@@ -47,6 +49,8 @@ export class State {
     this.gcs = new Recent(GCS_KEPT);
     /** @type {Recent<any>} responses that say how much of an arena their request used */
     this.arenas = new Recent(ARENAS_KEPT);
+    /** @type {Map<string, number>} bytes that the collections seen have freed, by heap */
+    this.freed = new Map();
     this.conns = new Connections(CONNS_KEPT);
     /** responses by second and by power of √2 of their duration: heat[(second % N) * HEAT_ROWS + row] */
     this.heat = new Uint16Array(HEAT_SECONDS * HEAT_ROWS);
@@ -59,6 +63,8 @@ export class State {
     this.gaps = [];
     /** @type {any} overview of the timeline's span */
     this.overview = null;
+    /** @type {import('./findings.js').Finding[]} what went wrong in the whole run, as far as it was asked for */
+    this.findings = [];
     /** @type {Mode} */
     this.mode = 'pause';
     /** @type {number | 'max'} */
@@ -78,7 +84,7 @@ export class State {
     this.view = null;
     /** @type {[number, number] | null} selected time */
     this.selected = null;
-    /** @type {{pool?: string, slot?: number, conn?: number, route?: string}} */
+    /** What is looked at, from the outer to the inner: a slot of a pool, its connection, a request of that; or a route; or a mark. @type {{pool?: string, slot?: number, conn?: number, stream?: number, route?: string, mark?: number}} */
     this.pick = {};
     this.filter = '';
     this.tab = 'warnings';
@@ -87,6 +93,8 @@ export class State {
     /** @type {any[] | null} rows about what is picked */
     this.pickRows = null;
     this.pickNote = '';
+    /** @type {{pool: string, slot: number}[]} the slots that the connection looked at holds */
+    this.held = [];
     /** bumped at each change of what it counts, for views that draw only what is new */
     this.version = { doc: 0, run: 0, runs: 0, events: 0, marks: 0, overview: 0, place: 0, pick: 0 };
     /** @type {Set<() => void>} */
@@ -147,7 +155,10 @@ export class State {
     this.forgetEvents();
     this.marks = [];
     this.gaps = [];
+    this.freed.clear();
     this.overview = null;
+    this.findings = [];
+    this.held = [];
     this.ended = null;
     this.view = null;
     this.selected = null;
@@ -199,7 +210,7 @@ export class State {
   }
 
   arrived() {
-    observe(this.doc, this.history);
+    observe(this.doc, this.history, this.freed);
     this.endTs = Math.max(this.endTs, this.doc.ts);
     this.lastFrameMs = performance.now();
     this.frames += 1;
@@ -233,13 +244,46 @@ export class State {
   takeEvents(batch, heat = true) {
     for (const event of batch.events) {
       this.events.push(event);
-      if (event.type === 'gc') this.gcs.push(event);
+      if (event.type === 'gc') this.takeCollection(event);
       else this.conns.take(event);
       if (event.type !== 'response') continue;
       if (event.arena_bytes > 0) this.arenas.push(event);
       if (heat && event.dur > 0) this.takeHeat(event);
     }
     this.eventsUnshown = batch.more ?? 0;
+    this.changed('events');
+  }
+
+  /** @param {any} event */
+  takeCollection(event) {
+    this.gcs.push(event);
+    this.freed.set(event.heap, (this.freed.get(event.heap) ?? 0) + Math.max(0, event.before_bytes - event.after_bytes || 0));
+  }
+
+  /**
+   * The connections that were open when the page began to look, and what they had done before.
+   * @param {{conn: number, owner: string, state: string}[]} open @param {any[]} events oldest first
+   */
+  seedConnections(open, events) {
+    const come = [];
+    for (let i = this.events.length - 1; i >= 0; i -= 1) come.push(this.events.newest(i));
+    const begin = come.find((event) => event.conn_id)?.ts ?? Infinity;
+    this.conns.clear();
+    for (const known of open) this.conns.know(known.conn, known.owner, known.state);
+    for (const event of events) if (event.ts < begin) this.conns.take(event);
+    for (const event of come) if (event.type !== 'gc') this.conns.take(event);
+    for (const known of open) if (begin === Infinity) this.conns.know(known.conn, known.owner, known.state);
+    this.changed('events');
+  }
+
+  /** The collections before the first that came by itself. @param {any[]} list oldest first */
+  seedCollections(list) {
+    const come = [];
+    for (let i = this.gcs.length - 1; i >= 0; i -= 1) come.push(this.gcs.newest(i));
+    const begin = come[0]?.ts ?? Infinity;
+    this.gcs.clear();
+    for (const event of list) if (event.ts < begin) this.gcs.push(event);
+    for (const event of come) this.gcs.push(event);
     this.changed('events');
   }
 
@@ -309,16 +353,17 @@ export class State {
   seedHistory(overview, docBefore) {
     const old = this.history;
     const fresh = new History(HISTORY_ROWS, HISTORY_COLUMNS);
-    const begin = old.length > 0 ? old.ts[old.at(0)] : Infinity;
+    const tail = old.tailIndex(HOLE_NS);
+    const begin = old.length > 0 ? old.ts[old.at(tail)] : Infinity;
     if (overview) seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin);
-    if (docBefore && docBefore.ts < begin) observe(docBefore, fresh);
-    if (old.length === 1 && this.doc?.ts === begin) {
-      observe(this.doc, fresh);
+    if (docBefore && docBefore.ts < begin) observe(docBefore, fresh, this.freed);
+    if (old.length - tail === 1 && this.doc?.ts === begin) {
+      observe(this.doc, fresh, this.freed);
       this.history = fresh;
       this.changed('doc');
       return;
     }
-    for (let i = 0; i < old.length; i += 1) {
+    for (let i = tail; i < old.length; i += 1) {
       fresh.push(old.ts[old.at(i)]);
       for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);
     }
@@ -337,7 +382,20 @@ export class State {
     this.pick = pick;
     this.pickRows = null;
     this.pickNote = '';
+    this.held = [];
     this.changed('pick', 'place');
+  }
+
+  /** @param {import('./findings.js').Finding[]} findings */
+  setFindings(findings) {
+    this.findings = findings;
+    this.changed('overview');
+  }
+
+  /** @param {{pool: string, slot: number}[]} held */
+  setHeld(held) {
+    this.held = held;
+    this.changed('pick');
   }
 
   /** @param {any[] | null} rows @param {string} note */

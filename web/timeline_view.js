@@ -4,10 +4,18 @@
 
 import { byId, el, fitCanvas } from './dom.js';
 import { bytes, clock, duration, rate } from './format.js';
+import { collections } from './findings.js';
 import { lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
 import { colours, theme } from './theme.js';
 
-const LANE_PX = 20;
+const TALL_LANE_PX = 20;
+const LOW_LANE_PX = 14;
+/** a window lower than this has low lanes */
+const LOW_WINDOW_PX = 700;
+/** the lane on top: marks with their names, what went wrong, gaps */
+const TOP_PX = 18;
+const FINDING_PX = 3;
+const MARK_GAP_PX = 12;
 const AXIS_PX = 16;
 const LABEL_PX = 116;
 const DRAG_PX = 4;
@@ -31,7 +39,7 @@ const tailHigh = new Float64Array(2048);
 
 /**
  * @param {State} state
- * @param {{seek: (ts: number) => void, select: (span: [number, number] | null) => void, view: (span: [number, number] | null) => void, tip: (text: string | null, x?: number, y?: number) => void}} actions
+ * @param {{seek: (ts: number) => void, select: (span: [number, number] | null) => void, view: (span: [number, number] | null) => void, tip: (text: string | null, x?: number, y?: number) => void, look: (pick: State['pick']) => void}} actions
  */
 export function createTimelineView(state, actions) {
   const root = byId('timeline');
@@ -40,9 +48,12 @@ export function createTimelineView(state, actions) {
   root.append(canvas, cursor);
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   let width = 0;
+  let lanePx = TALL_LANE_PX;
   new ResizeObserver(() => { width = root.clientWidth; drawnKey = ''; state.changed(); }).observe(root);
   /** @type {import('./timeline.js').Lane[]} */
   let shown = [];
+  /** @type {number[]} */
+  let collected = [];
   let drawnKey = '';
   let lanesKey = '';
 
@@ -76,7 +87,9 @@ export function createTimelineView(state, actions) {
     canvas.addEventListener('pointerup', (event) => {
       if (drag && !drag.moved) {
         if (state.selected) actions.select(null);
-        actions.seek(tsAt(event));
+        const mark = markAt(event);
+        actions.seek(mark ? mark.ts : tsAt(event));
+        if (mark) actions.look({ mark: mark.mark_id });
       }
       drag = null;
     });
@@ -97,6 +110,16 @@ export function createTimelineView(state, actions) {
     }, { passive: false });
   }
 
+  /** The mark in the top lane under the pointer. @param {MouseEvent} event */
+  function markAt(event) {
+    if (event.clientY - canvas.getBoundingClientRect().top > TOP_PX) return undefined;
+    const x = event.clientX - root.getBoundingClientRect().left - LABEL_PX;
+    return state.marks.findLast((mark) => {
+      const from = toX(mark.ts, span(), plot());
+      return x >= from - 6 && x <= from + 4 + context.measureText(mark.label).width + MARK_GAP_PX;
+    });
+  }
+
   /** @param {number} ts */
   function tipText(ts) {
     const out = [clock(ts)];
@@ -110,21 +133,25 @@ export function createTimelineView(state, actions) {
     }
     const near = ((span()[1] - span()[0]) / plot()) * 5;
     for (const mark of state.marks) if (Math.abs(mark.ts - ts) < near) out.push(`▲ ${mark.label}`);
+    for (const finding of state.findings) if (finding.kind !== 'gap' && finding.kind !== 'growth' && ts >= finding.ts - near && ts <= finding.end + near) out.push(`${finding.level === 'critical' ? '■' : '▲'} ${finding.text}`);
     for (const gap of state.gaps) if (ts >= gap.ts - near && ts <= gap.ts + gap.dur + near) out.push(`gap: ${gap.reason}, ${duration(gap.dur)}`);
     return out.join(' · ');
   }
 
   function drawAll() {
-    const height = LANE_PX * Math.max(1, shown.length) + AXIS_PX;
+    lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
+    const height = TOP_PX + lanePx * Math.max(1, shown.length) + AXIS_PX;
     fitCanvas(canvas, width, height);
     const ratio = window.devicePixelRatio || 1;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    context.font = '11px system-ui, sans-serif';
+    context.font = `${lanePx === TALL_LANE_PX ? 11 : 10}px system-ui, sans-serif`;
     const now = span();
     drawGaps(now, height);
-    shown.forEach((lane, i) => drawLane(lane, i * LANE_PX, now));
+    shown.forEach((lane, i) => drawLane(lane, TOP_PX + i * lanePx, now));
+    drawCollections(now);
     drawAxis(now, height);
+    drawFindings(now);
     drawMarks(now, height);
     if (state.selected) {
       const from = LABEL_PX + Math.max(0, toX(state.selected[0], now, plot()));
@@ -142,21 +169,21 @@ export function createTimelineView(state, actions) {
     context.fillStyle = colours.dim;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
-    context.fillText(lane.name, 4, y + LANE_PX / 2);
+    context.fillText(lane.name, 4, y + lanePx / 2);
     context.textAlign = 'right';
-    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + LANE_PX / 2);
+    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + lanePx / 2);
     context.textAlign = 'left';
     const { from, to } = state.overview;
     const parts = lane.high.length;
-    const base = y + LANE_PX - 2;
-    const scale = (LANE_PX - 4) / (lane.top || 1);
+    const base = y + lanePx - 2;
+    const scale = (lanePx - 4) / (lane.top || 1);
     const step = (to - from) / parts;
     const wide = Math.max(1, toX(from + step, now, plot()) - toX(from, now, plot()));
     // Where pixels are finer than frames, a frame stands until the next one.
     const reach = Math.ceil((state.intervalNs * 1.6) / step);
     context.save();
     context.beginPath();
-    context.rect(LABEL_PX, y, plot(), LANE_PX);
+    context.rect(LABEL_PX, y, plot(), lanePx);
     context.clip();
     context.fillStyle = colours[colour];
     for (let pass = 0; pass < 2; pass += 1) {
@@ -179,7 +206,7 @@ export function createTimelineView(state, actions) {
     context.restore();
     context.globalAlpha = 1;
     context.fillStyle = colours.line;
-    context.fillRect(LABEL_PX, y + LANE_PX - 1, plot(), 1);
+    context.fillRect(LABEL_PX, y + lanePx - 1, plot(), 1);
   }
 
   /**
@@ -205,7 +232,7 @@ export function createTimelineView(state, actions) {
         if (!Number.isNaN(highs[i])) known = highs[i];
         if (Number.isNaN(known)) continue;
         const x = LABEL_PX + toX(begin + i * part, now, plot());
-        const tall = Math.min(LANE_PX - 4, known * scale);
+        const tall = Math.min(lanePx - 4, known * scale);
         context.globalAlpha = 0.3;
         context.fillRect(x, base - tall, TAIL_PX, tall);
         context.globalAlpha = 1;
@@ -240,25 +267,64 @@ export function createTimelineView(state, actions) {
     }
   }
 
-  /** @param {[number, number]} now @param {number} height */
+  /** A tick below the heap's lane for each collection. @param {[number, number]} now */
+  function drawCollections(now) {
+    const lane = shown.findIndex((l) => l.name === 'heap');
+    if (lane < 0) return;
+    const y = TOP_PX + (lane + 1) * lanePx;
+    context.fillStyle = colours.text;
+    for (const ts of collected) {
+      const x = LABEL_PX + toX(ts, now, plot());
+      if (x >= LABEL_PX && x <= width) context.fillRect(x, y - 5, 1, 4);
+    }
+  }
+
+  /** What went wrong, as a line along the upper edge. @param {[number, number]} now */
+  function drawFindings(now) {
+    for (const finding of [...state.findings].reverse()) {
+      if (finding.kind === 'gap' || finding.kind === 'growth') continue;
+      const from = LABEL_PX + Math.max(0, toX(finding.ts, now, plot()));
+      const to = LABEL_PX + Math.min(plot(), toX(finding.end, now, plot()));
+      if (to < LABEL_PX || from > width) continue;
+      context.fillStyle = finding.level === 'critical' ? colours.bad : colours.warn;
+      context.fillRect(from, 0, Math.max(4, to - from), FINDING_PX);
+    }
+  }
+
+  /** Marks over all lanes; their names in the top one, as far as there is room. @param {[number, number]} now @param {number} height */
   function drawMarks(now, height) {
-    for (const mark of state.marks) {
-      const x = LABEL_PX + toX(mark.ts, now, plot());
-      if (x < LABEL_PX || x > width) continue;
+    context.fillStyle = colours.dim;
+    context.textBaseline = 'middle';
+    context.fillText('marks', 4, TOP_PX / 2 + 2);
+    const xs = state.marks.map((mark) => LABEL_PX + toX(mark.ts, now, plot()));
+    state.marks.forEach((mark, i) => {
+      const x = xs[i];
+      if (x < LABEL_PX || x > width) return;
+      context.fillStyle = colours.c3;
       if (mark.dur > 0) {
-        context.globalAlpha = 0.25;
-        context.fillStyle = colours.c3;
-        context.fillRect(x, 0, Math.max(1, toX(mark.ts + mark.dur, now, plot()) - toX(mark.ts, now, plot())), height - AXIS_PX);
+        context.globalAlpha = 0.2;
+        context.fillRect(x, FINDING_PX, Math.max(1, toX(mark.ts + mark.dur, now, plot()) - toX(mark.ts, now, plot())), height - AXIS_PX - FINDING_PX);
         context.globalAlpha = 1;
       }
-      context.fillStyle = colours.c3;
-      context.fillRect(x, 0, 1, height - AXIS_PX);
+      context.fillRect(x, TOP_PX, 1, height - AXIS_PX - TOP_PX);
       context.beginPath();
-      context.moveTo(x - 5, height - AXIS_PX + 4);
-      context.lineTo(x + 5, height - AXIS_PX + 4);
-      context.lineTo(x, height - AXIS_PX - 6);
+      context.moveTo(x - 4, FINDING_PX + 3);
+      context.lineTo(x + 4, FINDING_PX + 3);
+      context.lineTo(x, TOP_PX);
       context.fill();
-    }
+      const room = (xs.slice(i + 1).find((next) => next > x) ?? width) - x - 2 * MARK_GAP_PX;
+      if (room < 24) return;
+      context.fillStyle = colours.text;
+      context.textBaseline = 'middle';
+      context.fillText(shortened(mark.label, room), x + 8, TOP_PX / 2 + 2);
+    });
+  }
+
+  /** @param {string} text @param {number} room */
+  function shortened(text, room) {
+    let out = text.slice(0, 80);
+    while (out.length > 1 && context.measureText(out).width > room) out = `${out.slice(0, Math.max(1, Math.floor(out.length * 0.8) - 1))}…`;
+    return out;
   }
 
   return {
@@ -270,6 +336,7 @@ export function createTimelineView(state, actions) {
         lanesKey = `${state.version.overview}`;
         const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
         shown = state.overview ? lanes(state.overview, capacity) : [];
+        collected = state.overview ? collections(state.overview) : [];
       }
       if (key !== drawnKey) {
         drawnKey = key;

@@ -1,12 +1,12 @@
 // @ts-check
 // traffic_view.js: servers, routes, latency over time as a heat map, counters of the program's own.
 
-import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
+import { parseFilter } from './conn_filter.js';
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, byUnit, count, duration, isKnown, rate } from './format.js';
+import { createHeatView } from './heat_view.js';
 import { entries } from './observe.js';
 import { createSpark } from './spark_view.js';
-import { HEAT_ROWS } from './state.js';
-import { theme } from './theme.js';
 
 /** @typedef {import('./state.js').State} State */
 
@@ -70,7 +70,7 @@ function createRoute(name, state, pick) {
   for (const key of ROUTE_COLUMNS) cells[key] = el('td', { class: 'num', 'data-field': fields[key] });
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
   const spark = createSpark(canvas, { series: `route:${name}:req`, colour: 'c1', height: 20 });
-  const button = el('button', { type: 'button', class: 'link', title: 'Show connections with this route' }, name);
+  const button = el('button', { type: 'button', class: 'link', title: 'Show this route beside' }, name);
   button.addEventListener('click', () => pick(name));
   const root = el('tr', { 'data-route': name }, el('th', { scope: 'row' }, button), cells.req, el('td', { class: 'spark-cell' }, el('div', { class: 'spark-box' }, canvas)), ...ROUTE_COLUMNS.slice(1).map((key) => cells[key]));
   return {
@@ -89,47 +89,6 @@ function createRoute(name, state, pick) {
       spark.draw(state.history, state.ts);
     },
   };
-}
-
-/** Latency of responses over two minutes: a column a second, a row half a doubling. @param {State} state */
-function createHeat(state) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'heat', role: 'img', 'aria-label': 'How many responses took how long, over the last two minutes' }));
-  canvas.width = state.heatSeconds;
-  canvas.height = HEAT_ROWS;
-  byId('heat').append(
-    el('div', { class: 'card-head' }, el('h3', {}, 'Latency over time'), el('span', { class: 'dim' }, 'responses of the last two minutes; brighter is more')),
-    el('div', { class: 'heat-box' }, el('div', { class: 'heat-axis', 'aria-hidden': 'true' }, el('span', {}, '30 ms+'), el('span', {}, '640 µs'), el('span', {}, '10 µs')), canvas));
-  visible.watch(canvas);
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-  const image = context.createImageData(state.heatSeconds, HEAT_ROWS);
-  const words = new Uint32Array(image.data.buffer);
-  let seen = '';
-  return () => {
-    const key = `${state.version.events} ${theme.version} ${Math.floor(state.ts / 1e9)}`;
-    if (key === seen || !visible.is(canvas)) return;
-    seen = key;
-    const dark = theme.name === 'dark';
-    const now = Math.max(state.heatTo, Math.floor(state.ts / 1e9));
-    let most = 1;
-    for (const hits of state.heat) if (hits > most) most = hits;
-    for (let x = 0; x < state.heatSeconds; x += 1) {
-      const second = now - state.heatSeconds + 1 + x;
-      const known = second >= 0 && second <= state.heatTo && second > state.heatTo - state.heatSeconds;
-      for (let row = 0; row < HEAT_ROWS; row += 1) {
-        const hits = known ? state.heat[(second % state.heatSeconds) * HEAT_ROWS + row] : 0;
-        words[(HEAT_ROWS - 1 - row) * state.heatSeconds + x] = heatColour(hits, most, dark);
-      }
-    }
-    context.putImageData(image, 0, 0);
-  };
-}
-
-/** @param {number} hits @param {number} most @param {boolean} dark */
-function heatColour(hits, most, dark) {
-  if (hits === 0) return 0;
-  const part = 0.25 + (0.75 * Math.log2(1 + hits)) / Math.log2(1 + most);
-  const [r, g, b] = dark ? [255 * part, 90 + 130 * part * part, 60 + 60 * (1 - part)] : [200 - 120 * part, 120 - 100 * part, 40 + 20 * part];
-  return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
 }
 
 /** @param {string} name @param {State} state */
@@ -161,30 +120,39 @@ function createMetric(name, state) {
   };
 }
 
-/** @param {State} state @param {{filter: (text: string) => void}} actions */
+/** @param {State} state @param {any} actions */
 export function createTrafficView(state, actions) {
   const servers = new Keyed(byId('servers'), (name) => createServer(name, state));
   const body = el('tbody');
   const heads = ['route', 'requests/s', 'last minute', '4xx', '5xx', 'p50', 'p95', 'p99', 'max', 'out'];
   byId('routes').append(el('div', { class: 'scroll' }, el('table', { class: 'plain routes' }, el('thead', {}, el('tr', {}, ...heads.map((h, i) => el('th', { scope: 'col', class: i === 0 || i === 2 ? '' : 'num' }, h)))), body)));
-  const routes = new Keyed(body, (name) => createRoute(name, state, (route) => actions.filter(route.split(' ').at(-1) ?? route)));
+  const routes = new Keyed(body, (name) => createRoute(name, state, (route) => actions.look({ route })));
   const metrics = new Keyed(byId('metric-cards'), (name) => createMetric(name, state));
-  const drawHeat = createHeat(state);
+  const drawHeat = createHeatView(state, actions);
   return {
     draw() {
       const { doc } = state;
       if (!doc) return;
       for (const card of servers.sync(Object.keys(doc.servers ?? {}))) card.draw();
-      const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
-      const all = entries(doc.routes).filter(([name]) => words.every((w) => name.toLowerCase().includes(w)));
+      const { words, route } = parseFilter(state.filter);
+      const all = entries(doc.routes).filter(([name]) => [...words, route].every((w) => name.toLowerCase().includes(w)));
       const order = all.sort((a, b) => b[1].requests - a[1].requests || (a[0] < b[0] ? -1 : 1)).slice(0, ROUTES_SHOWN).map(([name]) => name);
       byId('routes').hidden = order.length === 0;
       for (const row of routes.sync(order)) row.draw();
       drawHeat();
       const names = Object.keys(doc.metrics ?? {}).slice(0, METRICS_SHOWN);
       byId('metrics').hidden = names.length === 0;
+      setText(byId('metrics-sum'), kindCounts(state.run?.sources ?? []));
       for (const item of metrics.sync(names)) item.draw();
     },
   };
 }
 
+
+/** How many sources of each kind a run has registered. @param {any[]} sources */
+export function kindCounts(sources) {
+  /** @type {Map<string, number>} */
+  const kinds = new Map();
+  for (const { kind } of sources) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  return ['counter', 'gauge', 'histogram', 'slab', 'arena', 'heap'].filter((kind) => kinds.has(kind)).map((kind) => `${kinds.get(kind)} ${kind}${kinds.get(kind) === 1 ? '' : 's'}`).join(' · ');
+}

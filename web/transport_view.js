@@ -3,6 +3,7 @@
 
 import { byId, el, setClass, setText } from './dom.js';
 import { clock, parseClock, speedText } from './format.js';
+import { JUMP_KINDS } from './jump.js';
 import { parseSpeed } from './url.js';
 
 export const SPEEDS = /** @type {(number | 'max')[]} */ ([-100, -10, -1, 0.1, 0.25, 0.5, 1, 2, 5, 10, 25, 100, 1000, 'max']);
@@ -16,8 +17,10 @@ export function createTransportView(state, actions) {
   byId('play').addEventListener('click', actions.toggle);
   byId('step-back').addEventListener('click', () => actions.step(-1));
   byId('step-on').addEventListener('click', () => actions.step(1));
-  byId('mark-before').addEventListener('click', () => actions.jump(-1));
-  byId('mark-after').addEventListener('click', () => actions.jump(1));
+  const kind = byId('jump-kind');
+  kind.append(...JUMP_KINDS.map(([id, text]) => el('option', { value: id }, text)));
+  byId('jump-before').addEventListener('click', () => actions.jump(kind.value, -1));
+  byId('jump-after').addEventListener('click', () => actions.jump(kind.value, 1));
   byId('live').addEventListener('click', actions.live);
   byId('mark').addEventListener('click', actions.mark);
   byId('zoom-out').addEventListener('click', () => actions.view(null));

@@ -14,6 +14,10 @@ import { ALIGNS } from './align.js';
  * @property {string} [pool]
  * @property {number} [slot]
  * @property {number} [conn]
+ * @property {number} [stream] a request of that connection
+ * @property {string} [route]
+ * @property {number} [mark]
+ * @property {boolean} [owners] slots have their owners' colours
  * @property {string} [filter]
  * @property {string} [tab]
  * @property {string} [b] the run beside it
@@ -66,6 +70,10 @@ export function encodePlace(place) {
   if (place.pool) out.set('pool', place.pool);
   if (place.slot !== undefined) out.set('slot', String(place.slot));
   if (place.conn !== undefined) out.set('conn', String(place.conn));
+  if (place.stream !== undefined) out.set('stream', String(place.stream));
+  if (place.route) out.set('route', place.route);
+  if (place.mark !== undefined) out.set('mark', String(place.mark));
+  if (place.owners) out.set('by', 'owner');
   if (place.filter) out.set('filter', place.filter);
   if (place.tab) out.set('tab', place.tab);
   if (place.b) out.set('b', place.b);
@@ -89,6 +97,10 @@ export function decodePlace(text) {
   place.pool = query.get('pool')?.slice(0, 300) || undefined;
   place.slot = wholeNumber(query.get('slot'));
   place.conn = wholeNumber(query.get('conn'));
+  place.stream = wholeNumber(query.get('stream'));
+  place.route = query.get('route')?.slice(0, 300) || undefined;
+  place.mark = wholeNumber(query.get('mark'));
+  if (query.get('by') === 'owner') place.owners = true;
   place.filter = query.get('filter')?.slice(0, 300) || undefined;
   place.tab = query.get('tab')?.slice(0, 20) || undefined;
   place.b = runKey(query.get('b'));

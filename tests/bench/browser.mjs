@@ -49,14 +49,20 @@ await browser.close();
 stopAll();
 process.exit(failed ? 1 : 0);
 
-/** The page's heap after a collection, MB. @param {any} page */
+/** The page's memory after a collection, MB: script's objects, the page's, and typed arrays. @param {any} page */
 async function heapOf(page) {
   const session = await page.context().newCDPSession(page);
   await session.send('HeapProfiler.enable');
   await session.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await session.send('Runtime.getHeapUsage');
+  const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await session.send('Runtime.getHeapUsage');
   await session.detach();
-  return usedSize / 1048576;
+  return (usedSize + embedderHeapUsedSize + backingStorageSize) / 1048576;
+}
+
+/** Seconds of CPU that the page's scripts took, as its thread's clock counts them. @param {any} session */
+async function cpuOf(session) {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return metrics.find((/** @type {any} */ m) => m.name === 'ScriptDuration').value;
 }
 
 /** @param {string} name @param {string} url @param {string} wanted status */
@@ -65,6 +71,9 @@ async function measure(name, url, wanted) {
   await page.goto(url);
   await until(async () => (wanted ? (await status(page)) === wanted : !['loading', 'empty'].includes(await status(page))), `${name} runs`, 20);
   await sleep(2000);
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const cpuBefore = await cpuOf(session);
   const seen = await page.evaluate(async (ms) => {
     const { script, state, player } = window.memcam;
     // The recording is played over and over.
@@ -89,9 +98,11 @@ async function measure(name, url, wanted) {
     const { pools, metrics, connections } = state.doc;
     return { gaps: gaps.slice(2), scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
   }, SECONDS * 1000);
+  const cpu = await cpuOf(session);
   check(seen.slots === 262144 && seen.series >= 60 && seen.open > 1800, `${name}: the page shows 262,144 slots, 60 charts, 2,000 connections`, [seen.slots, seen.series, seen.open]);
   tell(`${name}: script per frame p50`, quantile(seen.scripts, 0.5), 'ms');
   tell(`${name}: script per frame p99`, quantile(seen.scripts, 0.99), 'ms');
+  tell(`${name}: script, mean CPU a frame, all of it`, ((cpu - cpuBefore) * 1000) / Math.max(1, seen.scripts.length), 'ms');
   tell(`${name}: frame time p50`, quantile(seen.gaps, 0.5), 'ms');
   tell(`${name}: frame time p99`, quantile(seen.gaps, 0.99), 'ms');
   tell(`${name}: documents shown`, seen.frames / SECONDS, '/s');

@@ -2,11 +2,11 @@
 """run.py: what `make bench` measures, beside its peers, in one run, with the aim beside each figure.
 
 Measures (--only takes a comma list): micro (build/bench/bench_*), app and c (requests per second and
-CPU per request with recorder and a dashboard's stream against without), handlers (Scheme against C),
-peer (nghttpd), idle (memory of connections), recorder (its CPU), bytes (in the trace and on the
-wire), codecs (our encoding beside others', on recordings of five loads; --codec-seconds 3600 is the
-hour that store/README.md shows), browser. Rounds are interleaved and medians taken; ratios are to be
-trusted more than absolute figures. The server runs on core 0, h2load on core 1.
+CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), idle (memory
+of connections), recorder (its CPU), bytes (in the trace and on the wire), codecs (our encoding beside
+others' on five recorded loads of --codec-seconds each), browser. Rounds are interleaved and medians
+taken; ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on
+core 1.
 --quick takes fewer and shorter rounds. Exit 1 when a measure could not be taken.
 """
 import argparse

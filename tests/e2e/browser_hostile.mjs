@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { SHOTS, check, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { SHOTS, accessible, check, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 import { compileWriter, folder, getJson, query, start, stopAll } from './program_lib.mjs';
 
 const EVIL = '<img src=x onerror=pwned=1>';
@@ -113,6 +113,7 @@ async function holes(base) {
   check(/damaged/.test((await page.textContent('#badge-word')) ?? ''), 'in a word', await page.textContent('#badge-word'));
   await until(async () => (await page.textContent('#tab-panel')).includes('damaged'), 'the list has it');
   await page.screenshot({ path: path.join(SHOTS, 'damaged.png') });
+  await accessible(page, 'damaged');
   await page.focus('#play');
   await page.keyboard.press('[');
   await until(async () => (await shownTs(page)) < DAMAGED.from, '[ goes to a gap before');

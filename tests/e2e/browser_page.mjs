@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { startMock } from './mock_server.mjs';
-import { SHOTS, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { SHOTS, accessible, check, compareMap, compareWithState, launch, npm, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const browser = await launch();
 let mock = await startMock({ ticks: 600 });
@@ -55,6 +55,7 @@ async function live() {
   await until(async () => (await status(page)) === 'stalled', 'a program that stands still is said to');
   check(/stands still/.test(await page.textContent('#banner')), 'in words');
   await page.screenshot({ path: path.join(SHOTS, 'stands-still.png') });
+  await accessible(page, 'standing still');
   mock.live.stopped = false;
   await until(async () => (await status(page)) === 'live', 'and live again when it goes on');
   check(errors.length === 0, 'live: no error in the console', errors);
@@ -121,6 +122,7 @@ async function replayed() {
   await until(async () => (await status(page)) === 'ended', 'at full speed the end comes, and is said');
   check((await shownTs(page)) === (await stateAt('1', 1e15)).ts, 'and it is the last frame');
   await page.screenshot({ path: path.join(SHOTS, 'ended.png') });
+  await accessible(page, 'ended');
   await page.selectOption('#run-picker', '2');
   await until(async () => (await status(page)) === 'live', 'the run picker opens another run');
   check(errors.length === 0, 'replay: no error in the console', errors);
@@ -167,8 +169,10 @@ async function keys() {
   await page.keyboard.press('?');
   check(await page.isVisible('#help'), '? shows the keys');
   await page.screenshot({ path: path.join(SHOTS, 'help.png') });
+  await accessible(page, 'the list of keys');
   await page.keyboard.press('Escape');
   await page.keyboard.press('m');
+  await accessible(page, 'the form of a mark');
   await page.fill('#mark-text', 'a <b>mark</b>');
   await page.click('#mark-save');
   await until(async () => (await api('/api/runs/1/marks')).marks.some((m) => m.label === 'a <b>mark</b>'), 'M sets a mark, in the recording');
@@ -222,6 +226,7 @@ async function serverAway() {
   await until(async () => (await status(page)) === 'lost', 'a server that is gone is noticed', 5);
   check(await page.isVisible('#banner'), 'and said');
   await page.screenshot({ path: path.join(SHOTS, 'lost.png') });
+  await accessible(page, 'connection lost');
   await sleep(1500);
   mock = await startMock({ port, ticks: 600 });
   await until(async () => (await status(page)) === 'live', 'the page comes back by itself', 15);
@@ -242,6 +247,7 @@ async function empty() {
   await until(async () => (await status(page)) === 'empty', 'no runs at all');
   check(/memcam serve/.test(await page.textContent('#banner')), 'the page says how to begin');
   await page.screenshot({ path: path.join(SHOTS, 'empty.png') });
+  await accessible(page, 'no runs');
   mock.runs.push(...runs);
   await until(async () => (await status(page)) === 'live', 'the first run appears by itself', 15);
   check(errors.length === 0, 'empty: no error in the console', errors);

@@ -93,6 +93,23 @@ export async function openPage(browser, options = {}) {
   return { page, context, errors, quiet };
 }
 
+const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** Look with axe at the page as it is, dark and light. @param {any} page @param {string} what is shown */
+export async function accessible(page, what) {
+  if (!(await page.evaluate(() => Boolean(window.axe)))) {
+    await page.context().newCDPSession(page).then((/** @type {any} */ session) => session.send('Page.setBypassCSP', { enabled: true }));
+    await page.evaluate(npm('axe-core').source);
+  }
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await sleep(150);
+    const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), AXE_TAGS);
+    check(violations.length === 0, `axe: ${what}, ${colorScheme}`, violations.map((/** @type {any} */ v) => [v.id, v.nodes.slice(0, 3).map((/** @type {any} */ n) => `${n.html.slice(0, 120)} ${n.failureSummary?.slice(0, 160)}`)]));
+  }
+  await page.emulateMedia({ colorScheme: null });
+}
+
 /** @param {any} page */
 export const status = (page) => page.evaluate(() => document.body.dataset.status);
 /** The ts shown. @param {any} page @returns {Promise<number>} */
