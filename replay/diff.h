@@ -100,10 +100,11 @@ int64_t mc_diff_place(const struct mc_diff *d, size_t side, double part);
 /* ---- conditions for CI: 'p99>5%,leak' ---- */
 
 struct mc_diff_condition {
-    char text[64]; /* as given */
-    char stat[32]; /* a measure's statistic, or a part of its key */
+    char text[160]; /* as given */
+    char stat[128]; /* a measure's statistic, or a part of its key or name */
     int is_leak, is_worse;
     double pct;
+    int is_known;            /* there is a measure that it is about */
     int outcome;             /* 1 it holds, 0 it does not, -1 can't be told */
     const char *stat_reason; /* key of the measure that decided; borrowed; NULL none */
 };

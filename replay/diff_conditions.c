@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/diff.h"
+#include "replay/diff_priv.h"
 #include "tracer/error.h"
 
 static int parse_one(const char *text, struct mc_diff_condition *c, char *why, size_t why_bytes)
 {
     size_t n = strlen(text), name = strcspn(text, ">");
-    *c = (struct mc_diff_condition){0};
+    *c = (struct mc_diff_condition){.is_known = 1};
     if (n >= sizeof c->text || name == 0 || name >= sizeof c->stat)
         goto wrong;
     memcpy(c->text, text, n + 1);
@@ -39,7 +39,7 @@ wrong:
 
 int mc_diff_conditions(const char *text, struct mc_diff_condition *out, char *why, size_t why_bytes)
 {
-    char one[128];
+    char one[192];
     int count = 0;
     while (*text) {
         size_t n = strcspn(text, ",");
@@ -68,29 +68,31 @@ int mc_diff_conditions(const char *text, struct mc_diff_condition *out, char *wh
     return MC_EINVAL;
 }
 
-/* A row that this condition is about: its statistic, or part of its key, or both ("latency p99").
- */
+/* A row that this condition is about: its statistic, or part of its name or key, or all of these
+ * ("latency p99", "GET /a latency p99"); capitals don't matter. */
 static int is_about(const struct mc_diff_condition *c, const struct mc_diff_row *row)
 {
-    if (!row->like->direction)
-        return 0;
-    if (strcmp(c->stat, row->like->stat) == 0)
+    struct mc_buf name = {0};
+    if (strcasecmp(c->stat, row->like->stat) == 0)
         return 1;
-    const char *space = strrchr(c->stat, ' ');
-    if (space && strcmp(space + 1, row->like->stat) == 0) {
-        char part[sizeof c->stat];
-        snprintf(part, sizeof part, "%.*s", (int)(space - c->stat), c->stat);
-        return strstr(row->like->key, part) != NULL;
-    }
-    return strstr(row->like->key, c->stat) != NULL;
+    mc_diff_row_name(row, &name);
+    mc_buf_add_char(&name, 0);
+    int found = strcasestr(row->like->key, c->stat) != NULL ||
+                (!name.failed && strcasestr((const char *)name.bytes, c->stat) != NULL);
+    mc_buf_fini(&name);
+    return found;
 }
 
 static void check_rows(const struct mc_diff *d, struct mc_diff_condition *c)
 {
+    c->is_known = 0;
     for (size_t i = 0; i < d->row_count && c->outcome <= 0; i++) {
         const struct mc_diff_row *row = &d->rows[i];
         int is_bad = row->like->direction * row->delta > 0 && fabs(row->pct) > c->pct;
-        if (!is_about(c, row) || !is_bad)
+        if (!is_about(c, row))
+            continue;
+        c->is_known = 1;
+        if (!is_bad)
             continue;
         if (row->verdict == MC_VERDICT_WORSE) {
             c->outcome = 1;
@@ -107,6 +109,7 @@ int mc_diff_conditions_check(const struct mc_diff *d, struct mc_diff_condition *
     int any = 0;
     for (size_t i = 0; i < count; i++) {
         c[i].outcome = 0;
+        c[i].is_known = 1;
         if (c[i].is_worse) {
             c[i].outcome = d->counts[MC_VERDICT_WORSE] > 0;
         } else if (c[i].is_leak) {

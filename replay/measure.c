@@ -43,6 +43,8 @@ static double level_grain(const struct mc_maker *m, const char *stat, const char
     double seconds = (double)(m->scan->to - m->scan->from) / 1e9;
     switch (m->source->kind) {
     case MC_KIND_SLAB:
+    case MC_KIND_CONNECTIONS:
+    case MC_KIND_OWNER:
         return SLOTS_GRAIN + m->out->request_count / seconds * time_grain(m, stat) / 1e9;
     case MC_KIND_ARENA:
     case MC_KIND_HEAP:
@@ -200,6 +202,12 @@ static double rank_beside(double q, int side)
     return q + (side ? reach : -reach);
 }
 
+/* Whether the span is all beginning: what a level does in it says nothing about a run. */
+static int is_brief(const struct mc_maker *m)
+{
+    return m->scan->to - m->scan->from < INT64_C(10000000000);
+}
+
 /* p50 and p99 of a level. */
 static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *unit, int direction,
                                 const char *what)
@@ -231,6 +239,8 @@ static void add_level_quantiles(struct mc_maker *m, uint32_t idx, const char *un
             *place = side ? fmax(*place, beside) : fmin(*place, beside);
         }
         put_interval(m, made, level_value(v, places[2 * i]), level_value(v, places[2 * i + 1]));
+        if (made && is_brief(m))
+            made->interval.effective = 1;
     }
 }
 
@@ -265,7 +275,7 @@ static void add_slope(struct mc_maker *m, const char *unit, int direction, doubl
         return;
     made->whole = hours > 0 ? fabs(mean) / hours : 0;
     made->has_interval = 1;
-    made->interval = (struct mc_interval){slope.low, slope.high, (double)n, 1};
+    made->interval = (struct mc_interval){slope.low, slope.high, is_brief(m) ? 1 : (double)n, 1};
 }
 
 static const char *per_hour(const char *unit)
@@ -294,7 +304,9 @@ void mc_maker_level(struct mc_maker *m, uint32_t field, const char *unit, int di
     series_of(m, idx, BIN_MAX);
     struct mc_measure *max = mc_maker_add(m, "max", unit, direction, (double)v->max, "%s", what);
     mc_maker_keep_series(m, max);
-    if (max && v->min == v->max) {
+    if (max)
+        max->grain = level_grain(m, "p99", unit);
+    if (max && v->min == v->max && m->scan->bin_count >= 2 * MC_SCAN_SEGMENTS) {
         max->has_interval = 1;
         max->interval = (struct mc_interval){max->value, max->value, n, 1};
     }

@@ -84,6 +84,9 @@ static void add_connections(struct mc_maker *m)
 {
     const struct mc_run_scan *s = m->scan;
     mc_maker_level(m, MC_FIELD(CONNECTIONS, OPEN), "", 0);
+    mc_maker_level(m, MC_FIELD(CONNECTIONS, ACTIVE), "", 0);
+    mc_maker_level(m, MC_FIELD(CONNECTIONS, IDLE), "", 0);
+    mc_maker_level(m, MC_FIELD(CONNECTIONS, CLOSING), "", 0);
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, ACCEPTED), "/s", 1, 0);
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, ERRORS), "/min", 60, 1);
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, OVERFLOWS), "/min", 60, 1);

@@ -256,6 +256,20 @@ static void pass_time(struct mc_run_scan *s, int64_t first_ts, int64_t last_ts, 
     s->last_ts = last_ts;
 }
 
+/* What could not be read before a frame: only the frame tells. */
+static void add_damage(struct mc_run_scan *s, const struct mc_frame *f)
+{
+    for (size_t i = 0; i < f->gap_count; i++) {
+        if (strcmp(f->gaps[i].reason, "damaged") != 0)
+            continue;
+        int64_t from = f->gaps[i].ts > s->from ? f->gaps[i].ts : s->from;
+        int64_t to = f->gaps[i].ts + f->gaps[i].dur_ns;
+        s->damaged_count++;
+        s->gap_count++;
+        s->gap_ns += to > from ? to - from : 0;
+    }
+}
+
 /* Take in a frame's numbers, and with `whole` its buckets and events too. */
 static int add_frame(struct mc_run_scan *s, const struct mc_frame *f, int whole)
 {
@@ -267,6 +281,7 @@ static int add_frame(struct mc_run_scan *s, const struct mc_frame *f, int whole)
             add_value(s, i, bin, &(struct spread){value, value, value, (double)value, 1});
     }
     s->frame_count++;
+    add_damage(s, f);
     pass_time(s, f->ts, f->ts, f->gap_count > 0);
     return whole ? add_events(s, f) : 0;
 }
@@ -452,8 +467,6 @@ static int add_gaps(struct mc_run_scan *s, struct mc_reader *r, int64_t run_id)
         return rc;
     for (size_t i = 0; i < count; i++) {
         s->gap_count++;
-        if (strcmp(gaps[i].reason, "damaged") == 0)
-            s->damaged_count++;
         if (strcmp(gaps[i].reason, "events lost") == 0)
             s->lost_count += gaps[i].lost;
         else if (gaps[i].dur_ns > 0)

@@ -11,9 +11,6 @@
 #include "tracer/error.h"
 
 #define ROWS_DEFAULT 1000
-#define ROWS_MAX 100000
-#define TIME_MS 1000
-#define MEMORY_BYTES (64 << 20)
 
 struct answer {
     struct mc_buf *out;
@@ -56,8 +53,9 @@ static int add_row(void *arg, const struct mc_query_row *row)
 
 static int query_work(struct mc_job *job)
 {
-    struct mc_query_limits limits = {
-        .rows = job->limit, .time_ms = TIME_MS, .memory_bytes = MEMORY_BYTES};
+    struct mc_query_limits limits = {.rows = job->limit,
+                                     .time_ms = MC_STRANGER_TIME_MS,
+                                     .memory_bytes = MC_STRANGER_MEMORY_BYTES};
     struct answer a = {.out = &job->body};
     int truncated = 0;
     uint64_t start = uv_hrtime();
@@ -106,7 +104,7 @@ void mc_api_query(struct mc_dashboard *d, struct mc_http_request *r, const struc
     struct mc_trace_file *file = find_file(d, &fields[2]);
     if (fields[0].type != MC_JSON_STRING) {
         mc_answer_error(r, 400, "bad query", "sql: a text is needed");
-    } else if (limit < 1 || limit > ROWS_MAX) {
+    } else if (limit < 1 || limit > MC_STRANGER_ROWS) {
         mc_answer_error(r, 400, "bad query", "limit: an integer from 1 to 100000");
     } else if (!file) {
         mc_answer_error(r, 400, "bad query", "file: no such trace is open; see /api/runs");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "replay/diff.h"
@@ -93,6 +94,12 @@ static int measure_file(struct comparison *c, const char *path, const char *whic
     struct mc_run_info *infos = NULL;
     size_t count = 0, measured = 0;
     char why[512] = "";
+    struct stat about;
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+        mc_say("diff: %s: is a folder; name its traces, like '%s/*.db'", path, path);
+        c->status = MC_EXIT_FAILED;
+        return MC_EINVAL;
+    }
     int rc = mc_reader_open(path, &r, why, sizeof why);
     if (rc) {
         mc_say("diff: %s%s%s", why[0] ? why : path, why[0] ? "" : ": ",
@@ -259,6 +266,13 @@ static int report(struct comparison *c, struct mc_diff *d)
 {
     struct mc_buf out = {0};
     int fails = mc_diff_conditions_check(d, c->conditions, c->condition_count);
+    for (size_t i = 0; i < c->condition_count; i++) {
+        if (c->conditions[i].is_known)
+            continue;
+        mc_say("diff: --fail-on '%s': both sides have no such measure; --all lists those there are",
+               c->conditions[i].text);
+        return MC_EXIT_FAILED;
+    }
     if (strcmp(c->settings->format, "json") == 0) {
         mc_diff_json(d, c->conditions, c->condition_count, &out);
     } else if (strcmp(c->settings->format, "html") == 0) {

@@ -48,6 +48,10 @@ static int run(const struct mc_settings *s)
     }
     struct answer answer = {.format = s->format};
     struct mc_query_limits limits = {.rows = s->limit};
+    if (s->untrusted)
+        limits = (struct mc_query_limits){
+            s->limit > 0 && s->limit < MC_STRANGER_ROWS ? s->limit : MC_STRANGER_ROWS,
+            MC_STRANGER_TIME_MS, MC_STRANGER_MEMORY_BYTES};
     int truncated = 0;
     rc = mc_reader_query(reader, s->args[1], &limits, add_row, &answer, &truncated, why,
                          sizeof(why));
@@ -63,21 +67,22 @@ static int run(const struct mc_settings *s)
         return MC_EXIT_FAILED;
     }
     if (truncated)
-        mc_say("query: there are more rows than --limit %lld", (long long)s->limit);
+        mc_say("query: there are more rows than --limit %lld", (long long)limits.rows);
     return mc_stdout_finish();
 }
 
 const struct mc_command mc_command_query = {
     .name = "query",
     .bit = MC_FOR_QUERY,
-    .arguments = "FILE SQL [--format table|csv|json|jsonl] [--limit N]",
+    .arguments = "FILE SQL [--format table|csv|json|jsonl] [--limit N] [--untrusted]",
     .summary = "ask a trace in SQL",
     .details =
         "FILE is a trace, also one that is being recorded. SQL is one statement that only reads.\n"
         "A table's columns are as wide as its first 1,000 rows need; csv has a line of names, "
         "json\n"
-        "is an array of objects and jsonl an object a line. Times (ts, dur) are nanoseconds since\n"
-        "the run began.\n\n"
+        "is an array of objects and jsonl an object a line. With --untrusted a statement or trace\n"
+        "from a stranger is bounded as over HTTP: 1 s, 64 MiB, 100,000 rows. Times (ts, dur)\n"
+        "are nanoseconds since the run began.\n\n"
         "examples:\n"
         "  memcam query memcam.db 'SELECT * FROM run'\n"
         "  memcam query memcam.db 'SELECT ts / 1e9 AS s, reason, lost FROM gap' --format csv\n"

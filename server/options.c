@@ -100,6 +100,8 @@ static const struct option options[] = {
      "where it goes; -: stdout"},
     {"--limit", OPTION_COUNT, AT(limit), "N", NULL, 0, INT64_MAX, MC_FOR_QUERY,
      "print at most N rows; 0: all of them"},
+    {"--untrusted", OPTION_FLAG, AT(untrusted), NULL, NULL, 0, 0, MC_FOR_QUERY,
+     "bound time, memory and rows: for a statement or a trace of someone else's"},
     {"--vs", OPTION_SPLIT, AT(split_at), NULL, NULL, 0, 0, MC_FOR_DIFF,
      "what follows is side B, with as many runs as there are"},
     {"--format", OPTION_CHOICE, AT(format), "text|json|html", "text", 0, 0, MC_FOR_DIFF,

@@ -38,7 +38,7 @@ struct mc_settings {
     int64_t run_id, from, to; /* ts; run_id 0: the newest */
     const char *mark, *mark_a, *mark_b, *align, *min_effect, *fail_on;
     const char *from_text, *to_text, *from_a_text, *to_a_text, *from_b_text, *to_b_text;
-    int64_t exact, all;
+    int64_t exact, all, untrusted;
     int64_t split_at;        /* diff: 1 + how many arguments came before --vs; 0: no --vs */
     char *args[MC_ARGS_MAX]; /* what is not an option */
     int arg_count;

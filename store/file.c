@@ -54,10 +54,20 @@ int mc_file_why(int code, char *why, size_t why_bytes, const char *format, ...)
     return code;
 }
 
+char *mc_file_resolve(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    return resolved ? resolved : strdup(path);
+}
+
 int mc_file_probe(const char *path, char *why, size_t why_bytes)
 {
     struct stat st;
     if (stat(path, &st) < 0) {
+        if (errno == ENOENT && lstat(path, &st) == 0)
+            return mc_file_why(MC_ENOENT, why, why_bytes,
+                               "%s: is a link to a file that is not there; name another file",
+                               path);
         if (errno == ENOENT)
             return MC_END;
         return mc_file_why(mc_error_from_errno(errno), why, why_bytes, "%s: %s", path,
@@ -192,7 +202,11 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     int fresh = mc_file_probe(path, why, why_bytes);
     if (fresh < 0)
         return fresh;
-    int rc = fresh == MC_END ? create(path) : 0;
+    char *real = mc_file_resolve(path);
+    if (!real)
+        return MC_ENOMEM;
+    int rc = fresh == MC_END ? create(real) : 0;
+    free(real);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: can't be made: %s", path, mc_strerror(rc));
     sqlite3 *db = NULL;
@@ -239,18 +253,18 @@ static int ddl_has(const char *sql)
 int mc_file_check_tables(sqlite3 *db)
 {
     sqlite3_stmt *stmt;
-    int rc =
-        mc_file_prepare(db, "SELECT type, sql FROM main.sqlite_schema WHERE sql NOT NULL", &stmt);
+    int rc = mc_file_prepare(db,
+                             "SELECT sql FROM main.sqlite_schema WHERE sql NOT NULL "
+                             "AND name NOT LIKE 'sqlite_stat%'",
+                             &stmt);
     if (rc < 0)
         return rc;
     int known = 0, foreign = 0, step;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        const char *type = (const char *)sqlite3_column_text(stmt, 0);
-        const char *sql = (const char *)sqlite3_column_text(stmt, 1);
-        if (type && sql && ddl_has(sql))
+        const char *sql = (const char *)sqlite3_column_text(stmt, 0);
+        if (sql && ddl_has(sql))
             known++;
-        else if (!type || !sql || (strcmp(type, "table") != 0 && strcmp(type, "index") != 0) ||
-                 sqlite3_strnicmp(sql, "CREATE VIRTUAL", 14) == 0)
+        else
             foreign++;
     }
     rc = mc_file_error(db, step);
@@ -267,12 +281,13 @@ int mc_file_check_tables(sqlite3 *db)
 
 static char *lock_path(const char *path)
 {
-    size_t n = strlen(path);
-    char *name = malloc(n + sizeof "-lock");
-    if (name) {
-        memcpy(name, path, n);
+    char *resolved = mc_file_resolve(path);
+    size_t n = resolved ? strlen(resolved) : 0;
+    char *name = resolved ? realloc(resolved, n + sizeof "-lock") : NULL;
+    if (name)
         memcpy(name + n, "-lock", sizeof "-lock");
-    }
+    else
+        free(resolved);
     return name;
 }
 
@@ -322,7 +337,8 @@ void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes)
 {
     if (wanted_bytes == lock->ballast_bytes)
         return;
-    for (; wanted_bytes >= MC_BALLAST_BYTES_MIN; wanted_bytes /= 2) {
+    int64_t least = wanted_bytes < MC_BALLAST_BYTES_MIN ? wanted_bytes : MC_BALLAST_BYTES_MIN;
+    for (; wanted_bytes > 0 && wanted_bytes >= least; wanted_bytes -= MC_BALLAST_BYTES_MIN / 3) {
         if (posix_fallocate(lock->fd, 0, wanted_bytes) == 0) {
             lock->ballast_bytes = wanted_bytes;
             return;

@@ -14,6 +14,10 @@ int mc_file_error(sqlite3 *db, int rc);
 int mc_file_why(int code, char *why, size_t why_bytes, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The path with its links followed, as SQLite names the log beside it; `path` itself where there is
+ * no file yet. malloc'd; NULL: no memory. */
+char *mc_file_resolve(const char *path);
+
 /* Look at the first bytes of `path`. 0: a trace; MC_END: there is no file, or an empty one;
  * MC_EFORMAT, MC_EPERM, MC_EIO with `why`. Opens nothing that SQLite has locks on. */
 int mc_file_probe(const char *path, char *why, size_t why_bytes);
@@ -29,14 +33,15 @@ int mc_file_exec(sqlite3 *db, const char *sql);
 /* Prepare; *out is finalized by the caller. */
 int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 
-/* The tables of `db` are exactly those of MC_TRACE_DDL, and nothing runs by itself (no trigger, no
- * view). MC_EFORMAT otherwise. */
+/* The tables and indices of `db` are exactly those of MC_TRACE_DDL (and what ANALYZE leaves):
+ * nothing else is there whose triggers, views, checks or expressions could run. MC_EFORMAT
+ * otherwise. */
 int mc_file_check_tables(sqlite3 *db);
 
 /* The lock that makes a writer the only one: an advisory lock on PATH-lock, which dies with the
  * process. The file also holds space in reserve for a full disk. */
-#define MC_BALLAST_BYTES (512 << 10) /* at most */
-#define MC_BALLAST_BYTES_MIN (64 << 10)
+#define MC_BALLAST_BYTES (512 << 10)     /* at most */
+#define MC_BALLAST_BYTES_MIN (192 << 10) /* less can't take what the log may hold */
 struct mc_file_lock {
     int fd;
     int64_t ballast_bytes;
@@ -45,8 +50,8 @@ struct mc_file_lock {
 /* MC_EBUSY: another process, or another writer in this one, has it. */
 int mc_file_lock(const char *path, struct mc_file_lock *out);
 void mc_file_unlock(struct mc_file_lock *lock);
-/* Hold so many bytes in reserve, or a half, a quarter... of them where there is no more room; 0
- * gives them back to the file system. */
+/* Hold so many bytes in reserve, or somewhat fewer where there is no more room; 0 gives them back
+ * to the file system. */
 void mc_file_ballast(struct mc_file_lock *lock, int64_t wanted_bytes);
 /* Whether some writer has the lock. */
 int mc_file_is_locked(const char *path);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/reader_priv.h"
@@ -132,10 +133,14 @@ static char *uri_of(const char *path, const char *query)
 
 int mc_reader_open_db(const char *path, sqlite3 **out, char *why, size_t why_bytes)
 {
-    if (access(path, R_OK) < 0) {
+    struct stat st;
+    if (access(path, R_OK) < 0 || stat(path, &st) < 0) {
         int code = mc_error_from_errno(errno);
         return mc_file_why(code, why, why_bytes, "%s: %s", path, strerror(errno));
     }
+    if (!S_ISREG(st.st_mode)) /* a pipe would be waited for */
+        return mc_file_why(MC_EFORMAT, why, why_bytes, "%s: is not a file; name a trace file",
+                           path);
     /* A directory that can't be written has no room for the shared memory of a WAL file; then the
      * file can't be being written either, and is taken as it is. */
     static const char *const queries[2] = {"?mode=ro", "?mode=ro&immutable=1"};

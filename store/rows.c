@@ -114,6 +114,8 @@ static int read_row(struct mc_reader *r, const struct mc_row_ref *ref, struct mc
                     struct mc_buf *body, struct mc_value_summary **summary)
 {
     sqlite3_stmt *stmt;
+    if (r->stop && r->stop(r->stop_arg))
+        return MC_EDENIED;
     int rc = mc_reader_stmt(r, ref->is_tail ? MC_STMT_TAIL : MC_STMT_CHUNK, &stmt);
     if (rc < 0)
         return rc;

@@ -141,6 +141,9 @@ int mc_sql_runs(struct mc_reader *r, const struct mc_sql_span *run_ids, struct m
  * unless `take` says that it goes with the connection. */
 int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take);
 
+/* Put functions in SQLite's place whose one call could take minutes: sql_functions.c. */
+int mc_sql_bound_functions(sqlite3 *db);
+
 /* The aggregate percentile(value, p). A SQLite code. */
 int mc_sql_register_percentile(sqlite3 *db);
 

@@ -7,7 +7,12 @@
 #include "store/sql_priv.h"
 #include "tracer/error.h"
 
-#define PROGRESS_STEPS 1000 /* virtual machine steps between looks at the clock: about 20 µs */
+/* Virtual machine steps between looks at the clock. One step can be a call of a function on the
+ * longest texts: LIKE takes about 0.1 s then, everything else less. */
+#define PROGRESS_STEPS 16
+#define VALUE_BYTES_MAX (64 << 20)          /* of a text or blob */
+#define VALUE_BYTES_MAX_LIMITED (256 << 10) /* the same where time is limited */
+#define LIKE_BYTES_MAX 250
 
 /* What a query may call. Left out: printf and format (a width makes gigabytes), zeroblob and
  * randomblob (the same), load_extension, and everything that looks outside the file. */
@@ -106,6 +111,7 @@ static const char *const functions[] = {
 struct guard {
     int64_t deadline_ns;     /* CLOCK_MONOTONIC; 0: none */
     int64_t cpu_deadline_ns; /* CLOCK_THREAD_CPUTIME_ID */
+    int64_t soonest_ns;      /* CLOCK_MONOTONIC: before it the above can't have come */
     int64_t memory_bytes, memory_start;
     const char *denied; /* what the authorizer refused; static */
     const char *limit;  /* which limit stopped the query; static */
@@ -156,11 +162,20 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
     }
 }
 
+/* The query's own time can't be up before the clock's is, which is the cheaper one to read. */
+static int time_is_up(const struct guard *g)
+{
+    if (!g->deadline_ns)
+        return 0;
+    int64_t now = now_ns(CLOCK_MONOTONIC);
+    return now >= g->soonest_ns &&
+           (now >= g->deadline_ns || now_ns(CLOCK_THREAD_CPUTIME_ID) >= g->cpu_deadline_ns);
+}
+
 static int progress(void *arg)
 {
     struct guard *g = arg;
-    if (g->deadline_ns && (now_ns(CLOCK_THREAD_CPUTIME_ID) >= g->cpu_deadline_ns ||
-                           now_ns(CLOCK_MONOTONIC) >= g->deadline_ns))
+    if (time_is_up(g))
         g->limit = "time";
     else if (g->memory_bytes && sqlite3_memory_used() - g->memory_start > g->memory_bytes)
         g->limit = "memory";
@@ -172,10 +187,11 @@ static int progress(void *arg)
  * (slot_state without its arguments) has connected all the same. */
 static void connect_tables(sqlite3 *db)
 {
-    for (size_t i = 0; i < mc_sql_table_count; i++) {
+    for (size_t i = 0; i <= mc_sql_table_count; i++) {
         char sql[64];
         sqlite3_stmt *stmt = NULL;
-        snprintf(sql, sizeof sql, "SELECT 1 FROM \"%s\"", mc_sql_tables[i].name);
+        snprintf(sql, sizeof sql, "SELECT 1 FROM \"%s\"",
+                 i < mc_sql_table_count ? mc_sql_tables[i].name : "json_each");
         sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
         sqlite3_finalize(stmt);
     }
@@ -191,21 +207,14 @@ static int open_query_db(struct mc_reader *r, char *why, size_t why_bytes)
         return rc;
     rc = mc_sql_register(db, r, 0);
     if (rc == 0)
+        rc = mc_sql_bound_functions(db);
+    if (rc == 0)
         rc = mc_file_exec(db, "PRAGMA query_only=1");
     if (rc < 0) {
         mc_file_why(rc, why, why_bytes, "%s: the tables could not be made: %s", r->path,
                     sqlite3_errmsg(db));
         sqlite3_close(db);
         return rc;
-    }
-    /* The tables connect now: later the authorizer would refuse them their declaration. */
-    for (size_t i = 0; i < mc_sql_table_count; i++) {
-        char sql[100];
-        sqlite3_stmt *stmt = NULL;
-        snprintf(sql, sizeof sql, "SELECT 1 FROM %s%s", mc_sql_tables[i].name,
-                 mc_sql_tables[i].sort == MC_SQL_STATES ? "(0,'',0)" : "");
-        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-        sqlite3_finalize(stmt);
     }
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 65536);
     sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 100);
@@ -214,7 +223,7 @@ static int open_query_db(struct mc_reader *r, char *why, size_t why_bytes)
     sqlite3_limit(db, SQLITE_LIMIT_VDBE_OP, 100000);
     sqlite3_limit(db, SQLITE_LIMIT_FUNCTION_ARG, 50);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-    sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000);
+    sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
     connect_tables(db);
     r->query_db = db;
@@ -361,14 +370,18 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     struct guard g = {.memory_bytes = limits->memory_bytes, .memory_start = sqlite3_memory_used()};
     if (limits->time_ms) {
         g.cpu_deadline_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) + limits->time_ms * 1000000;
-        g.deadline_ns = now_ns(CLOCK_MONOTONIC) + MC_QUERY_WALL_TIMES * limits->time_ms * 1000000;
+        g.soonest_ns = now_ns(CLOCK_MONOTONIC) + limits->time_ms * 1000000;
+        g.deadline_ns = g.soonest_ns + (MC_QUERY_WALL_TIMES - 1) * limits->time_ms * 1000000;
     }
+    int is_limited = limits->time_ms || limits->memory_bytes;
     sqlite3_limit(r->query_db, SQLITE_LIMIT_LENGTH,
-                  limits->memory_bytes && limits->memory_bytes < (INT64_C(256) << 20)
-                      ? (int)(limits->memory_bytes / 4 + 1024)
-                      : 64 << 20);
+                  is_limited ? VALUE_BYTES_MAX_LIMITED : VALUE_BYTES_MAX);
     sqlite3_set_authorizer(r->query_db, authorize, &g);
-    sqlite3_progress_handler(r->query_db, PROGRESS_STEPS, progress, &g);
+    if (is_limited) {
+        sqlite3_progress_handler(r->query_db, PROGRESS_STEPS, progress, &g);
+        r->stop = progress;
+        r->stop_arg = &g;
+    }
     struct output o = {.fn = fn, .arg = arg};
     int cut = 0;
     rc = run_query(r, sql, limits->rows, &o, &g, &cut, why, why_bytes);
@@ -377,6 +390,7 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     free(o.type);
     mc_buf_fini(&o.hex);
     sqlite3_progress_handler(r->query_db, 0, NULL, NULL);
+    r->stop = NULL;
     sqlite3_set_authorizer(r->query_db, NULL, NULL);
     if (rc == 0 && truncated)
         *truncated = cut;

@@ -180,6 +180,11 @@ struct mc_query_limits {
     int64_t time_ms;      /* of the calling thread's CPU; 0: no bound */
     int64_t memory_bytes; /* 0: no bound */
 };
+/* What a stranger's query may take. A call that is under way at the end of its time is not cut
+ * short, but no single one takes long: texts are bounded too, to 256 KiB. */
+#define MC_STRANGER_ROWS 100000
+#define MC_STRANGER_TIME_MS 1000
+#define MC_STRANGER_MEMORY_BYTES (64 << 20)
 /* Called once with the column names (types NULL), then for each row. text[i] NULL is SQL NULL;
  * type[i] is SQLITE_INTEGER and so on. A non-zero return stops the query. */
 struct mc_query_row {

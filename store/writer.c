@@ -50,7 +50,7 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
         mc_file_unlock(&w->sink.lock);
         return rc;
     }
-    w->sink.path = strdup(path);
+    w->sink.path = mc_file_resolve(path);
     rc = w->sink.path ? mc_sink_init(&w->sink, db, opts) : MC_ENOMEM;
     if (rc == 0)
         rc = mc_file_upgrade(db);

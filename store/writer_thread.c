@@ -80,13 +80,17 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 }
 
 /* On a full disk the reserve is given back for as long as this takes: what goes has to be written
- * to the log first. It is not for frames: see `commit`. From then on the log is kept short. */
+ * to the log first. It is not for frames: see `commit`. From then on reserve and
+ * log are small. */
 static void keep_house(struct mc_sink *s)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
     if (s->trouble == MC_ENOSPC) {
         mc_file_ballast(&s->lock, 0);
         s->room.log_bytes = MC_LOG_BYTES_MIN;
+        if (s->room.ballast_bytes > MC_BALLAST_BYTES_MIN)
+            s->room.ballast_bytes = MC_BALLAST_BYTES_MIN;
+        mc_sink_checkpoint(s); /* the file may have to grow for it: before anything else does */
     }
     if (s->has_orphans && !s->trouble)
         mc_sink_seal_orphans(s);

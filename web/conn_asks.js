@@ -10,7 +10,7 @@ const ROWS = 2000;
 const BACK_NS = 120e9;
 const ENOUGH_RESPONSES = 1000;
 /** no further back is looked when it has taken so long */
-const LONG_MS = 700;
+const LONG_MS = 2000;
 
 /**
  * @param {import('./state.js').State} state @param {number} to

@@ -287,7 +287,7 @@ function fillHelp() {
   close.addEventListener('click', () => byId('help').close());
   byId('help').replaceChildren(el('h2', { id: 'help-title' }, 'Keys'),
     el('dl', { class: 'keys' }, ...KEYS.filter((key) => key.shown).flatMap((key) => [el('dt', {}, key.shown), el('dd', {}, key.text)])),
-    el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. A slot map takes arrows and Enter when it has the focus. Filter words look in pools, routes, owners and peers; “owner:app”, “route:/slow”, “status:5” and “dur>10ms” filter connections and events.'), close);
+    el('p', { class: 'dim' }, 'Timeline: click to go there, drag to select, wheel to zoom, shift and wheel to move along, double click to zoom to the selection. A slot map takes arrows and Enter when it has the focus; a double click or Z enlarges it, where + and − zoom and dragging moves. Filter words look in pools, routes, owners and peers; “owner:app”, “route:/slow”, “status:5” and “dur>10ms” filter connections and events.'), close);
 }
 
 /** @type {Record<string, () => void>} */

@@ -143,13 +143,18 @@ export function createPickView(state, actions) {
     draw() {
       const { pool, slot, conn, stream, route, mark } = state.pick;
       if (!state.doc) return [];
-      if (conn !== undefined) return [path(), ...(stream !== undefined ? drawRequest(conn, stream) : drawConn(conn))];
-      if (pool !== undefined && ownValue(state.doc.pools, pool)) return [path(), ...(slot !== undefined ? drawSlot(pool, slot) : drawPool(pool))];
-      if (route !== undefined) return [path(), ...drawRoute(route)];
+      if (conn !== undefined) return [path(), ...(stream !== undefined ? drawRequest(conn, stream) : [heading(`Connection ${conn}`), ...drawConn(conn)])];
+      if (pool !== undefined && ownValue(state.doc.pools, pool)) return [path(), heading(slot !== undefined ? `Slot ${slot} of ${pool}` : pool), ...(slot !== undefined ? drawSlot(pool, slot) : drawPool(pool))];
+      if (route !== undefined) return [path(), heading(route), ...drawRoute(route)];
       if (mark !== undefined) return [path(), ...drawMark(mark)];
       return [el('p', { class: 'empty' }, 'Click a slot, a pool’s name, a connection, a route or a mark to see more of it here.')];
     },
   };
+}
+
+/** What the path ends with, for who hears the page rather than sees it. @param {string} text */
+function heading(text) {
+  return el('h3', { class: 'visually-hidden' }, text);
 }
 
 /** What events, oldest first, say of their connection up to a moment. @param {any[]} events @param {number} ts */

@@ -27,7 +27,7 @@ const OWNERS_SHOWN = 40;
 const HOVER_ASKS_MS = 120;
 
 /** @typedef {import('./state.js').State} State */
-/** @typedef {{pick: (pool: string, slot?: number) => void, slotFacts: (pool: string, slot: number, done: () => void) => import('./slot_facts.js').SlotFacts | null, tip: (text: string | null, x?: number, y?: number) => void}} PoolActions */
+/** @typedef {{pick: (pool: string, slot?: number) => void, enlarge: (pool: string) => void, slotFacts: (pool: string, slot: number, done: () => void) => import('./slot_facts.js').SlotFacts | null, tip: (text: string | null, x?: number, y?: number) => void}} PoolActions */
 
 /**
  * Pools in the order to show them: full ones first, then by tens of percent, then by name, so that
@@ -234,10 +234,12 @@ function pointAtSlots(canvas, view, name, state, actions) {
     keyed = view.slotAt(event.clientX, event.clientY);
     if (keyed >= 0) actions.pick(name, keyed);
   });
+  canvas.addEventListener('dblclick', () => actions.enlarge(name));
   canvas.addEventListener('keydown', (event) => {
     const { map, cols } = view;
     if (!map) return;
     if (event.key === 'Enter' && keyed >= 0) actions.pick(name, keyed);
+    if (event.key === 'z' || event.key === 'Z') actions.enlarge(name);
     const next = slotByKey(event.key, keyed, cols, map.slotCount);
     if (next < 0) return;
     event.preventDefault();

@@ -165,6 +165,17 @@ async function keyboard(page) {
   await until(async () => (await pick(page)).slot === 10 + cols, 'and Enter pins the one that they lead to', 5);
   check((await shownTs(page)) === before, 'the moment stays');
   await page.fill('#tab-panel input[type=number]', '9').catch(() => {});
+  await page.focus(`[data-map="${POOL}"]`);
+  await page.keyboard.press('z');
+  check(await page.isVisible('dialog.zoom'), 'Z enlarges the map');
+  const wide = () => page.evaluate(() => document.querySelector('dialog.zoom canvas').getBoundingClientRect().width);
+  const was = await wide();
+  await page.keyboard.press('-');
+  check((await wide()) === was / 2, '− shows more of it');
+  await page.keyboard.press('+');
+  check((await wide()) === was, 'and + less');
+  await page.keyboard.press('Escape');
+  check(!(await page.isVisible('dialog.zoom')), 'Esc closes it');
   await page.focus('#splitter');
   const width = await page.evaluate(() => document.getElementById('inspector').offsetWidth);
   await page.keyboard.press('ArrowLeft');

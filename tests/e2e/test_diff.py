@@ -88,6 +88,10 @@ def test_reports_and_statuses():
     status, out, _ = mc.run("diff", a, b, "--fail-on", "p50>50%,leak")
     check(status == 1 and "p50>50%: holds (route/GET /hello/latency)" in out, out)
     equal(mc.run("diff", b, a, "--fail-on", "p50>50%")[0], 0, "better is no failure")
+    equal(mc.run("diff", a, b, "--fail-on", "GET /hello LATENCY p50>50%")[0], 1, "by a measure's name")
+    status, out, err = mc.run("diff", a, b, "--fail-on", "p999>50%,leak")
+    equal((status, out), (3, ""), "a measure that there is none of")
+    one_line(err, "p999")
 
     for args in (("--from", "1s"), ("--from-a", "1s", "--to-b", "3s"), ("--mark", "half"),
                  ("--align", "requests"), ("--align", "first-request"), ("--exact",), ("--all",),

@@ -263,6 +263,35 @@ static void sets_of_runs(void)
     fini(&c);
 }
 
+/* One measure alone is told with five runs a side. */
+static void one_change_alone(void)
+{
+    struct compared c;
+    struct sim_options a = {.frames = 400}, failing = a;
+    failing.server_errors = 0.1;
+    compare(&c, &a, &failing, 5);
+    const struct mc_diff_row *errors = row(&c.diff, "route/GET /a/server errors", "mean");
+    CHECK_INT(errors->verdict, MC_VERDICT_WORSE);
+    CHECK(errors->adjusted_p > MC_DIFF_RATE_BH && errors->family_p <= MC_DIFF_RATE_FAMILY);
+    CHECK_INT(c.diff.counts[MC_VERDICT_WORSE], 1);
+    CHECK(errors == &c.diff.rows[0]);
+    fini(&c);
+}
+
+/* What is all beginning: a frame, and a second without a collection. */
+static void brief_runs(void)
+{
+    static const int frames[] = {1, 2, 15, 60};
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        struct compared c;
+        struct sim_options brief = {.frames = frames[i]};
+        compare(&c, &brief, &brief, 1);
+        CHECK(!c.diff.is_different);
+        CHECK_INT(c.diff.leak_count, 0);
+        fini(&c);
+    }
+}
+
 /* ---- what can't be compared, conditions, reports
  * ------------------------------------------------- */
 
@@ -384,6 +413,8 @@ int main(void)
     RUN(leak_names_route);
     RUN(clean_soak);
     RUN(sets_of_runs);
+    RUN(one_change_alone);
+    RUN(brief_runs);
     RUN(bad_runs);
     RUN(conditions);
     RUN(reports);

@@ -85,7 +85,7 @@ static void kill_at_random_moments(void)
         /* Every other time not before there is a file: on a busy machine that takes a while. */
         for (int ms = 0; i % 2 && ms < 2000 && access(trace_path, F_OK) != 0; ms++)
             usleep(1000);
-        usleep(1000 + (useconds_t)(rand() % 200000));
+        usleep(1000 + (useconds_t)(rand() % (i % 2 ? 400000 : 200000)));
         kill(pid, SIGKILL);
         int status;
         waitpid(pid, &status, 0);

@@ -106,7 +106,7 @@ static void check_column(const int64_t *want, uint32_t count)
 
 static void columns(void)
 {
-    int64_t v[600];
+    int64_t v[600] = {0};
     srand(7);
     for (int round = 0; round < 400; round++) {
         uint32_t count = (uint32_t)(1 + rand() % 600);
