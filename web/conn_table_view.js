@@ -59,7 +59,7 @@ export function createConnTable(state, actions) {
   const above = el('tr', { 'aria-hidden': 'true' }, el('td', { colspan: COLUMNS.length }));
   const below = el('tr', { 'aria-hidden': 'true' }, el('td', { colspan: COLUMNS.length }));
   const body = el('tbody', {}, above, below);
-  const scroll = el('div', { class: 'conn-scroll', tabindex: 0, role: 'region', 'aria-label': 'Connections' }, el('table', { class: 'plain conns' }, el('thead', {}, el('tr', {}, ...heads.map((h) => h.head))), body));
+  const scroll = el('div', { class: 'conn-scroll', tabindex: 0, role: 'region', 'aria-label': 'Each connection with its waterfall' }, el('table', { class: 'plain conns' }, el('thead', {}, el('tr', {}, ...heads.map((h) => h.head))), body));
   byId('waterfall').append(el('div', { class: 'card-head' }, el('h3', {}, 'Each connection'), note, el('div', { class: 'filters' }, owner.node, route.node, status.node, slower.node, span)), scroll);
   visible.watch(scroll);
   let sorted = { by: 'id', down: true };

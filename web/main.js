@@ -412,7 +412,14 @@ function setOwners(on) {
   schedule();
 }
 
-async function openPlace() {
+/** What was opened last: places are opened one after the other. */
+let opened = Promise.resolve();
+
+function openPlace() {
+  opened = opened.then(openHash, openHash);
+}
+
+async function openHash() {
   const place = decodePlace(location.hash);
   state.setPlace({ filter: place.filter ?? '', tab: place.tab ?? 'warnings' });
   state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn, stream: place.stream, route: place.route, mark: place.mark });

@@ -294,7 +294,9 @@ async function differences(page, base, a, b) {
   check(row >= 0 && row < 60, 'one has its moments', row);
   const { at } = diff.measures[row];
   const frame = async (/** @type {any} */ run, /** @type {number} */ ts) => (await getJson(`${base}/api/runs/${run.run}/state?ts=${ts}`)).ts;
-  const [wantA, wantB] = [await frame(a, at.a), await frame(b, at.b)];
+  const wantA = await frame(a, at.a);
+  // B stands beside the frame of A, which may be a little before the moment itself.
+  const wantB = await frame(b, wantA + at.b - at.a);
   const arrived = async () => { const now = await both(page); return now.a === wantA && now.b === wantB; };
   await page.locator('#diff-list [data-measure] button').nth(row).click();
   await until(arrived, 'a click goes to its moment in A and to its moment in B');

@@ -78,7 +78,7 @@ async function hostile(base) {
   await page.keyboard.press('Escape');
   await page.click('#tab-diff');
   await page.click('#diff-go');
-  await until(() => page.isVisible('#compare-pools [data-compare-map="d"]'), 'compared with another run', 20);
+  await until(() => page.isVisible('[data-compare-pool="tcp_buffers"] [data-compare-map="d"]'), 'compared with another run', 20);
   await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 3), 'differences have their names', 20);
   await unharmed(page, 'compared');
   await page.screenshot({ path: path.join(SHOTS, 'hostile.png') });

@@ -154,7 +154,7 @@ static int publish_in_child(const struct mc_options *opts, int new_string)
             snprintf(text, sizeof text, "string %u", i);
             mc_string_id(p.tracer, text);
         }
-        _exit(seen);
+        syscall(SYS_exit_group, seen); /* the sanitizers' _exit would do more */
     }
     int status = -1;
     waitpid(child, &status, 0);
@@ -192,6 +192,9 @@ static void test_the_traps_work(void)
 
 int main(void)
 {
+#ifdef __SANITIZE_THREAD__
+    return 77; /* its runtime makes system calls of its own */
+#endif
     RUN(test_publishing_is_quiet);
     RUN(test_the_traps_work);
     return CHECK_DONE();
