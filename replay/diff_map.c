@@ -43,8 +43,10 @@ static int add_slots(const struct mc_run_measures *m, int64_t ts, uint8_t bit,
     if (rc)
         return rc;
     rc = mc_cursor_open(r, m->info.run_id, &cursor);
-    if (rc == 0)
+    if (rc == 0) {
+        mc_cursor_leave_out(cursor, MC_CURSOR_CHANGES | MC_CURSOR_EVENTS);
         rc = mc_cursor_seek(cursor, ts, &f);
+    }
     for (uint32_t i = 0; rc == 0 && i < f->schema->map_count; i++) {
         const struct mc_map *from = &f->maps[i];
         if (strcmp(f->schema->sources[from->source_idx].name, map->name) != 0 ||

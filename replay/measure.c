@@ -625,6 +625,7 @@ int mc_run_first_request(struct mc_reader *r, int64_t run_id, int64_t from, int6
     int rc = mc_cursor_open(r, run_id, &cursor);
     if (rc)
         return rc;
+    mc_cursor_leave_out(cursor, MC_CURSOR_CHANGES | MC_CURSOR_EVENTS);
     rc = mc_cursor_seek(cursor, from, &f);
     int64_t before = rc == 0 && f->ts < from ? requests_of(f) : 0;
     while (rc == 0 && (f->ts < from || requests_of(f) <= before)) {

@@ -444,6 +444,7 @@ int mc_player_open(struct mc_reader *r, const struct mc_player_options *opts,
         mc_player_close(p);
         return code;
     }
+    mc_cursor_leave_out(p->cursor, MC_CURSOR_CHANGES); /* the document remembers the maps itself */
     *out = p;
     return 0;
 }

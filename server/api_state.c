@@ -14,8 +14,10 @@ static int state_work(struct mc_job *job)
     const struct mc_frame *frame;
     struct mc_doc *doc = NULL;
     int code = mc_cursor_open(job->reader, job->run_id, &cursor);
-    if (!code)
+    if (!code) {
+        mc_cursor_leave_out(cursor, MC_CURSOR_CHANGES | MC_CURSOR_EVENTS);
         code = mc_cursor_seek(cursor, job->to, &frame);
+    }
     if (job->wait_ts != INT64_MIN && (code || frame->ts < job->wait_ts) && job->tries_left > 0) {
         job->try_again = 1;
         goto close_cursor;

@@ -395,7 +395,6 @@ static int check_strings(const struct mc_chunk *c, const struct mc_event_slice *
 static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
 {
     struct mc_buf raw = {0};
-    mc_event_slice_fini(&c->slice);
     c->slice_number = UINT32_MAX;
     int rc = load_part(c, MC_PART_EVENTS + number, &raw, found);
     if (rc == 0 && *found)
@@ -414,6 +413,58 @@ static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
     return rc;
 }
 
+/* The first frame of a slice, from the part's own head. */
+static int find_slice_first(struct mc_chunk *c, uint32_t number)
+{
+    if (c->slice_first[number] != UINT32_MAX)
+        return 0;
+    struct mc_buf raw = {0};
+    int found, rc = load_part(c, MC_PART_EVENTS + number, &raw, &found);
+    struct mc_span s = mc_span_of(&raw);
+    uint64_t first = rc == 0 && found ? mc_take_varint(&s) : 0;
+    if (rc == 0 && (!found || s.failed || first >= c->info.frame_count))
+        rc = MC_ECORRUPT;
+    if (rc == 0)
+        c->slice_first[number] = (uint32_t)first;
+    mc_buf_fini(&raw);
+    return rc;
+}
+
+static uint32_t slice_count(const struct mc_chunk *c)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->info.part_count; i++)
+        count += c->info.parts[i].number >= MC_PART_EVENTS;
+    return count;
+}
+
+/* The slice that a frame's events are in, if it has any: the last one that begins at or before it.
+ * Slices are not decoded for that, and only a few are looked at. */
+static int find_slice(struct mc_chunk *c, uint32_t frame_idx, uint32_t *number)
+{
+    uint32_t low = 0, high = slice_count(c);
+    if (high > MC_SLICE_COUNT)
+        return MC_ECORRUPT;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        int rc = find_slice_first(c, middle);
+        if (rc < 0)
+            return rc;
+        if (c->slice_first[middle] <= frame_idx)
+            low = middle;
+        else
+            high = middle;
+    }
+    *number = low;
+    return 0;
+}
+
+static int is_in_slice(const struct mc_chunk *c, uint32_t frame_idx)
+{
+    return c->slice_number != UINT32_MAX && frame_idx >= c->slice.first_frame &&
+           frame_idx < c->slice.first_frame + c->slice.frame_count;
+}
+
 int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event **events,
                     size_t *count)
 {
@@ -421,25 +472,20 @@ int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, const struct mc_even
     *count = 0;
     if (!c->info.event_count)
         return 0;
-    uint32_t n = 0;
     const struct mc_event_slice *s = &c->slice;
-    if (c->slice_number == UINT32_MAX || frame_idx < s->first_frame ||
-        frame_idx >= s->first_frame + s->frame_count) {
-        /* Slices that were seen tell where they begin; the rest is found one after the other. */
-        while (n + 1 < MC_SLICE_COUNT && c->slice_first[n + 1] != UINT32_MAX &&
-               c->slice_first[n + 1] <= frame_idx)
-            n++;
-        for (;; n++) {
-            int found, rc = n < MC_SLICE_COUNT ? load_slice(c, n, &found) : MC_ECORRUPT;
-            if (rc < 0)
-                return rc;
-            if (!found)
-                return 0; /* no events in the frames behind the last slice */
-            if (frame_idx < s->first_frame)
-                return MC_ECORRUPT;
-            if (frame_idx < s->first_frame + s->frame_count)
-                break;
-        }
+    if (!is_in_slice(c, frame_idx)) {
+        /* Going forwards it is the next one. */
+        uint32_t n = c->slice_number + 1;
+        int found, rc = 0;
+        if (c->slice_number == UINT32_MAX || frame_idx != s->first_frame + s->frame_count ||
+            n >= slice_count(c))
+            rc = find_slice(c, frame_idx, &n);
+        if (rc == 0 && n != c->slice_number)
+            rc = load_slice(c, n, &found);
+        if (rc < 0)
+            return rc;
+        if (!is_in_slice(c, frame_idx))
+            return 0; /* no events in the frames outside of the slices */
     }
     uint32_t f = frame_idx - s->first_frame;
     *events = s->events + s->starts[f];

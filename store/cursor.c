@@ -1,51 +1,12 @@
 /* cursor.c: walks a run's frames, forwards and backwards, and makes each as it was written.
  *
- * The numbers of a row are decoded at once; slot maps are rolled forward frame by frame from the
- * row's key (or, for a tail that goes on, from the key of the tail that began it). Going backwards
- * leaves a copy of the maps every SNAPSHOT_FRAMES, so that a step back rolls over a few frames
- * only.
+ * The numbers of a row are decoded at once; slot maps are rolled from frame to frame
+ * (cursor_maps.c).
  */
 #include <stdlib.h>
 
-#include "store/reader_priv.h"
+#include "store/cursor_priv.h"
 #include "tracer/error.h"
-
-#define SNAPSHOT_FRAMES 32u
-#define SNAPSHOT_COUNT (MC_MAX_FRAMES / SNAPSHOT_FRAMES + 1)
-
-/* Where the maps stand: after frame `frame_idx` of a row, or nowhere (row_id 0). */
-struct map_place {
-    int is_tail;
-    int64_t row_id;
-    uint32_t frame_idx;
-    int64_t ts; /* of that frame */
-};
-
-struct snapshot {
-    uint32_t frame_idx;
-    struct mc_maps maps;
-    struct mc_map_reader *readers; /* owned */
-};
-
-struct mc_cursor {
-    struct mc_reader *reader; /* borrowed */
-    int64_t run_id;
-    struct mc_row *row; /* owned; the row it stands in, or NULL */
-    uint32_t frame_idx;
-    int64_t ts; /* of the frame it stands on; INT64_MIN before the first */
-    struct mc_maps maps;
-    struct map_place place;
-    struct mc_map_reader *readers; /* owned; positions in the row's maps part */
-    uint32_t reader_count;
-    struct snapshot *snapshots; /* owned; of the row, by frame */
-    uint32_t snapshot_count;
-    struct mc_maps before; /* the maps before a hole */
-    struct mc_buf scratch, changes, gaps;
-    int64_t *values; /* owned */
-    uint32_t value_room;
-    struct mc_schema schema; /* a view as of the frame */
-    struct mc_frame frame;
-};
 
 int mc_cursor_open(struct mc_reader *r, int64_t run_id, struct mc_cursor **out)
 {
@@ -63,26 +24,17 @@ int mc_cursor_open(struct mc_reader *r, int64_t run_id, struct mc_cursor **out)
     return 0;
 }
 
-static void drop_snapshots(struct mc_cursor *c)
+void mc_cursor_leave_out(struct mc_cursor *c, unsigned parts)
 {
-    for (uint32_t i = 0; i < c->snapshot_count; i++) {
-        mc_maps_fini(&c->snapshots[i].maps);
-        free(c->snapshots[i].readers);
-    }
-    free(c->snapshots);
-    c->snapshots = NULL;
-    c->snapshot_count = 0;
+    c->left_out = parts;
 }
 
 /* Make `row` (may be NULL) the current one; it is taken. */
 static void set_row(struct mc_cursor *c, struct mc_row *row)
 {
-    drop_snapshots(c);
+    mc_cursor_maps_drop(c);
     mc_row_close(c->row);
     c->row = row;
-    free(c->readers);
-    c->readers = NULL;
-    c->reader_count = 0;
 }
 
 void mc_cursor_close(struct mc_cursor *c)
@@ -90,191 +42,10 @@ void mc_cursor_close(struct mc_cursor *c)
     if (!c)
         return;
     set_row(c, NULL);
-    mc_maps_fini(&c->maps);
-    mc_maps_fini(&c->before);
-    mc_buf_fini(&c->scratch);
-    mc_buf_fini(&c->changes);
+    mc_cursor_maps_fini(c);
     mc_buf_fini(&c->gaps);
     free(c->values);
     free(c);
-}
-
-/* ---- maps ----------------------------------------------------------------------------------- */
-
-static int place_is(const struct mc_cursor *c, const struct mc_row *row)
-{
-    return c->place.row_id == row->ref.row_id && c->place.is_tail == row->ref.is_tail;
-}
-
-/* A fresh position at the start of the row's maps part. */
-static int copy_readers(const struct mc_maps_part *part, struct mc_map_reader **out)
-{
-    struct mc_map_reader *readers = malloc((part->count + 1) * sizeof *readers);
-    if (!readers)
-        return MC_ENOMEM;
-    memcpy(readers, part->readers, part->count * sizeof *readers);
-    free(*out);
-    *out = readers;
-    return 0;
-}
-
-/* Roll the maps over frames [from, to] of a row; the changes of the last one are kept. */
-static int roll(struct mc_cursor *c, struct mc_row *row, struct mc_map_reader *readers,
-                uint32_t from, uint32_t to)
-{
-    int rc = 0;
-    for (uint32_t f = from; rc == 0 && f <= to; f++) {
-        c->changes.count = 0;
-        rc = mc_maps_begin(readers, row->chunk.maps.count, row->chunk.schema, f, &c->maps);
-        if (rc == 0)
-            rc = mc_maps_step(readers, row->chunk.maps.count, f, &c->maps, &c->scratch,
-                              f == to ? &c->changes : NULL);
-    }
-    if (rc < 0)
-        c->place.row_id = 0;
-    else
-        c->place = (struct map_place){row->ref.is_tail, row->ref.row_id, to, row->chunk.ts[to]};
-    if (c->scratch.failed || c->changes.failed) {
-        mc_buf_fini(&c->scratch);
-        mc_buf_fini(&c->changes);
-    }
-    return rc;
-}
-
-/* Bring the maps to the end of the tail before `row`, through the tail that has the key. */
-static int roll_tails_before(struct mc_cursor *c, const struct mc_row *row)
-{
-    int64_t want = row->chunk.info.prev_ts;
-    struct mc_row_ref ref = row->ref;
-    struct mc_chunk_head head;
-    /* Back to where the maps stand, or to the key. */
-    for (;;) {
-        int rc = mc_row_prev(c->reader, c->run_id, ref.first_ts, &ref);
-        if (rc == 0)
-            rc = ref.is_tail ? mc_row_head(c->reader, &ref, &head, NULL) : MC_ECORRUPT;
-        if (rc)
-            return rc < 0 ? rc : MC_ECORRUPT;
-        if (c->place.is_tail && c->place.row_id == ref.row_id && c->place.ts == ref.last_ts)
-            break;
-        if (!(head.flags & MC_HEAD_GOES_ON)) {
-            c->place.row_id = 0;
-            break;
-        }
-    }
-    /* And forward again. */
-    while (c->place.row_id == 0 || c->place.ts != want) {
-        int rc = c->place.row_id ? mc_row_next(c->reader, c->run_id, c->place.ts, &ref) : 0;
-        if (rc || !ref.is_tail || ref.last_ts > want)
-            return rc < 0 ? rc : MC_ECORRUPT;
-        struct mc_row *tail;
-        rc = mc_row_open(c->reader, &ref, 0, &tail);
-        if (rc)
-            return rc;
-        rc = mc_chunk_maps(&tail->chunk);
-        if (rc == 0 && tail->chunk.info.prev_ts != c->place.ts && c->place.row_id)
-            rc = MC_ECORRUPT;
-        struct mc_map_reader *readers = NULL;
-        if (rc == 0)
-            rc = copy_readers(&tail->chunk.maps, &readers);
-        if (rc == 0)
-            rc = roll(c, tail, readers, 0, tail->chunk.info.frame_count - 1);
-        free(readers);
-        mc_row_close(tail);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static int add_snapshot(struct mc_cursor *c, uint32_t frame_idx)
-{
-    if (!c->snapshots) {
-        c->snapshots = calloc(SNAPSHOT_COUNT, sizeof *c->snapshots);
-        if (!c->snapshots)
-            return MC_ENOMEM;
-    }
-    struct snapshot *s = &c->snapshots[c->snapshot_count];
-    int rc = mc_maps_copy(&s->maps, &c->maps);
-    struct mc_maps_part part = {c->readers, c->row->chunk.maps.count};
-    if (rc == 0)
-        rc = copy_readers(&part, &s->readers);
-    if (rc < 0) {
-        mc_maps_fini(&s->maps);
-        return rc;
-    }
-    s->frame_idx = frame_idx;
-    c->snapshot_count++;
-    return 0;
-}
-
-/* Bring the maps, with the changes of the frame, to frame `to` of the current row. Going back,
- * snapshots are taken on the way. */
-static int roll_to(struct mc_cursor *c, uint32_t to, int backwards)
-{
-    struct mc_row *row = c->row;
-    int rc = mc_chunk_maps(&row->chunk);
-    if (rc < 0)
-        return rc;
-    uint32_t from;
-    if (place_is(c, row) && c->readers && c->place.frame_idx < to) {
-        from = c->place.frame_idx + 1;
-    } else {
-        /* The newest snapshot before `to`: `to` itself must be rolled, for its changes. */
-        uint32_t n = c->snapshot_count;
-        while (n && c->snapshots[n - 1].frame_idx >= to)
-            n--;
-        if (n) {
-            const struct snapshot *s = &c->snapshots[n - 1];
-            struct mc_maps_part part = {s->readers, row->chunk.maps.count};
-            rc = mc_maps_copy(&c->maps, &s->maps);
-            if (rc == 0)
-                rc = copy_readers(&part, &c->readers);
-            from = s->frame_idx + 1;
-        } else {
-            if (row->chunk.info.flags & MC_HEAD_GOES_ON)
-                rc = roll_tails_before(c, row);
-            else
-                mc_maps_fini(&c->maps);
-            if (rc == 0)
-                rc = copy_readers(&row->chunk.maps, &c->readers);
-            from = 0;
-        }
-    }
-    while (rc == 0 && from <= to) {
-        uint32_t stop = to;
-        if (backwards && from / SNAPSHOT_FRAMES != to / SNAPSHOT_FRAMES)
-            stop = from / SNAPSHOT_FRAMES * SNAPSHOT_FRAMES + SNAPSHOT_FRAMES - 1;
-        rc = roll(c, row, c->readers, from, stop);
-        if (rc == 0 && stop != to &&
-            (!c->snapshot_count || c->snapshots[c->snapshot_count - 1].frame_idx < stop))
-            rc = add_snapshot(c, stop);
-        from = stop + 1;
-    }
-    return rc;
-}
-
-/* Changes of the frame against the maps in c->before, instead of those that were written. */
-static int diff_before(struct mc_cursor *c)
-{
-    c->changes.count = 0;
-    for (uint32_t i = 0; i < c->maps.count; i++) {
-        const struct mc_map *now = &c->maps.maps[i].map;
-        const struct mc_map *was = i < c->before.count ? &c->before.maps[i].map : NULL;
-        for (uint32_t s = 0; s < now->slot_count; s++) {
-            uint8_t old_state = was ? was->states[s] : (uint8_t)'.';
-            uint16_t owner = now->owners ? now->owners[s] : 0;
-            uint64_t conn_id = now->conns ? now->conns[s] : 0;
-            if (old_state == now->states[s] && owner == (was && was->owners ? was->owners[s] : 0) &&
-                conn_id == (was && was->conns ? was->conns[s] : 0))
-                continue;
-            struct mc_slot_change change = {i, s, old_state, now->states[s], owner, conn_id};
-            mc_buf_add(&c->changes, &change, sizeof change);
-        }
-    }
-    if (!c->changes.failed)
-        return 0;
-    mc_buf_fini(&c->changes);
-    return MC_ENOMEM;
 }
 
 /* ---- the frame ------------------------------------------------------------------------------ */
@@ -320,28 +91,31 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     int rc = 0;
     mc_run_schema_view(c->row->schema, chunk->ts[frame_idx], &c->schema);
     /* Frames are missing between the place of the maps and this one: tell changes against them. */
-    int diff = hole && c->place.row_id && c->place.ts == c->ts &&
-               (hole->reason[0] || chunk->info.flags & MC_HEAD_HOLE) && frame_idx == 0;
+    int diff = hole && !(c->left_out & MC_CURSOR_CHANGES) && c->place.row_id &&
+               c->place.ts == c->ts && (hole->reason[0] || chunk->info.flags & MC_HEAD_HOLE) &&
+               frame_idx == 0;
     if (diff)
         rc = mc_maps_copy(&c->before, &c->maps);
     if (rc == 0)
         rc = mc_chunk_cells(chunk);
-    if (rc == 0)
+    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS))
         rc = mc_chunk_buckets(chunk);
     if (rc == 0)
-        rc = roll_to(c, frame_idx, backwards);
+        rc = mc_cursor_maps_roll(c, frame_idx, backwards);
     if (rc == 0 && diff)
-        rc = diff_before(c);
+        rc = mc_cursor_maps_diff(c);
     if (rc == 0)
         rc = fill_values(c, frame_idx);
     if (rc == 0)
         rc = fill_gaps(c, frame_idx, hole);
     struct mc_frame *f = &c->frame;
-    if (rc == 0)
+    f->bucket_count = 0;
+    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS)) {
         rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
-    if (rc == 0)
-        rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
-                                    &f->bucket_count);
+        if (rc == 0)
+            rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
+                                        &f->bucket_count);
+    }
     if (rc)
         return rc;
     for (uint32_t i = 0; i < c->maps.count; i++)
@@ -350,8 +124,10 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     f->schema = &c->schema;
     f->values = c->values;
     f->maps = c->maps.views;
-    f->changes = (const struct mc_slot_change *)c->changes.bytes;
-    f->change_count = c->changes.count / sizeof *f->changes;
+    f->changes = c->frame_changes;
+    f->change_count = c->frame_change_bytes / sizeof *f->changes;
+    if (c->left_out & MC_CURSOR_CHANGES)
+        f->change_count = 0;
     f->gaps = (const struct mc_gap *)c->gaps.bytes;
     f->gap_count = c->gaps.count / sizeof *f->gaps;
     c->frame_idx = frame_idx;
@@ -453,6 +229,27 @@ static int prev_row(struct mc_cursor *c, int64_t ts, int backwards, const struct
     }
 }
 
+/* The tails before the one that the cursor stands in may have become a chunk meanwhile, with its
+ * own frames at the end: stand in that, on the newest frame below `ts`. MC_END: they have not. */
+static int prev_in_sealed(struct mc_cursor *c, int64_t ts, const struct mc_frame **out)
+{
+    struct mc_row_ref ref;
+    struct mc_row *row;
+    int rc =
+        c->row && c->row->ref.is_tail ? mc_row_next(c->reader, c->run_id, ts - 1, &ref) : MC_END;
+    if (rc == 0 && (ref.is_tail || ref.first_ts >= ts))
+        rc = MC_END;
+    if (rc == 0)
+        rc = mc_row_open(c->reader, &ref, 0, &row);
+    if (rc)
+        return mc_row_is_damage(rc) ? MC_END : rc;
+    set_row(c, row);
+    rc = make_frame(c, mc_chunk_frame_at(&row->chunk, ts - 1), NULL, 1, out);
+    if (rc)
+        set_row(c, NULL);
+    return mc_row_is_damage(rc) ? MC_END : rc;
+}
+
 int mc_cursor_prev(struct mc_cursor *c, const struct mc_frame **out)
 {
     if (c->ts == INT64_MIN)
@@ -462,6 +259,9 @@ int mc_cursor_prev(struct mc_cursor *c, const struct mc_frame **out)
         if (rc == 0 || (rc < 0 && !mc_row_is_damage(rc)))
             return rc;
     }
+    int sealed = prev_in_sealed(c, c->ts, out);
+    if (sealed != MC_END)
+        return sealed;
     int64_t at = c->row && c->row->chunk.ts[0] < c->ts ? c->row->chunk.ts[0] : c->ts;
     const struct mc_frame *f;
     int64_t stood = c->ts;

@@ -75,11 +75,13 @@ int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw);
 struct mc_event_slice {
     uint32_t first_frame, frame_count;
     struct mc_event *events; /* owned */
-    uint32_t *starts;        /* owned; frame_count + 1: where each frame's events begin */
+    uint64_t event_room;
+    uint32_t *starts; /* owned; frame_count + 1: where each frame's events begin */
 };
 
-/* Decode a slice. String ids and sources are checked against the counts. MC_ECORRUPT, MC_ENOMEM:
- * nothing is left to free. */
+/* Decode a slice into `out`, which is zero or a slice read before, whose memory is used again:
+ * fresh pages for each slice were a quarter of a stream's cost. MC_ECORRUPT, MC_ENOMEM: nothing is
+ * left to free, and `out` is zero. */
 int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw,
                         uint32_t chunk_frames);
 void mc_event_slice_fini(struct mc_event_slice *s);

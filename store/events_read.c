@@ -214,11 +214,25 @@ static int read_events(struct event_reader *r, struct mc_event_slice *s, uint64_
     return 0;
 }
 
+/* Room for the events and the frames' starts; what was in it is lost. */
+static int make_room(struct mc_event_slice *s, uint64_t event_count)
+{
+    if (event_count >= s->event_room) {
+        free(s->events);
+        s->events = malloc((event_count + 1) * sizeof *s->events);
+        s->event_room = s->events ? event_count + 1 : 0;
+    }
+    free(s->starts);
+    s->starts = malloc((s->frame_count + 1) * sizeof *s->starts);
+    return s->events && s->starts ? 0 : MC_ENOMEM;
+}
+
 int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames)
 {
     struct mc_span s = mc_span_of(raw);
     struct event_reader r = {0};
-    struct mc_event_slice slice = {0};
+    struct mc_event_slice slice = *out;
+    memset(out, 0, sizeof *out);
     uint64_t first = mc_take_varint(&s), frame_count = mc_take_varint(&s);
     uint64_t event_count = mc_take_varint(&s), sizes[MC_EV_COLUMN_COUNT];
     r.us = mc_take_zigzag(&s);
@@ -229,14 +243,17 @@ int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, ui
         r.column[i] = mc_take_span(&s, sizes[i]);
     /* Every event has a byte in `types`, so the part's length bounds the count. */
     if (s.failed || s.at != s.end || event_count != sizes[MC_EV_TYPES] ||
-        event_count > MC_MAX_EVENTS || first >= chunk_frames || frame_count > chunk_frames - first)
+        event_count > MC_MAX_EVENTS || first >= chunk_frames ||
+        frame_count > chunk_frames - first) {
+        mc_event_slice_fini(&slice);
         return MC_ECORRUPT;
+    }
     slice.first_frame = (uint32_t)first;
     slice.frame_count = (uint32_t)frame_count;
-    slice.events = malloc((event_count + 1) * sizeof *slice.events);
-    slice.starts = malloc((frame_count + 1) * sizeof *slice.starts);
+    int rc = make_room(&slice, event_count);
     r.model = mc_event_model_new();
-    int rc = slice.events && slice.starts && r.model ? 0 : MC_ENOMEM;
+    if (!r.model)
+        rc = MC_ENOMEM;
     if (rc == 0) {
         mc_event_model_reset(r.model);
         rc = read_starts(&r, &slice, event_count);

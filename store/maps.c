@@ -147,13 +147,15 @@ void mc_map_set(struct mc_map_state *m, uint32_t slot_idx, uint8_t state, uint16
 void mc_map_recount(struct mc_map_state *m)
 {
     uint32_t n = m->map.slot_count;
-    memset(m->used, 0, word_count(n) * sizeof *m->used);
     memset(m->used_in, 0, block_count(n) * sizeof *m->used_in);
-    for (uint32_t i = 0; i < n; i++) {
-        if (m->map.states[i] != MC_STATE_FREE) {
-            m->used[i / 64] |= UINT64_C(1) << i % 64;
-            m->used_in[i / MC_MAP_BLOCK]++;
-        }
+    for (uint32_t w = 0; w < word_count(n); w++) {
+        const uint8_t *states = m->map.states + (size_t)w * 64;
+        uint32_t left = n - w * 64 < 64 ? n - w * 64 : 64;
+        uint64_t bits = 0;
+        for (uint32_t i = 0; i < left; i++)
+            bits |= (uint64_t)(states[i] != MC_STATE_FREE) << i;
+        m->used[w] = bits;
+        m->used_in[w * 64 / MC_MAP_BLOCK] += mc_bits_count(bits);
     }
 }
 

@@ -219,6 +219,7 @@ void mc_reader_close(struct mc_reader *r)
     }
     free(r->runs);
     mc_buf_fini(&r->part);
+    mc_event_slice_fini(&r->spare_slice);
     mc_packer_free(r->packer);
     if (r->owns_db)
         sqlite3_close(r->db);

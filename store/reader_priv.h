@@ -68,8 +68,9 @@ struct mc_reader {
     uint32_t run_count, run_room;
     struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
     struct mc_buf part;    /* the bytes of the part fetched last */
-    int (*stop)(void *);   /* asked before each row: not 0 ends what is being read; or NULL */
-    void *stop_arg;        /* borrowed */
+    struct mc_event_slice spare_slice; /* memory for a row's events */
+    int (*stop)(void *); /* asked before each row: not 0 ends what is being read; or NULL */
+    void *stop_arg;      /* borrowed */
     struct mc_read_counts counts;
 };
 

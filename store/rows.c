@@ -190,6 +190,8 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
                            ref->is_tail ? fetch_tail_part : fetch_chunk_part, row);
     if (rc == 0) {
         free(head);
+        row->chunk.slice = r->spare_slice;
+        memset(&r->spare_slice, 0, sizeof r->spare_slice);
         r->counts.rows++;
         *out = row;
         return 0;
@@ -212,6 +214,11 @@ void mc_row_close(struct mc_row *row)
 {
     if (!row)
         return;
+    /* The next row's events go where this one's were. */
+    if (!row->reader->spare_slice.events && row->chunk.slice.event_room <= 2 * MC_SLICE_EVENTS) {
+        row->reader->spare_slice = row->chunk.slice;
+        memset(&row->chunk.slice, 0, sizeof row->chunk.slice);
+    }
     mc_chunk_fini(&row->chunk);
     mc_buf_fini(&row->body);
     free(row->summary);

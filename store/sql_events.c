@@ -90,7 +90,8 @@ static int is_due(const struct mc_sql_rows *s, const struct mc_event *e)
 static int fill_window(struct mc_sql_rows *s)
 {
     size_t given = s->window_at * sizeof(struct mc_sql_event);
-    memmove(s->window.bytes, s->window.bytes + given, s->window.count - given);
+    if (given)
+        memmove(s->window.bytes, s->window.bytes + given, s->window.count - given);
     s->window.count -= given;
     s->window_at = 0;
     int sorted = 1, desc = s->filter.ts_desc;

@@ -182,6 +182,16 @@ int mc_sql_load_row(struct mc_sql_rows *s)
 /* ---- one run's rows ---------------------------------------------------------------------------
  */
 
+static int open_cursor(struct mc_sql_rows *s)
+{
+    int rc = mc_cursor_open(s->reader, s->run_id, &s->cursor);
+    if (rc == 0)
+        mc_cursor_leave_out(s->cursor, s->table->sort == MC_SQL_STATES
+                                           ? MC_CURSOR_EVENTS | MC_CURSOR_CHANGES
+                                           : MC_CURSOR_EVENTS);
+    return rc;
+}
+
 static int begin(struct mc_sql_rows *s)
 {
     s->sum_at = s->sums_due = 0;
@@ -193,7 +203,7 @@ static int begin(struct mc_sql_rows *s)
     switch (s->table->sort) {
     case MC_SQL_CHANGES:
     case MC_SQL_STATES:
-        return s->cursor ? 0 : mc_cursor_open(s->reader, s->run_id, &s->cursor);
+        return s->cursor ? 0 : open_cursor(s);
     case MC_SQL_HOLES:
         s->holes.count = s->hole_at = 0;
         return mc_reader_holes(s->reader, s->run_id, s->filter.ts.min, later(s->filter.ts.max, 1),

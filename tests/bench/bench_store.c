@@ -171,6 +171,14 @@ static void seek_and_decode(void)
         n++;
     double seconds = clock_of(CLOCK_THREAD_CPUTIME_ID) - before;
     print("store/decode forward", (double)n / 10 / seconds, "x real time");
+    mc_cursor_leave_out(c, MC_CURSOR_CHANGES | MC_CURSOR_EVENTS);
+    mc_cursor_seek(c, INT64_MIN, &f);
+    before = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    for (n = 0; mc_cursor_next(c, &f) == 0;)
+        n++;
+    seconds = clock_of(CLOCK_THREAD_CPUTIME_ID) - before;
+    print("store/decode of state alone", (double)n / 10 / seconds, "x real time");
+    mc_cursor_leave_out(c, 0);
     before = clock_of(CLOCK_THREAD_CPUTIME_ID);
     for (n = 0; n < 1000 && mc_cursor_prev(c, &f) == 0;)
         n++;

@@ -1,6 +1,7 @@
 /* test_store_frames.c: frames into a trace and out again, field for field. */
 #include <stdlib.h>
 
+#include "store/pack.h"
 #include "tests/unit/store_trace.h"
 #include "tracer/error.h"
 
@@ -115,6 +116,95 @@ static void seek_and_step(void)
     gen_fini(&g);
 }
 
+/* The maps of a frame and their changes, as one number. */
+static uint64_t sum_of(const struct mc_frame *f)
+{
+    uint64_t sum = (uint64_t)f->ts;
+    for (size_t i = 0; i < f->change_count; i++) {
+        const struct mc_slot_change *c = &f->changes[i];
+        uint64_t fields[] = {c->map_idx, c->slot_idx, c->old_state, c->state, c->owner, c->conn_id};
+        sum = mc_sum64(fields, sizeof fields, sum);
+    }
+    for (uint32_t i = 0; i < f->schema->map_count; i++) {
+        const struct mc_map *m = &f->maps[i];
+        sum = mc_sum64(m->states, m->slot_count, sum);
+        if (m->owners) {
+            sum = mc_sum64(m->owners, m->slot_count * sizeof *m->owners, sum);
+            sum = mc_sum64(m->conns, m->slot_count * sizeof *m->conns, sum);
+        }
+    }
+    return sum;
+}
+
+/* Any walk meets the same frames: all the way back, then to and fro. The 29th brings a new map. */
+static void walk_back(void)
+{
+    enum { COUNT = 260 };
+    static uint64_t sums[COUNT];
+    trace_write(&trace_busy, COUNT, 100, 10, 0);
+    struct mc_reader *r;
+    struct mc_cursor *c;
+    const struct mc_frame *f;
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_cursor_open(r, 1, &c), 0);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_INT(mc_cursor_next(c, &f), 0);
+        sums[i] = sum_of(f);
+    }
+    int bad = 0, at = COUNT - 1;
+    while (at > 0) {
+        CHECK_INT(mc_cursor_prev(c, &f), 0);
+        bad += sum_of(f) != sums[--at];
+    }
+    CHECK_INT(bad, 0);
+    srand(5);
+    for (int i = 0; i < 900; i++) {
+        int back = at == COUNT - 1 || (at > 0 && rand() % (i / 100 % 2 ? 4 : 2));
+        CHECK_INT(back ? mc_cursor_prev(c, &f) : mc_cursor_next(c, &f), 0);
+        at += back ? -1 : 1;
+        bad += sum_of(f) != sums[at];
+    }
+    CHECK_INT(bad, 0);
+    mc_cursor_close(c);
+    mc_reader_close(r);
+}
+
+/* Going back through tails that are sealed under the cursor misses no frame. */
+static void walk_back_live(void)
+{
+    trace_remove();
+    struct mc_writer_options wo = {.chunk_frames = 60};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id;
+    struct gen g;
+    struct mc_reader *r;
+    struct mc_cursor *c;
+    const struct mc_frame *f;
+    CHECK_INT(mc_writer_open(trace_path, &wo, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    gen_init(&g, &trace_busy);
+    for (int i = 0; i < 50; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 10 == 9)
+            CHECK_INT(mc_writer_flush(w), 0);
+    }
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_cursor_open(r, run_id, &c), 0);
+    CHECK_INT(mc_cursor_seek(c, INT64_MAX, &f), 0);
+    for (int i = 0; i < 30; i++)
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+    CHECK_INT(mc_writer_flush(w), 0);
+    int steps = 1;
+    while (mc_cursor_prev(c, &f) == 0)
+        steps++;
+    CHECK_INT(steps, 50);
+    mc_cursor_close(c);
+    mc_reader_close(r);
+    mc_writer_close(w);
+    gen_fini(&g);
+}
+
 /* A cursor follows a run that is being written, through tails that are sealed under it. */
 static void follow_live(void)
 {
@@ -202,6 +292,8 @@ int main(void)
     RUN(round_trip_in_one_batch);
     RUN(round_trip_with_ns_and_random_order);
     RUN(seek_and_step);
+    RUN(walk_back);
+    RUN(walk_back_live);
     RUN(follow_live);
     RUN(refuse_bad_frames);
     trace_remove();
