@@ -4,6 +4,9 @@
 #include "store/chunk.h"
 #include "tracer/error.h"
 
+/* Numbers of so many frames are packed small: not those of tail rows, which come each second. */
+#define LONG_FRAMES 100u
+
 uint64_t mc_chunk_sum(int64_t run_id, int64_t first_ts, int64_t last_ts, int64_t frame_count,
                       int64_t codec, const void *head, size_t head_bytes, const void *summary,
                       size_t summary_bytes)
@@ -173,12 +176,14 @@ static void put_gaps(struct mc_chunk_writer *w, const struct mc_frame *frame)
     }
 }
 
+typedef int (*pack_fn)(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out);
+
 /* Append `raw` packed to `to` and describe it. */
-static int put_part(struct mc_packer *packer, uint32_t number, const struct mc_buf *raw,
-                    struct mc_buf *to, struct mc_chunk_part *part)
+static int put_part(struct mc_packer *packer, pack_fn pack, uint32_t number,
+                    const struct mc_buf *raw, struct mc_buf *to, struct mc_chunk_part *part)
 {
     size_t at = to->count;
-    int rc = raw->failed ? MC_ENOMEM : mc_pack(packer, raw->bytes, raw->count, to);
+    int rc = raw->failed ? MC_ENOMEM : pack(packer, raw->bytes, raw->count, to);
     if (rc < 0)
         return rc;
     *part = (struct mc_chunk_part){number, to->count - at, raw->count,
@@ -191,7 +196,7 @@ static int end_slice(struct mc_chunk_writer *w)
     struct mc_buf raw = {0};
     int rc = mc_event_writer_end(&w->events, &raw);
     if (rc == 0)
-        rc = put_part(w->packer, MC_PART_EVENTS + w->slice_count, &raw, &w->slices,
+        rc = put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, &raw, &w->slices,
                       &w->slice_parts[w->slice_count]);
     mc_buf_fini(&raw);
     w->slice_count++;
@@ -336,16 +341,20 @@ typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
 static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struct mc_chunk_row *row)
 {
     struct mc_buf raw = {0};
+    pack_fn pack = mc_pack;
     int rc;
     if (fn) {
         rc = fn(w, &raw);
     } else {
+        if (w->frame_count >= LONG_FRAMES)
+            pack = mc_pack_small;
         struct mc_cells cells = {w->schema, w->source_count, w->source_first,
                                  w->cells,  w->room,         w->frame_count};
         rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), &raw);
     }
     if (rc == 0 && raw.count) {
-        rc = put_part(w->packer, number, &raw, &row->body, &row->info.parts[row->info.part_count]);
+        rc = put_part(w->packer, pack, number, &raw, &row->body,
+                      &row->info.parts[row->info.part_count]);
         row->info.part_count += rc == 0;
     }
     mc_buf_fini(&raw);

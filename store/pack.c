@@ -6,8 +6,9 @@
 
 #include "tracer/error.h"
 
-/* Level 3: 9 and 19 cost 10 to 100 times the CPU for a few percent (README.md). */
-#define PACK_LEVEL 3
+/* What the levels gain and cost is in README.md. */
+#define PACK_LEVEL_FAST 3
+#define PACK_LEVEL_SMALL 12
 #define PACK_WINDOW_LOG 20
 
 static const uint64_t prime_1 = UINT64_C(0x9E3779B185EBCA87);
@@ -77,7 +78,6 @@ int mc_packer_new(struct mc_packer **out)
         mc_packer_free(p);
         return MC_ENOMEM;
     }
-    ZSTD_CCtx_setParameter(p->compressor, ZSTD_c_compressionLevel, PACK_LEVEL);
     ZSTD_CCtx_setParameter(p->compressor, ZSTD_c_windowLog, PACK_WINDOW_LOG);
     /* The row's own checksum covers the content, and its head the length. */
     ZSTD_CCtx_setParameter(p->compressor, ZSTD_c_checksumFlag, 0);
@@ -95,17 +95,28 @@ void mc_packer_free(struct mc_packer *p)
     free(p);
 }
 
-int mc_pack(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out)
+static int pack(struct mc_packer *p, int level, const void *raw, size_t count, struct mc_buf *out)
 {
     size_t bound = ZSTD_compressBound(count);
     uint8_t *at = mc_buf_reserve(out, bound);
     if (!at)
         return MC_ENOMEM;
+    ZSTD_CCtx_setParameter(p->compressor, ZSTD_c_compressionLevel, level);
     size_t packed = ZSTD_compress2(p->compressor, at, bound, raw, count);
     if (ZSTD_isError(packed))
         return MC_ENOMEM;
     out->count += packed;
     return 0;
+}
+
+int mc_pack(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out)
+{
+    return pack(p, PACK_LEVEL_FAST, raw, count, out);
+}
+
+int mc_pack_small(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out)
+{
+    return pack(p, PACK_LEVEL_SMALL, raw, count, out);
 }
 
 int mc_unpack(struct mc_packer *p, const uint8_t *packed, size_t count, size_t raw_bytes,

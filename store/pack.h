@@ -17,6 +17,8 @@ void mc_packer_free(struct mc_packer *p);
 
 /* Append raw[0..count) compressed to `out`. 0 or MC_ENOMEM. */
 int mc_pack(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out);
+/* The same in fewer bytes and more time, for what is packed once a minute and is not large. */
+int mc_pack_small(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out);
 /* Replace the content of `out` by the raw_bytes that packed[0..count) holds. The caller has bounded
  * raw_bytes. MC_ECORRUPT when it is no zstd frame of exactly that length; MC_ENOMEM. */
 int mc_unpack(struct mc_packer *p, const uint8_t *packed, size_t count, size_t raw_bytes,

@@ -358,6 +358,16 @@ static int run_query(struct mc_reader *r, const char *sql, int64_t row_limit, st
     return step == SQLITE_DONE ? 0 : explain(r, g, step, why, why_bytes);
 }
 
+/* While a query runs, its guard stops it; with NULL none does. */
+static void set_guard(struct mc_reader *r, struct guard *g, int is_limited)
+{
+    struct guard *stopper = is_limited ? g : NULL;
+    sqlite3_set_authorizer(r->query_db, g ? authorize : NULL, g);
+    sqlite3_progress_handler(r->query_db, PROGRESS_STEPS, stopper ? progress : NULL, stopper);
+    r->stop = stopper ? progress : NULL;
+    r->stop_arg = stopper;
+}
+
 int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_limits *limits,
                     mc_query_fn fn, void *arg, int *truncated, char *why, size_t why_bytes)
 {
@@ -376,12 +386,7 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     int is_limited = limits->time_ms || limits->memory_bytes;
     sqlite3_limit(r->query_db, SQLITE_LIMIT_LENGTH,
                   is_limited ? VALUE_BYTES_MAX_LIMITED : VALUE_BYTES_MAX);
-    sqlite3_set_authorizer(r->query_db, authorize, &g);
-    if (is_limited) {
-        sqlite3_progress_handler(r->query_db, PROGRESS_STEPS, progress, &g);
-        r->stop = progress;
-        r->stop_arg = &g;
-    }
+    set_guard(r, &g, is_limited);
     struct output o = {.fn = fn, .arg = arg};
     int cut = 0;
     rc = run_query(r, sql, limits->rows, &o, &g, &cut, why, why_bytes);
@@ -389,9 +394,7 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     free(o.text);
     free(o.type);
     mc_buf_fini(&o.hex);
-    sqlite3_progress_handler(r->query_db, 0, NULL, NULL);
-    r->stop = NULL;
-    sqlite3_set_authorizer(r->query_db, NULL, NULL);
+    set_guard(r, NULL, 0);
     if (rc == 0 && truncated)
         *truncated = cut;
     return rc;

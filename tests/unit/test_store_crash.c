@@ -52,11 +52,16 @@ static int count_prefix(const struct gen_options *opts)
     return n;
 }
 
-/* A child that records as fast as it can until it is killed. */
-static pid_t start_child(void)
+/* A child that records as fast as it can until it is killed; a byte comes out of *first_commit when
+ * its first frames are in the file. */
+static pid_t start_child(int *first_commit)
 {
+    int ends[2];
     fflush(NULL);
+    CHECK_INT(pipe(ends), 0);
     pid_t pid = fork();
+    close(ends[pid != 0]);
+    *first_commit = ends[0];
     if (pid != 0)
         return pid;
     struct mc_writer_options wo = {.chunk_frames = 40};
@@ -71,6 +76,8 @@ static pid_t start_child(void)
         mc_writer_frame(w, gen_next(&g));
         if (i % 10 == 9)
             mc_writer_flush(w);
+        if (i == 9 && write(ends[1], "", 1) != 1)
+            _exit(1);
     }
 }
 
@@ -81,14 +88,17 @@ static void kill_at_random_moments(void)
     srand(4711);
     for (int i = 0; i < rounds && !check_failures; i++) {
         trace_remove();
-        pid_t pid = start_child();
-        /* Every other time not before there is a file: on a busy machine that takes a while. */
-        for (int ms = 0; i % 2 && ms < 2000 && access(trace_path, F_OK) != 0; ms++)
-            usleep(1000);
+        int first_commit;
+        char byte;
+        pid_t pid = start_child(&first_commit);
+        /* Every other time not before there are frames: on a busy machine that takes a while. */
+        if (i % 2)
+            CHECK_INT(read(first_commit, &byte, 1), 1);
         usleep(1000 + (useconds_t)(rand() % (i % 2 ? 400000 : 200000)));
         kill(pid, SIGKILL);
         int status;
         waitpid(pid, &status, 0);
+        close(first_commit);
         CHECK(WIFSIGNALED(status));
         struct stat st;
         if (stat(trace_path, &st) < 0 || st.st_size == 0)
