@@ -2,7 +2,7 @@
 // ages_view.js: a table of a heap's cells, by type and age.
 
 import { AGE_NAMES, ages } from './ages.js';
-import { byId, el, setText, visible } from './dom.js';
+import { byId, el, scrollBox, setText, visible } from './dom.js';
 import { count, countExact } from './format.js';
 import { css, letterColour } from './palette.js';
 import { letterName, ownLetters } from './pool_view.js';
@@ -30,7 +30,7 @@ export function createAgesView(state) {
   const title = el('span', { class: 'dim' });
   const root = el('article', { class: 'card', id: 'cell-ages', hidden: true },
     el('div', { class: 'card-head' }, el('h3', {}, 'Cells by type and age'), title),
-    el('div', { class: 'scroll' }, el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'type'), el('th', { scope: 'col', class: 'num' }, 'cells'), ...AGE_NAMES.map((name) => el('th', { scope: 'col', class: 'num' }, name)))), body)));
+    scrollBox('Cells by type and age', el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'type'), el('th', { scope: 'col', class: 'num' }, 'cells'), ...AGE_NAMES.map((name) => el('th', { scope: 'col', class: 'num' }, name)))), body)));
   byId('cells').append(root);
   visible.watch(root);
   let drawnMs = -Infinity;

@@ -143,3 +143,8 @@ export class Visible {
   }
 }
 export const visible = new Visible();
+
+/** A box that scrolls where it is narrower than what is in it, by keys too. @param {string} label @param {Node[]} children */
+export function scrollBox(label, ...children) {
+  return el('div', { class: 'scroll', role: 'group', 'aria-label': label, tabindex: '0' }, ...children);
+}

@@ -1,7 +1,7 @@
 // @ts-check
 // event_view.js: events as sentences and in tables, and the small parts that panels are made of.
 
-import { el } from './dom.js';
+import { el, scrollBox } from './dom.js';
 import { bytes, clock, duration } from './format.js';
 
 /** One event as a sentence. @param {any} event */
@@ -34,7 +34,7 @@ export function factList(rows) {
 
 /** @param {string[]} heads @param {HTMLElement[]} rows @param {number} [numbersFrom] heads from this one on stand over numbers */
 export function plainTable(heads, rows, numbersFrom = Infinity) {
-  return el('div', { class: 'scroll' }, el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads.map((h, i) => el('th', { scope: 'col', class: i >= numbersFrom ? 'num' : '' }, h)))), el('tbody', {}, ...rows)));
+  return scrollBox('Events', el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads.map((h, i) => el('th', { scope: 'col', class: i >= numbersFrom ? 'num' : '' }, h)))), el('tbody', {}, ...rows)));
 }
 
 /** @param {any[]} events newest first @param {boolean} withConn @param {{seek: (ts: number) => void, pickConn: (id: number) => void}} actions */

@@ -387,11 +387,14 @@ function keepFindings() {
   player.refreshFindings();
 }
 
-let written = '';
+/** The address as it was opened or written last, and how many places are being opened. */
+let address = '';
+let opening = 0;
+const fragment = () => location.hash.slice(1);
 
-/** Keep the address such that it reopens this moment. */
+/** Keep the address such that it reopens this moment; not over a link that has not been opened yet. */
 function writeUrl() {
-  if (!state.runKey) return;
+  if (!state.runKey || opening || fragment() !== address) return;
   const { pick } = state;
   const text = encodePlace({
     run: state.runKey, ts: state.mode === 'live' || !state.doc ? undefined : state.ts, speed: state.speed, playing: state.mode === 'play',
@@ -399,9 +402,9 @@ function writeUrl() {
     filter: state.filter || undefined, tab: state.tab === 'warnings' ? undefined : state.tab,
     b: state.compare?.run, align: state.compare?.align, label: state.compare?.label || undefined, offset: state.compare?.align === 'moment' ? state.compare.offset_ns : undefined,
   });
-  if (text === written || text === location.hash.slice(1)) return;
-  written = text;
+  if (text === address) return;
   history.replaceState(null, '', `#${text}`);
+  address = fragment();
 }
 
 /** Colour slots by owner. @param {boolean} on */
@@ -416,11 +419,15 @@ function setOwners(on) {
 let opened = Promise.resolve();
 
 function openPlace() {
-  opened = opened.then(openHash, openHash);
+  address = fragment();
+  const place = decodePlace(location.hash);
+  const open = () => openAt(place).finally(() => { opening--; });
+  opening++;
+  opened = opened.then(open, open);
 }
 
-async function openHash() {
-  const place = decodePlace(location.hash);
+/** @param {ReturnType<typeof decodePlace>} place */
+async function openAt(place) {
   state.setPlace({ filter: place.filter ?? '', tab: place.tab ?? 'warnings' });
   state.setPick({ pool: place.pool, slot: place.slot, conn: place.conn, stream: place.stream, route: place.route, mark: place.mark });
   setOwners(place.owners === true);
@@ -429,7 +436,7 @@ async function openHash() {
 }
 
 window.addEventListener('hashchange', () => {
-  if (location.hash.slice(1) !== written) openPlace();
+  if (fragment() !== address) openPlace();
 });
 byId('help-button').addEventListener('click', keyActions.help);
 byId('save-button').addEventListener('click', () => saveImage(state));

@@ -2,7 +2,7 @@
 // sql_view.js: questions to the recording in SQL: schema, history, a table that sorts, CSV.
 
 import { ApiError, postQuery } from './api.js';
-import { el } from './dom.js';
+import { el, scrollBox } from './dom.js';
 import { clock } from './format.js';
 import { csv, sortRows } from './table.js';
 
@@ -73,7 +73,8 @@ export function createSqlView(state, actions) {
   const save = el('button', { type: 'button', disabled: true }, 'CSV');
   const past = /** @type {HTMLSelectElement} */ (el('select', { 'aria-label': 'Earlier questions' }));
   const note = el('p', { id: 'sql-note', class: 'dim', role: 'status' });
-  const output = el('div', { id: 'sql-output', class: 'scroll' });
+  const output = scrollBox('Rows');
+  output.id = 'sql-output';
   const entry = (/** @type {string} */ table, /** @type {string} */ columns, /** @type {() => string} */ question) => {
     const name = el('button', { type: 'button', class: 'link', title: 'Ask about it' }, table);
     name.addEventListener('click', () => {
@@ -83,7 +84,7 @@ export function createSqlView(state, actions) {
     return [el('dt', {}, name), el('dd', {}, columns)];
   };
   const runId = () => Number(state.entry?.run_id ?? 1);
-  const schema = el('section', { class: 'schema', 'aria-label': 'Tables' }, el('h4', {}, 'Tables'), el('dl', {},
+  const schema = el('section', { class: 'schema', 'aria-label': 'Tables' }, el('h3', { class: 'small' }, 'Tables'), el('dl', {},
     ...SCHEMA.flatMap(([table, columns]) => entry(table, columns, () => `SELECT * FROM ${table} WHERE run_id = ${runId()} LIMIT 100`)),
     ...QUESTIONS.flatMap(([name, what, question]) => entry(name, what, () => question(runId(), Math.round(state.ts)).replace('POOL', fullest(state.doc))))));
   const root = el('div', { class: 'sql with-schema' }, el('div', { class: 'sql' }, input, el('div', { class: 'sql-bar' }, run, save, past), note, output), schema);

@@ -2,7 +2,7 @@
 // traffic_view.js: servers, routes, latency over time as a heat map, counters of the program's own.
 
 import { parseFilter } from './conn_filter.js';
-import { byId, el, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
+import { Keyed, byId, el, scrollBox, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, byUnit, count, duration, isKnown, rate } from './format.js';
 import { createHeatView } from './heat_view.js';
 import { entries } from './observe.js';
@@ -125,7 +125,7 @@ export function createTrafficView(state, actions) {
   const servers = new Keyed(byId('servers'), (name) => createServer(name, state));
   const body = el('tbody');
   const heads = ['route', 'requests/s', 'last minute', '4xx', '5xx', 'p50', 'p95', 'p99', 'max', 'out'];
-  byId('routes').append(el('div', { class: 'scroll' }, el('table', { class: 'plain routes' }, el('thead', {}, el('tr', {}, ...heads.map((h, i) => el('th', { scope: 'col', class: i === 0 || i === 2 ? '' : 'num' }, h)))), body)));
+  byId('routes').append(scrollBox('Routes', el('table', { class: 'plain routes' }, el('thead', {}, el('tr', {}, ...heads.map((h, i) => el('th', { scope: 'col', class: i === 0 || i === 2 ? '' : 'num' }, h)))), body)));
   const routes = new Keyed(body, (name) => createRoute(name, state, (route) => actions.look({ route })));
   const metrics = new Keyed(byId('metric-cards'), (name) => createMetric(name, state));
   const drawHeat = createHeatView(state, actions);
