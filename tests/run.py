@@ -22,7 +22,7 @@ KINDS = {  # kind: (seconds a test may take, how many at a time)
     "fuzz": (120, 2),
     "node": (60, 2),
     "e2e": (240, 1),
-    "browser": (300, 2),
+    "browser": (300, 1),
 }
 
 
