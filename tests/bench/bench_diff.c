@@ -32,9 +32,10 @@ static int compare(const char *const *paths, int exact)
                           &(struct mc_diff_options){MC_ALIGN_CLOCK, MC_DIFF_EFFECT_PCT}, &d);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("two traces of 24 h, %llu frames each, %s: %.2f s of CPU, at most %ld MB of memory\n",
-           (unsigned long long)m[0].frame_count, exact ? "every frame" : "summaries",
-           cpu_seconds() - start, usage.ru_maxrss / 1024);
+    const char *how = exact ? "every frame" : "summaries";
+    printf("diff of two traces of 24 h, %s: CPU\t%.2f\ts\n", how, cpu_seconds() - start);
+    printf("diff of two traces of 24 h, %s: memory at most\t%ld\tMB\n", how,
+           usage.ru_maxrss / 1024);
     if (rc == 0)
         mc_diff_fini(&d);
     mc_run_measures_fini(&m[0]);
