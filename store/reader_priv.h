@@ -45,7 +45,7 @@ enum mc_statement {
     MC_STMT_PART,
     MC_STMT_STEPS,
     MC_STMT_STEP,
-    MC_STMT_RUNS,
+    MC_STMT_VERSION,
     MC_STMT_COUNT
 };
 
@@ -66,6 +66,8 @@ struct mc_reader {
     sqlite3_stmt *stmts[MC_STMT_COUNT]; /* owned */
     struct mc_run_schema **runs;        /* owned */
     uint32_t run_count, run_room;
+    struct mc_buf run_ids;   /* int64_t; those of the file when it was of... */
+    int64_t run_ids_version; /* ...this data_version; 0: not read yet */
     struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
     struct mc_buf part;    /* the bytes of the part fetched last */
     struct mc_event_slice spare_slice; /* memory for a row's events */
@@ -88,6 +90,9 @@ int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **
  * and connections inside a statement of someone else's are fine. */
 int mc_reader_begin(struct mc_reader *r);
 void mc_reader_end(struct mc_reader *r);
+
+/* The numbers of the file's runs, rising; borrowed until the next call. */
+int mc_reader_run_ids(struct mc_reader *r, const int64_t **ids, size_t *count);
 
 /* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
  * stays at its place until the reader is closed, though its arrays may move when it grows. */
