@@ -57,8 +57,8 @@ int mc_writer_mark_remove(struct mc_writer *w, int64_t mark_id)
 /* What is done to a file that nobody records to: a new mark, whose id it sets, or an edit. */
 static int change(sqlite3 *db, int64_t run_id, struct mc_queued_mark *m)
 {
-    const struct mc_bind binds[] = {MC_INT(run_id), MC_INT(m->mark_id), MC_INT(m->ts),
-                                    MC_INT(m->dur_ns), MC_TEXT(m->label), MC_TEXT(m->author)};
+    const struct mc_bind binds[] = {MC_INT(run_id),    MC_INT(m->mark_id), MC_INT(m->ts),
+                                    MC_INT(m->dur_ns), MC_TEXT(m->label),  MC_TEXT(m->author)};
     int is_new = m->what == MC_MARK_NEW;
     int64_t found;
     int rc = mc_sink_number(db,

@@ -202,8 +202,7 @@ int mc_plain_seal(sqlite3 *db, enum mc_plain_kind kind, int64_t run_id, int64_t 
 int mc_plain_forget(sqlite3 *db, enum mc_plain_kind kind, int64_t run_id, int64_t row_id)
 {
     const struct mc_bind binds[] = {MC_INT(kind), MC_INT(run_id), MC_INT(row_id)};
-    return mc_sink_run(db,
-                       "DELETE FROM main.row_copy WHERE kind=?1 AND run_id=?2 AND row_id=?3",
+    return mc_sink_run(db, "DELETE FROM main.row_copy WHERE kind=?1 AND run_id=?2 AND row_id=?3",
                        binds, 3);
 }
 
@@ -247,8 +246,8 @@ static int restore_row(sqlite3 *db, enum mc_plain_kind kind, const struct mc_pla
     const struct mc_plain_table *t = &mc_plain_tables[kind];
     int has_rowid = strcmp(t->row_id, "rowid") == 0;
     char sql[512];
-    size_t at = (size_t)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO main.%s (checksum",
-                                 t->name);
+    size_t at =
+        (size_t)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO main.%s (checksum", t->name);
     at += mc_plain_columns(kind, sql + at, sizeof sql - at);
     at += (size_t)snprintf(sql + at, sizeof sql - at, "%s) VALUES (0", has_rowid ? ",rowid" : "");
     struct mc_bind binds[MC_PLAIN_COLUMNS_MAX + 1];

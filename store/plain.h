@@ -9,15 +9,10 @@
 #include "store/file.h"
 #include "tracer/buf.h"
 
-enum mc_plain_kind {
-    MC_PLAIN_RUN,
-    MC_PLAIN_SOURCE,
-    MC_PLAIN_MARK,
-    MC_PLAIN_GAP,
-    MC_PLAIN_COUNT
-};
+enum mc_plain_kind { MC_PLAIN_RUN, MC_PLAIN_SOURCE, MC_PLAIN_MARK, MC_PLAIN_GAP, MC_PLAIN_COUNT };
 
 #define MC_PLAIN_COLUMNS_MAX 11
+#define MC_PLAIN_RUN_END_TS 7 /* the column */
 
 struct mc_plain_table {
     const char *name;

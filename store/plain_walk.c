@@ -25,8 +25,8 @@ struct mc_plain_walk {
     enum mc_plain_kind kind;
     int has_copies; /* the file is of a version that has them */
     struct side rows, copies;
-    struct mc_buf body;      /* of the row that was given */
-    struct mc_plain_row row; /* the same */
+    struct mc_buf body;        /* of the row that was given */
+    struct mc_plain_row row;   /* the same */
     struct mc_plain_row given; /* the newest key that was, once has_given */
     int has_given;
 };
@@ -62,10 +62,10 @@ static int take_row(const struct mc_plain_walk *w, struct side *s, int is_copy)
         mc_plain_put(s->stmt, 4, mc_plain_tables[w->kind].column_count, &s->body);
     if (s->body.failed)
         return MC_ENOMEM;
-    s->is_whole = !w->has_copies || ((uint64_t)sqlite3_column_int64(s->stmt, 3) ==
-                                         mc_plain_sum(w->kind, &s->row, s->body.bytes,
-                                                      s->body.count) &&
-                                     sqlite3_column_type(s->stmt, 3) == SQLITE_INTEGER);
+    s->is_whole =
+        !w->has_copies || ((uint64_t)sqlite3_column_int64(s->stmt, 3) ==
+                               mc_plain_sum(w->kind, &s->row, s->body.bytes, s->body.count) &&
+                           sqlite3_column_type(s->stmt, 3) == SQLITE_INTEGER);
     return 0;
 }
 
@@ -117,10 +117,10 @@ static int prepare_side(struct mc_plain_walk *w, const struct mc_plain_range *ra
         at += mc_plain_columns(w->kind, sql + at, sizeof sql - at);
         at += (size_t)snprintf(sql + at, sizeof sql - at, " FROM main.%s", t->name);
     }
-    at += (size_t)snprintf(sql + at, sizeof sql - at, " WHERE %s%s AND %s BETWEEN ?3 AND ?4",
-                           is_copy ? "kind=?5 AND " : "",
-                           range->run_min == range->run_max ? "run_id=?1" : "run_id BETWEEN ?1 AND ?2",
-                           ts);
+    at += (size_t)snprintf(
+        sql + at, sizeof sql - at, " WHERE %s%s AND %s BETWEEN ?3 AND ?4",
+        is_copy ? "kind=?5 AND " : "",
+        range->run_min == range->run_max ? "run_id=?1" : "run_id BETWEEN ?1 AND ?2", ts);
     snprintf(sql + at, sizeof sql - at, " ORDER BY %s", is_copy ? "run_id,ts,row_id" : t->order);
     int rc = mc_file_prepare(w->db, sql, &s->stmt);
     if (rc < 0)
@@ -197,7 +197,7 @@ int mc_plain_walk_step(struct mc_plain_walk *w, const struct mc_plain_row **out)
     for (;;) {
         if (!w->rows.stmt && !w->copies.stmt)
             return w->rows.is_damaged && (w->copies.is_damaged || !w->has_copies) ? MC_ECORRUPT
-                                                                                   : MC_END;
+                                                                                  : MC_END;
         int rc = meet(w);
         if (rc < 0)
             return rc;

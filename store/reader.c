@@ -220,6 +220,7 @@ void mc_reader_close(struct mc_reader *r)
     }
     free(r->runs);
     mc_buf_fini(&r->run_ids);
+    free(r->whole.keys);
     mc_buf_fini(&r->part);
     mc_event_slice_fini(&r->spare_slice);
     mc_packer_free(r->packer);

@@ -109,8 +109,9 @@ static int drop_old_notes(struct mc_sink *s)
     "DELETE FROM " table " WHERE rowid IN (SELECT " table ".rowid FROM " FIRST_FRAMES              \
     " JOIN " table " ON " table ".run_id=id AND ts<first WHERE ts+dur<first LIMIT 200)"
 #define DROP_COPIES(table, kind)                                                                   \
-    "DELETE FROM row_copy WHERE kind=" kind " AND (run_id, ts, row_id) IN (SELECT c.run_id, c.ts, " \
-    "c.row_id FROM " FIRST_FRAMES " JOIN row_copy AS c ON c.kind=" kind " AND c.run_id=id AND "     \
+    "DELETE FROM row_copy WHERE kind=" kind                                                        \
+    " AND (run_id, ts, row_id) IN (SELECT c.run_id, c.ts, "                                        \
+    "c.row_id FROM " FIRST_FRAMES " JOIN row_copy AS c ON c.kind=" kind " AND c.run_id=id AND "    \
     "c.ts<first WHERE NOT EXISTS (SELECT 1 FROM " table " AS t WHERE t.rowid=c.row_id))"
     _Static_assert(MC_PLAIN_MARK == 2 && MC_PLAIN_GAP == 3, "as below");
     static const char *const deletes[][2] = {

@@ -65,14 +65,6 @@ int mc_reader_events(struct mc_reader *r, int64_t run_id, int64_t from, int64_t 
 
 /* ---- gaps ----------------------------------------------------------------------------------- */
 
-static int add_gap(struct mc_buf *out, const struct mc_gap *g, int64_t from, int64_t to)
-{
-    int64_t end = mc_wrap_add(g->ts, g->dur_ns);
-    if (g->ts < to && (end > from || g->ts >= from))
-        mc_buf_add(out, g, sizeof *g);
-    return out->failed ? MC_ENOMEM : 0;
-}
-
 static int stored_gaps(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                        struct mc_buf *out)
 {
@@ -88,24 +80,9 @@ static int stored_gaps(struct mc_reader *r, int64_t run_id, int64_t from, int64_
         size_t n = reason->text ? strnlen(reason->text, reason->text_bytes) : 0;
         if (n)
             memcpy(g.reason, reason->text, n < sizeof g.reason ? n : sizeof g.reason - 1);
-        rc = add_gap(out, &g, from, to);
+        rc = mc_gap_add(out, &g, from, to);
     }
     mc_plain_walk_close(walk);
-    return rc == MC_END ? 0 : rc;
-}
-
-int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
-                    struct mc_buf *out)
-{
-    struct mc_row_walk walk;
-    mc_row_walk_init(&walk, r, run_id, from, to);
-    walk.heads_only = 1;
-    int rc;
-    do {
-        rc = mc_row_walk_next(&walk, NULL);
-        if (rc >= 0 && walk.hole.reason[0] && add_gap(out, &walk.hole, from, to) < 0)
-            rc = MC_ENOMEM;
-    } while (rc == 0);
     return rc == MC_END ? 0 : rc;
 }
 

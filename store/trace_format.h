@@ -66,7 +66,7 @@
 
 #define MC_TRACE_APP_ID 0x4d43414d /* "MCAM" */
 #define MC_TRACE_VERSION 3
-#define MC_TRACE_VERSION_PLAIN 2 /* the newest without checksums of plain rows */
+#define MC_TRACE_VERSION_PLAIN 2  /* the newest without checksums of plain rows */
 #define MC_TRACE_VERSION_OLDEST 1 /* that is still read */
 #define MC_TRACE_PAGE_BYTES 4096
 

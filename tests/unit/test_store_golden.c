@@ -162,7 +162,8 @@ static void version_3(void)
     check_version(3);
 }
 
-/* A file of an older version that is recorded into holds what it held, and says that it is newer. */
+/* A file of an older version that is recorded into holds what it held, and says that it is newer.
+ */
 static void goes_on(const char *file_name, const char *text_name)
 {
     struct mc_buf file = read_file(file_name), text = {0};
