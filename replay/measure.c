@@ -574,7 +574,7 @@ int mc_run_measure(struct mc_reader *r, const struct mc_measure_options *opts,
     if (rc == 0)
         rc = copy_pools(&scan, &made);
     if (rc == 0)
-        rc = mc_leak_find(&scan, &made.leaks, &made.leak_count);
+        rc = mc_leak_find(&scan, r, opts, &made.leaks, &made.leak_count);
     mc_run_scan_fini(&scan);
     if (rc) {
         mc_run_measures_fini(&made);
