@@ -4,6 +4,8 @@
 
 #include "replay/run_scan_priv.h"
 
+#define MC_MAKER_SEED UINT64_C(0x6d656d63616d)
+
 struct mc_maker {
     const struct mc_run_scan *scan;
     const struct mc_measure_options *opts;
@@ -27,6 +29,23 @@ void mc_maker_interval(struct mc_maker *m, struct mc_measure *measure, const dou
                        size_t count, enum mc_statistic statistic);
 /* Both of these, by m->series. */
 void mc_maker_finish(struct mc_maker *m, struct mc_measure *measure, enum mc_statistic statistic);
+
+/* What a time may be by itself, without any difference between the programs, by how late the
+ * recorder's ticks came. ns. */
+double mc_maker_time_grain(const struct mc_maker *m, const char *stat);
+
+/* A value's bins into m->series. */
+enum mc_bin_part { MC_BIN_MEAN, MC_BIN_MAX };
+void mc_maker_series_of(struct mc_maker *m, uint32_t value_idx, enum mc_bin_part part);
+/* The histograms of all segments together. */
+void mc_maker_sum_segments(const uint32_t *counts, size_t bin_count, uint64_t *sum);
+/* A quantile's interval. A level may stay at one value, in most frames or all: then the interval
+ * has no width; what sampling does to it is its grain. */
+void mc_maker_put_interval(struct mc_maker *m, struct mc_measure *measure, double low, double high);
+/* A quantile that lies on a steep part of its distribution is another one in the next run, however
+ * alike the runs are: its interval reaches over the ranks beside it, a tenth of all about the
+ * median, half of what is above it at the tail. */
+double mc_maker_rank_beside(double q, int side);
 
 /* The measures of a field of m->source: of a level, of one that counts up, of one for each of
  * another, of the histogram. */
