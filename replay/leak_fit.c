@@ -147,7 +147,7 @@ static size_t judge(const struct steps *s, const struct columns *c, const double
         if (share <= best)
             continue;
         best = share;
-        *out = (struct mc_leak_share){share, share - reach, share + reach};
+        *out = (struct mc_leak_share){share, share - reach, share + reach, b[r + 1]};
         named = out->low >= SHARE_LEAST && share <= SHARE_MOST ? s->routes[r] : MC_LEAK_ROUTES;
     }
     return named;

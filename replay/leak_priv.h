@@ -106,6 +106,7 @@ size_t mc_leak_held_route(const struct mc_leak_held *h, double *share);
  * MC_ENOMEM. */
 struct mc_leak_share {
     double share, low, high;
+    double per_request; /* of what the trail counts; NAN: not known */
 };
 int mc_leak_trail_route(const struct mc_leak_trail *t, size_t route_count, size_t *route,
                         struct mc_leak_share *share);

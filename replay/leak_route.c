@@ -139,7 +139,7 @@ static double requests_between(const struct mc_run_scan *s, const struct mc_floo
 static int name_route(const struct mc_run_scan *s, const struct mc_leak_routes *routes,
                       const struct mc_leak_level *level, struct mc_leak *leak)
 {
-    struct mc_leak_share part = {NAN, NAN, NAN};
+    struct mc_leak_share part = {NAN, NAN, NAN, NAN};
     size_t route = mc_leak_held_route(&level->held, &part.share);
     enum mc_leak_evidence by = MC_LEAK_BY_HOLDERS;
     int rc = 0;
@@ -149,7 +149,7 @@ static int name_route(const struct mc_run_scan *s, const struct mc_leak_routes *
     }
     if (rc == 0 && route == MC_LEAK_ROUTES) {
         by = MC_LEAK_BY_FLOORS;
-        part.low = part.high = NAN;
+        part.low = part.high = part.per_request = NAN;
         rc = by_floors(s, &level->floors, routes, &route, &part.share);
     }
     if (rc || route == MC_LEAK_ROUTES)
@@ -160,7 +160,10 @@ static int name_route(const struct mc_run_scan *s, const struct mc_leak_routes *
     leak->route_share = part.share;
     leak->route_share_low = part.low;
     leak->route_share_high = part.high;
-    leak->route_per_request = requests > 0 ? part.share * level->grown / requests : NAN;
+    int is_own = !level->pool || level->pool == level->source;
+    leak->route_per_request = is_own && !isnan(part.per_request) ? part.per_request
+                              : requests > 0 ? part.share * level->grown / requests
+                                             : NAN;
     return leak->route ? 0 : MC_ENOMEM;
 }
 

@@ -84,6 +84,23 @@ int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts,
                 struct mc_run_scan *out);
 void mc_run_scan_fini(struct mc_run_scan *s);
 
+/* run_scan_begin.c. All before the first frame; the caller frees by mc_run_scan_fini, after an
+ * error too. 0, MC_END for a span without frames, or what the reader says. */
+int mc_scan_begin(struct mc_run_scan *s, struct mc_reader *r,
+                  const struct mc_measure_options *opts);
+/* run_scan_values.c. `count` values between min and max, with that mean; the newest is `last`. */
+struct mc_scan_spread {
+    int64_t min, max, last;
+    double mean;
+    uint32_t count;
+};
+void mc_scan_add_value(struct mc_run_scan *s, uint32_t value_idx, uint32_t bin,
+                       const struct mc_scan_spread *p);
+/* Add to a count that stays at its most. */
+void mc_scan_count_more(uint32_t *count, uint64_t more);
+/* run_scan_events.c. A frame's events and bucket counts. 0 or MC_ENOMEM. */
+int mc_scan_add_events(struct mc_run_scan *s, const struct mc_frame *f);
+
 /* The segment that a moment falls into. */
 uint32_t mc_scan_segment(const struct mc_run_scan *s, int64_t ts);
 /* The bin that a moment falls into, the first or last one outside of the span. */
