@@ -29,30 +29,39 @@ double mc_maker_rank_beside(double q, int side)
     return q + (side ? reach : -reach);
 }
 
-/* p50 to p99 and max of a route or a histogram. */
-void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, int direction)
+/* How many segments have anything. */
+static double filled_segments(const uint32_t *counts)
+{
+    double filled = 0;
+    for (size_t s = 0; s < MC_SCAN_SEGMENTS; s++) {
+        int is_any = 0;
+        for (size_t i = 0; i < MC_BUCKET_COUNT; i++)
+            is_any |= counts[s * MC_BUCKET_COUNT + i] > 0;
+        filled += is_any;
+    }
+    return filled;
+}
+
+void mc_maker_histogram(struct mc_maker *m, const struct mc_maker_histogram *h)
 {
     static const char *const stats[] = {"p50", "p95", "p99", "max"};
     static const double quantiles[] = {0.50, 0.95, 0.99, 1};
-    static const uint32_t fields[2][4] = {
-        {MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95), MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
-        {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95), MC_FIELD(HISTOGRAM, P99),
-         MC_FIELD(HISTOGRAM, MAX)}};
-    const uint32_t *counts = m->scan->buckets[m->source->source_idx];
     uint64_t sum[MC_BUCKET_COUNT];
     double places[6] = {0};
-    if (!counts)
-        return;
-    mc_maker_sum_segments(counts, MC_BUCKET_COUNT, sum);
+    mc_maker_sum_segments(h->counts, MC_BUCKET_COUNT, sum);
     if (m->opts->intervals)
-        m->failed |= mc_bootstrap_histogram(counts, MC_SCAN_SEGMENTS, MC_BUCKET_COUNT, quantiles, 3,
-                                            MC_MAKER_SEED, places) != 0;
+        m->failed |= mc_bootstrap_histogram(h->counts, MC_SCAN_SEGMENTS, MC_BUCKET_COUNT, quantiles,
+                                            3, MC_MAKER_SEED, places) != 0;
     for (int i = 0; i < 4; i++) {
-        struct mc_measure *made = mc_maker_add(m, stats[i], unit, direction,
-                                               mc_bucket_quantile(sum, quantiles[i]), "%s", what);
-        mc_maker_series_of(
-            m, m->source->value_idx + fields[m->source->kind == MC_KIND_HISTOGRAM][i], MC_BIN_MEAN);
-        mc_maker_keep_series(m, made);
+        double value = mc_bucket_quantile(sum, quantiles[i]);
+        if (isnan(value) || (!h->fields && i % 2))
+            continue;
+        struct mc_measure *made =
+            mc_maker_add(m, stats[i], h->unit, h->direction, value, "%s", h->what);
+        if (h->fields) {
+            mc_maker_series_of(m, m->source->value_idx + h->fields[i], MC_BIN_MEAN);
+            mc_maker_keep_series(m, made);
+        }
         if (i == 3)
             continue;
         for (int side = 0; side < 2; side++) {
@@ -63,5 +72,22 @@ void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, 
         }
         mc_maker_put_interval(m, made, mc_bucket_value(places[2 * i]),
                               mc_bucket_value(places[2 * i + 1]));
+        if (made && !h->fields)
+            made->interval.effective = filled_segments(h->counts);
     }
+}
+
+void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, int direction)
+{
+    static const uint32_t fields[2][4] = {
+        {MC_FIELD(ROUTE, P50), MC_FIELD(ROUTE, P95), MC_FIELD(ROUTE, P99), MC_FIELD(ROUTE, MAX)},
+        {MC_FIELD(HISTOGRAM, P50), MC_FIELD(HISTOGRAM, P95), MC_FIELD(HISTOGRAM, P99),
+         MC_FIELD(HISTOGRAM, MAX)}};
+    struct mc_maker_histogram h = {.counts = m->scan->buckets[m->source->source_idx],
+                                   .what = what,
+                                   .unit = unit,
+                                   .direction = direction,
+                                   .fields = fields[m->source->kind == MC_KIND_HISTOGRAM]};
+    if (h.counts)
+        mc_maker_histogram(m, &h);
 }

@@ -13,9 +13,10 @@
  * requests come are held while the machine stalls, and pools are seen in whole slots ten times a
  * second, which a periodic load beats with. */
 #define SLOTS_GRAIN 2.0
-#define BYTES_GRAIN 0.001             /* of the capacity */
-#define PROCESS_GRAIN_BYTES 1048576.0 /* the allocator's and the kernel's, who else shares pages   \
-                                       */
+#define BYTES_GRAIN 0.001 /* of the capacity */
+#define PROCESS_GRAIN_BYTES                                                                        \
+    1048576.0 /* the allocator's and the kernel's, who else shares pages                           \
+               */
 
 static double level_grain(const struct mc_maker *m, const char *stat, const char *unit)
 {

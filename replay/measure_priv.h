@@ -56,6 +56,16 @@ void mc_maker_ratio(struct mc_maker *m, uint32_t field, uint32_t per_field, doub
                     const char *unit, int direction, const char *what);
 void mc_maker_quantiles(struct mc_maker *m, const char *what, const char *unit, int direction);
 
+/* The quantiles of a histogram of which there is one for each segment. */
+struct mc_maker_histogram {
+    const uint32_t *counts; /* by segment: MC_BUCKET_COUNT */
+    const char *what, *unit;
+    int direction;
+    const uint32_t *fields; /* of m->source, the series of p50, p95, p99 and max; NULL: there are
+                               none, and p50 and p99 alone are measured */
+};
+void mc_maker_histogram(struct mc_maker *m, const struct mc_maker_histogram *h);
+
 /* How much a value that counts up grew in the span. */
 double mc_maker_growth(const struct mc_maker *m, uint32_t value_idx);
 /* Into `to`: growth in each bin since the last bin that has anything; NAN for an empty one. `to`

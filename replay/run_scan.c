@@ -185,6 +185,7 @@ void mc_run_scan_fini(struct mc_run_scan *s)
     free(s->heaps);
     free(s->lives);
     free(s->life_buckets);
+    free(s->reasons);
     free(s->late_buckets);
     memset(s, 0, sizeof *s);
 }

@@ -63,13 +63,14 @@ static int init_arrays(struct mc_run_scan *s)
     s->buckets = calloc((size_t)s->schema.source_count + 1, sizeof(uint32_t *));
     s->collections = calloc(MC_SCAN_COLLECTIONS, sizeof *s->collections);
     s->lives = calloc(MC_SCAN_LIVES, sizeof *s->lives);
-    s->life_buckets = calloc(MC_BUCKET_COUNT, sizeof *s->life_buckets);
+    s->life_buckets = calloc(MC_SCAN_SEGMENTS * MC_BUCKET_COUNT, sizeof *s->life_buckets);
+    s->reasons = calloc(MC_SCAN_REASONS, sizeof *s->reasons);
     s->late_buckets = calloc(MC_BUCKET_COUNT, sizeof *s->late_buckets);
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         heaps += s->schema.sources[i].kind == MC_KIND_HEAP;
     s->heaps = calloc(heaps + 1, sizeof *s->heaps);
     if (!s->bins || !s->values || !s->buckets || !s->collections || !s->lives || !s->life_buckets ||
-        !s->late_buckets || !s->heaps)
+        !s->reasons || !s->late_buckets || !s->heaps)
         return MC_ENOMEM;
     for (uint32_t i = 0; i < s->schema.source_count; i++)
         if (s->schema.sources[i].kind == MC_KIND_HEAP)

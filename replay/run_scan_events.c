@@ -52,10 +52,15 @@ static void add_close(struct mc_run_scan *s, const struct mc_schema *schema,
         s->reason_count++;
         strcpy(s->reasons[i].text, i == MC_SCAN_REASONS - 1 ? "(other)" : reason);
     }
+    uint32_t bin = mc_scan_bin_at(s, e->ts);
     s->reasons[i].count++;
+    s->reasons[i].bins[bin]++;
+    s->close_bins[bin]++;
     size_t place = (size_t)(e->conn_id * UINT64_C(0x9E3779B97F4A7C15) >> 50);
     if (s->lives[place].conn_id == e->conn_id && e->conn_id && e->ts >= s->lives[place].ts)
-        s->life_buckets[mc_bucket_of((uint64_t)(e->ts - s->lives[place].ts))]++;
+        mc_scan_count_more(s->life_buckets + mc_scan_segment(s, e->ts) * MC_BUCKET_COUNT +
+                               mc_bucket_of((uint64_t)(e->ts - s->lives[place].ts)),
+                           1);
 }
 
 static void add_event(struct mc_run_scan *s, const struct mc_schema *schema,

@@ -48,6 +48,7 @@ struct mc_scan_heap {
 struct mc_scan_reason {
     char text[64];
     uint64_t count;
+    uint32_t bins[MC_SCAN_BINS];
 };
 
 struct mc_run_scan {
@@ -68,14 +69,15 @@ struct mc_run_scan {
     uint32_t collection_stride, collection_skip;
     struct mc_scan_heap *heaps; /* owned */
     size_t heap_count;
-    struct mc_scan_reason reasons[MC_SCAN_REASONS];
+    struct mc_scan_reason *reasons; /* owned; room for MC_SCAN_REASONS */
     size_t reason_count;
     uint64_t close_count;
+    uint32_t close_bins[MC_SCAN_BINS];
     struct {
         uint64_t conn_id;
         int64_t ts;
     } * lives;              /* owned; MC_SCAN_LIVES places by conn_id */
-    uint64_t *life_buckets; /* owned; MC_BUCKET_COUNT */
+    uint32_t *life_buckets; /* owned; by segment: MC_BUCKET_COUNT */
     int64_t event_ns;       /* of the span: its events were looked at */
     int is_exact;
 };
