@@ -113,8 +113,9 @@ struct guard {
     int64_t cpu_deadline_ns; /* CLOCK_THREAD_CPUTIME_ID */
     int64_t soonest_ns;      /* CLOCK_MONOTONIC: before it the above can't have come */
     int64_t memory_bytes, memory_start;
-    const char *denied; /* what the authorizer refused; static */
-    const char *limit;  /* which limit stopped the query; static */
+    const atomic_int *gone; /* borrowed */
+    const char *denied;     /* what the authorizer refused; static */
+    const char *limit;      /* which limit stopped the query; static */
     char function[64];
 };
 
@@ -175,7 +176,9 @@ static int time_is_up(const struct guard *g)
 static int progress(void *arg)
 {
     struct guard *g = arg;
-    if (time_is_up(g))
+    if (g->gone && atomic_load(g->gone))
+        g->limit = "caller's";
+    else if (time_is_up(g))
         g->limit = "time";
     else if (g->memory_bytes && sqlite3_memory_used() - g->memory_start > g->memory_bytes)
         g->limit = "memory";
@@ -377,7 +380,9 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     struct mc_query_limits none = {0};
     if (!limits)
         limits = &none;
-    struct guard g = {.memory_bytes = limits->memory_bytes, .memory_start = sqlite3_memory_used()};
+    struct guard g = {.memory_bytes = limits->memory_bytes,
+                      .memory_start = sqlite3_memory_used(),
+                      .gone = limits->gone};
     if (limits->time_ms) {
         g.cpu_deadline_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) + limits->time_ms * 1000000;
         g.soonest_ns = now_ns(CLOCK_MONOTONIC) + limits->time_ms * 1000000;
@@ -386,7 +391,7 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     int is_limited = limits->time_ms || limits->memory_bytes;
     sqlite3_limit(r->query_db, SQLITE_LIMIT_LENGTH,
                   is_limited ? VALUE_BYTES_MAX_LIMITED : VALUE_BYTES_MAX);
-    set_guard(r, &g, is_limited);
+    set_guard(r, &g, is_limited || limits->gone);
     struct output o = {.fn = fn, .arg = arg};
     int cut = 0;
     rc = run_query(r, sql, limits->rows, &o, &g, &cut, why, why_bytes);
