@@ -110,8 +110,13 @@ const struct mc_sql_table mc_sql_tables[] = {
 const size_t mc_sql_table_count = sizeof mc_sql_tables / sizeof mc_sql_tables[0];
 
 const char *const mc_sql_views[] = {
+    /* In place of the plain tables: main.run and so on are as stored, damaged or not. */
+    "CREATE TEMP VIEW run AS SELECT * FROM whole_run",
+    "CREATE TEMP VIEW source AS SELECT * FROM whole_source",
+    "CREATE TEMP VIEW mark AS SELECT * FROM whole_mark",
+
     /* What damaged rows leave out is a gap like any other. */
-    "CREATE TEMP VIEW gap AS SELECT run_id, ts, dur, reason, lost FROM main.gap "
+    "CREATE TEMP VIEW gap AS SELECT run_id, ts, dur, reason, lost FROM whole_gap "
     "UNION ALL SELECT run_id, ts, dur, reason, lost FROM damaged_span",
 
     /* A connection from accept to close; requests and errors in between. */
