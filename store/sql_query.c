@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/plain.h"
 #include "store/sql_priv.h"
 #include "tracer/error.h"
 
@@ -190,11 +191,13 @@ static int progress(void *arg)
  * (slot_state without its arguments) has connected all the same. */
 static void connect_tables(sqlite3 *db)
 {
-    for (size_t i = 0; i <= mc_sql_table_count; i++) {
+    for (size_t i = 0; i <= mc_sql_table_count + MC_PLAIN_COUNT; i++) {
         char sql[64];
         sqlite3_stmt *stmt = NULL;
         snprintf(sql, sizeof sql, "SELECT 1 FROM \"%s\"",
-                 i < mc_sql_table_count ? mc_sql_tables[i].name : "json_each");
+                 i < MC_PLAIN_COUNT                        ? mc_sql_plain_names[i]
+                 : i < MC_PLAIN_COUNT + mc_sql_table_count ? mc_sql_tables[i - MC_PLAIN_COUNT].name
+                                                           : "json_each");
         sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
         sqlite3_finalize(stmt);
     }
@@ -325,6 +328,10 @@ static int explain(struct mc_reader *r, const struct guard *g, int step, char *w
     if (g->denied)
         return mc_file_why(MC_EDENIED, why, why_bytes,
                            "not allowed in a query: %s; a trace can only be read", g->denied);
+    static const char not_a_table[] = "cannot modify "; /* a view, or a virtual table */
+    if (strncmp(sqlite3_errmsg(r->query_db), not_a_table, sizeof not_a_table - 1) == 0)
+        return mc_file_why(MC_EDENIED, why, why_bytes,
+                           "not allowed in a query: to change anything; a trace can only be read");
     int code = mc_file_error(r->query_db, step);
     if (code == MC_EIO && (step & 0xff) != SQLITE_IOERR)
         code = MC_ESQL;
