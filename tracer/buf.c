@@ -14,12 +14,10 @@ void mc_buf_fini(struct mc_buf *b)
     memset(b, 0, sizeof *b);
 }
 
-uint8_t *mc_buf_reserve(struct mc_buf *b, size_t more)
+uint8_t *mc_buf_grow(struct mc_buf *b, size_t more)
 {
     if (b->failed)
         return NULL;
-    if (more <= b->room - b->count)
-        return b->bytes + b->count;
     size_t room = b->room ? b->room : 256;
     while (room - b->count < more) {
         if (room > SIZE_MAX / 2) {
@@ -38,44 +36,35 @@ uint8_t *mc_buf_reserve(struct mc_buf *b, size_t more)
     return bytes + b->count;
 }
 
-void mc_buf_add(struct mc_buf *b, const void *bytes, size_t count)
-{
-    uint8_t *at = count ? mc_buf_reserve(b, count) : NULL;
-    if (!at)
-        return;
-    memcpy(at, bytes, count);
-    b->count += count;
-}
-
-void mc_buf_add_str(struct mc_buf *b, const char *text)
-{
-    mc_buf_add(b, text, strlen(text));
-}
-
-void mc_buf_add_char(struct mc_buf *b, char c)
-{
-    mc_buf_add(b, &c, 1);
-}
+/* "00" to "99". */
+static const char two_digits[] = "00010203040506070809101112131415161718192021222324"
+                                 "25262728293031323334353637383940414243444546474849"
+                                 "50515253545556575859606162636465666768697071727374"
+                                 "75767778798081828384858687888990919293949596979899";
 
 void mc_buf_add_u64(struct mc_buf *b, uint64_t value)
 {
     char digits[20];
     size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
+    while (value >= 100) {
+        first -= 2;
+        memcpy(digits + first, two_digits + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        first -= 2;
+        memcpy(digits + first, two_digits + value * 2, 2);
+    } else {
+        digits[--first] = (char)('0' + value);
+    }
     mc_buf_add(b, digits + first, sizeof digits - first);
 }
 
 void mc_buf_add_i64(struct mc_buf *b, int64_t value)
 {
-    if (value < 0) {
+    if (value < 0)
         mc_buf_add_char(b, '-');
-        mc_buf_add_u64(b, 0 - (uint64_t)value);
-    } else {
-        mc_buf_add_u64(b, (uint64_t)value);
-    }
+    mc_buf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void mc_buf_printf(struct mc_buf *b, const char *format, ...)
