@@ -4,7 +4,8 @@
 
 #include "store/reader_priv.h"
 
-/* Going back, the maps are copied every so many frames, and so many frames kept to be taken back. */
+/* Going back, the maps are copied every so many frames, and so many frames kept to be taken back.
+ */
 #define MC_BLOCK_FRAMES 32u
 #define MC_SNAPSHOT_COUNT (MC_MAX_FRAMES / MC_BLOCK_FRAMES + 1)
 
@@ -44,7 +45,7 @@ struct mc_cursor {
     struct snapshot *snapshots;    /* owned; of the row, by frame */
     uint32_t snapshot_count;
     struct block block;
-    struct mc_maps before; /* the maps before a hole */
+    struct mc_maps before;                      /* the maps before a hole */
     const struct mc_slot_change *frame_changes; /* borrowed from changes, or from the block */
     size_t frame_change_bytes;
     struct mc_buf scratch, changes, gaps;

@@ -43,8 +43,7 @@ int mc_map_keep_word(const struct mc_map_state *m, uint32_t map_idx, uint32_t wo
         memcpy(to, map->states + first, WORD_SLOTS); /* a few moves instead of a call */
     else
         memcpy(to, map->states + first, count);
-    *(struct kept *)(void *)(to + WORD_SLOTS) =
-        (struct kept){map_idx, word_idx, m->used[word_idx]};
+    *(struct kept *)(void *)(to + WORD_SLOTS) = (struct kept){map_idx, word_idx, m->used[word_idx]};
     return 0;
 }
 

@@ -1,7 +1,7 @@
-/* bench_read.c: what reading a recording costs: state and frames decoded both ways, every frame as a
- * stream, the document at random moments of a freshly opened file.
- * Usage: bench_read FILE [RUN [WHAT]]; one WHAT of those below, else all. CPU time of this thread.
- * Prints name, value and unit, tab-separated.
+/* bench_read.c: what reading a recording costs: state and frames decoded both ways, every frame as
+ * a stream, the document at random moments of a freshly opened file. Usage: bench_read FILE [RUN
+ * [WHAT]]; one WHAT of those below, else all. CPU time of this thread. Prints name, value and unit,
+ * tab-separated.
  */
 #include <stdio.h>
 #include <stdlib.h>
