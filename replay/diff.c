@@ -1,7 +1,8 @@
 /* diff.c: the measures of two sides, paired, judged and ranked.
  *
  * A measure is paired by its key, "kind/source/what", and its statistic. What only one side has is
- * told in a note and not compared.
+ * told in a note and not compared; but a reason for which no connection closed was the reason of 0
+ * %.
  */
 #include "replay/diff.h"
 
@@ -110,13 +111,13 @@ static int make_row(struct mc_diff *d, const struct mc_diff_pair *p, struct mc_d
 {
     size_t runs[2] = {d->sides[0].run_count, d->sides[1].run_count};
     struct mc_diff_row *row = &d->rows[d->row_count++];
-    *row = (struct mc_diff_row){.like = p->first[0],
+    *row = (struct mc_diff_row){.like = p->first[0] ? p->first[0] : p->first[1],
                                 .a = known_mean(p->values[0], runs[0]),
                                 .b = known_mean(p->values[1], runs[1]),
                                 .why = "",
                                 .verdict = MC_VERDICT_CANNOT_TELL,
-                                .a_series = p->first[0]->series,
-                                .b_series = p->first[1]->series,
+                                .a_series = p->first[0] ? p->first[0]->series : NULL,
+                                .b_series = p->first[1] ? p->first[1]->series : NULL,
                                 .at_a = INT64_MIN,
                                 .at_b = INT64_MIN,
                                 .since_a = INT64_MIN,
@@ -146,6 +147,15 @@ static size_t fill_pair(const struct place *all, size_t at, size_t count, struct
     return end;
 }
 
+/* The runs that have closes, but none for this reason. */
+static void fill_none(const struct mc_diff *d, struct mc_diff_pair *p)
+{
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < d->sides[s].run_count; i++)
+            if (isnan(p->values[s][i]) && d->sides[s].runs[i].close_count > 0)
+                mc_diff_pair_add_none(p, d->sides[s].runs[i].close_count, s, i);
+}
+
 static int make_rows(struct mc_diff *d)
 {
     struct place *all;
@@ -162,7 +172,10 @@ static int make_rows(struct mc_diff *d)
         struct mc_diff_pair p = {.values = {values, values + a_count}};
         for (size_t i = 0; i < run_count; i++)
             values[i] = NAN;
+        const struct mc_measure *like = all[at].measure;
         at = fill_pair(all, at, count, &p);
+        if (like->is_part_of_closes)
+            fill_none(d, &p);
         if (p.counts[0] && p.counts[1])
             rc = make_row(d, &p, &tests);
     }

@@ -18,8 +18,10 @@
  *                   moment to look at), since: {a, b}}
  *   leaks           each {side, source, unit, per_hour, per_hour_low, per_hour_high,
  *                   per_1000_requests, floor_first, floor_last, capacity, full_in_hours, since,
- *                   route, route_share, route_per_request (by regression), suspect (the one
- *                   route that only this side serves, when none was found), runs, is_new, text}
+ *                   route, route_by ("holders": of the slots kept; "steps", "floors": regression
+ *                   of the growth, leak.h), route_share, route_share_low, route_share_high (by
+ *                   steps: surely), route_per_request, suspect (the one route that only this side
+ *                   serves, when none was found), runs, is_new, text}
  *   conditions      of --fail-on, each {condition, outcome: "holds", "no", "cannot tell", measure}
  *   notes           texts: what was set up otherwise (pools, interval, build), and what limits
  *                   the answer
@@ -161,7 +163,10 @@ static void add_leak(struct mc_buf *out, const struct mc_diff *d, const struct m
     add_number(out, "full_in_hours", leak->full_in_hours);
     add_ts(out, "since", leak->since_ts);
     add_text(out, "route", leak->route);
+    add_text(out, "route_by", leak->route ? mc_leak_evidence_name(leak->route_by) : NULL);
     add_number(out, "route_share", leak->route ? leak->route_share : NAN);
+    add_number(out, "route_share_low", leak->route ? leak->route_share_low : NAN);
+    add_number(out, "route_share_high", leak->route ? leak->route_share_high : NAN);
     add_number(out, "route_per_request", leak->route ? leak->route_per_request : NAN);
     char suspect[256];
     snprintf(suspect, sizeof suspect, "%.*s", l->suspect_bytes, l->suspect ? l->suspect : "");

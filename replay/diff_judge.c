@@ -78,29 +78,43 @@ void mc_diff_judge_pair(struct mc_diff_row *row, const struct mc_diff_pair *p,
         row->why = "within the noise of the runs";
 }
 
+/* A run's value with its interval; `effective`: independent values that it is out of. */
+static void pair_take(struct mc_diff_pair *p, double value, const struct mc_interval *interval,
+                      size_t side, size_t run_idx)
+{
+    if (!p->counts[side]) {
+        p->low[side] = INFINITY;
+        p->high[side] = -INFINITY;
+        p->has_interval[side] = 1;
+    }
+    p->values[side][run_idx] = value;
+    p->counts[side]++;
+    p->has_interval[side] &= interval != NULL;
+    if (!interval)
+        return;
+    p->low[side] = fmin(p->low[side], interval->low);
+    p->high[side] = fmax(p->high[side], interval->high);
+    p->is_short[side] |= interval->low < interval->high && interval->effective < EFFECTIVE_LEAST;
+}
+
 int mc_diff_pair_add(struct mc_diff_pair *p, const struct mc_measure *m, size_t side,
                      size_t run_idx)
 {
     if (isnan(m->value))
         return 0;
-    if (!p->counts[side]) {
+    pair_take(p, m->value, m->has_interval ? &m->interval : NULL, side, run_idx);
+    if (!p->first[side])
         p->first[side] = m;
-        p->low[side] = INFINITY;
-        p->high[side] = -INFINITY;
-        p->has_interval[side] = 1;
-    }
-    p->values[side][run_idx] = m->value;
-    p->counts[side]++;
-    p->has_interval[side] &= m->has_interval;
-    if (m->has_interval) {
-        p->low[side] = fmin(p->low[side], m->interval.low);
-        p->high[side] = fmax(p->high[side], m->interval.high);
-        p->is_short[side] |=
-            m->interval.low < m->interval.high && m->interval.effective < EFFECTIVE_LEAST;
-    }
     p->whole = fmax(p->whole, m->whole);
     p->grain = fmax(p->grain, m->grain);
     return 1;
+}
+
+void mc_diff_pair_add_none(struct mc_diff_pair *p, double closes, size_t side, size_t run_idx)
+{
+    /* Of n none: at 95 % no more than 3 in n (Hanley and Lippman-Hand 1983). */
+    struct mc_interval interval = {0, fmin(100, 300 / closes), closes, 1};
+    pair_take(p, 0, &interval, side, run_idx);
 }
 
 /* ---- tests --------------------------------------------------------------------------------------

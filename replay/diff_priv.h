@@ -8,14 +8,16 @@
 struct mc_diff_pair {
     double *values[2]; /* borrowed; by run, NAN where there is none; side B's lie behind side A's */
     size_t counts[2];  /* of those that are there */
-    const struct mc_measure *first[2];
-    double low[2], high[2]; /* hull of the runs' intervals */
+    const struct mc_measure *first[2]; /* NULL: all of a side have none of it */
+    double low[2], high[2];            /* hull of the runs' intervals */
     int has_interval[2], is_short[2];
     double whole, grain;
 };
 /* diff_judge.c. Take in a run's measure; 0 when its value is not known. */
 int mc_diff_pair_add(struct mc_diff_pair *p, const struct mc_measure *m, size_t side,
                      size_t run_idx);
+/* Take in that of `closes` closes of a run none was of this kind. */
+void mc_diff_pair_add_none(struct mc_diff_pair *p, double closes, size_t side, size_t run_idx);
 /* Judge a row that is not tested. */
 void mc_diff_judge_pair(struct mc_diff_row *row, const struct mc_diff_pair *p,
                         double min_effect_pct);

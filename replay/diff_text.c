@@ -156,6 +156,22 @@ static void add_hours(double hours, struct mc_buf *out)
         mc_buf_printf(out, "%.0f days", hours / 24);
 }
 
+/* Which route, and how that is known. */
+static void add_route(const struct mc_leak *leak, struct mc_buf *out)
+{
+    if (leak->route_by == MC_LEAK_BY_HOLDERS)
+        mc_buf_printf(out, "; %.0f %% of the slots kept are held for %s, ", 100 * leak->route_share,
+                      leak->route);
+    else
+        mc_buf_printf(out, "; %.0f %% of it goes with %s, ", 100 * fmin(1, leak->route_share),
+                      leak->route);
+    mc_diff_number(out, leak->route_per_request, leak->unit);
+    mc_buf_add_str(out, " a request");
+    if (leak->route_by == MC_LEAK_BY_STEPS)
+        mc_buf_printf(out, " (at least %.0f %%, by what each request leaves)",
+                      100 * fmin(1, leak->route_share_low));
+}
+
 void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, struct mc_buf *out)
 {
     const struct mc_leak *leak = l->leak;
@@ -179,14 +195,12 @@ void mc_diff_leak_line(const struct mc_diff *d, const struct mc_diff_leak *l, st
         add_hours(leak->full_in_hours, out);
     }
     if (leak->route) {
-        mc_buf_printf(out, "; %.0f %% of it goes with %s, ", 100 * leak->route_share, leak->route);
-        mc_diff_number(out, leak->route_per_request, leak->unit);
-        mc_buf_add_str(out, " a request");
+        add_route(leak, out);
     } else if (l->suspect)
         mc_buf_printf(out, "; only side %c serves %.*s, all other routes leave nothing on side %c",
                       l->side ? 'B' : 'A', l->suspect_bytes, l->suspect, l->side ? 'A' : 'B');
     else if (!isnan(leak->per_1000_requests))
-        mc_buf_add_str(out, "; which route it goes with can't be told: their rates rise together");
+        mc_buf_add_str(out, "; which route it goes with can't be told");
     if (d->sides[l->side].run_count > 1)
         mc_buf_printf(out, " (%zu of %zu runs)", l->runs, d->sides[l->side].run_count);
     if (l->is_new)

@@ -54,6 +54,7 @@ struct job {
     struct mc_buf *out;
     int whole;          /* a keyframe: objects are written also when they are empty */
     uint32_t was_count; /* sources in the remembered document; 0 for a keyframe */
+    int is_numbers;     /* no pages, nor owners */
 };
 
 /* ---- JSON objects: each member ends with a comma, and the last one becomes the brace --------- */
@@ -235,6 +236,8 @@ static void write_slab(const struct job *job, const struct mc_name *name, const 
     if (!was)
         write_number(out, &capacity_member, MC_VALUE_NONE, name->slot_count);
     write_fields(out, MC_KIND_SLAB, 1, name->value_count, was, is);
+    if (job->is_numbers)
+        return;
     write_pages(job, map, doc_map, !was);
     if (doc_map->owners)
         write_owner_pages(job, map, doc_map, !was);
@@ -486,7 +489,7 @@ static int maps_are_whole(const struct mc_frame *frame)
 }
 
 static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out,
-                       int whole)
+                       int whole, int is_numbers)
 {
     if (!maps_are_whole(frame))
         return MC_EINVAL;
@@ -495,7 +498,7 @@ static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc
         return code;
     size_t start = out->count;
     uint32_t now_count = frame->schema->source_count;
-    struct job job = {d, frame, out, whole, whole ? 0 : d->source_count};
+    struct job job = {d, frame, out, whole, whole ? 0 : d->source_count, is_numbers};
     if (!whole)
         drop_vanished_owners(d, now_count);
     write_document(&job);
@@ -507,7 +510,7 @@ static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc
     if (frame->schema->value_count)
         memcpy(d->values, frame->values, frame->schema->value_count * sizeof *d->values);
     d->source_count = now_count;
-    d->sent = 1;
+    d->sent = !is_numbers;
     return 0;
 }
 
@@ -549,14 +552,21 @@ int mc_doc_keyframe(struct mc_doc *d, const struct mc_frame *frame, struct mc_bu
 {
     clear(d);
     int code = mc_legend_init(&d->legend);
-    return code ? code : write_frame(d, frame, out, 1);
+    return code ? code : write_frame(d, frame, out, 1, 0);
+}
+
+int mc_doc_numbers(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out)
+{
+    clear(d);
+    int code = mc_legend_init(&d->legend);
+    return code ? code : write_frame(d, frame, out, 1, 1);
 }
 
 int mc_doc_delta(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out)
 {
     if (!d->sent || !mc_names_match(&d->names, frame->schema))
         return MC_EINVAL;
-    return write_frame(d, frame, out, 0);
+    return write_frame(d, frame, out, 0, 0);
 }
 
 void mc_doc_reset(struct mc_doc *d)

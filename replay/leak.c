@@ -1,4 +1,4 @@
-/* leak.c: what only grows, and which route it grows with.
+/* leak.c: what only grows.
  *
  * A level that goes up and down says nothing by its mean: what matters is what is left at its lows,
  * its floors (leak_floors.c). A leak is a floor whose slope (Theil-Sen) is surely above 0, in the
@@ -18,9 +18,6 @@
 #define WINDOWS_MIN 8u
 #define GROWTH_LEAST 0.05
 #define RISING_LEAST 0.7 /* of the pairs of windows, the later one is the higher (Kendall) */
-#define SHARE_LEAST 0.5
-#define ROUTES 64u
-#define NEEDED_F 11.0 /* of 1 and some 10 to 60 degrees of freedom: p about 0.002 */
 #define HOUR_NS 3600e9
 /* The kernel's figures of a process rise while it warms up: pages are touched for the first time,
  * the allocator's arenas fill. */
@@ -83,119 +80,6 @@ static int is_leak(const struct mc_floors *f, struct mc_slope *slope)
     return grown_by(f, slope) > GROWTH_LEAST * median_floor(f) && grown_by(f, slope) >= 4;
 }
 
-/* ---- which route --------------------------------------------------------------------------------
- */
-
-/* Requests of a route up to a moment: between the ends of bins they are taken as spread evenly. */
-static double requests_until(const struct mc_run_scan *s, uint32_t value_idx, int64_t ts)
-{
-    const struct mc_scan_bin *bins = mc_scan_bins(s, value_idx);
-    double last = (double)s->values[value_idx].first, last_end = 0;
-    double place = (double)(ts - s->from) / (double)(s->to - s->from) * s->bin_count;
-    for (uint32_t i = 0; i < s->bin_count; i++) {
-        if (!bins[i].count)
-            continue;
-        double next = (double)bins[i].last, end = (double)i + 1;
-        if (end >= place)
-            return place <= last_end ? last
-                                     : last + (next - last) * (place - last_end) / (end - last_end);
-        last = next;
-        last_end = end;
-    }
-    return last;
-}
-
-/* Requests of each route between floors, row by row of f->count - 1, and what the floor grew. */
-static size_t request_rows(const struct mc_run_scan *s, const struct mc_floors *f, double *x,
-                           double *y, const struct mc_source **routes)
-{
-    size_t count = 0;
-    for (uint32_t i = 0; i < s->schema.source_count && count < ROUTES; i++)
-        if (s->schema.sources[i].kind == MC_KIND_ROUTE)
-            routes[count++] = &s->schema.sources[i];
-    for (size_t w = 0; w + 1 < f->count; w++)
-        y[w] = f->low[w + 1] - f->low[w];
-    for (size_t r = 0; r < count; r++) {
-        uint32_t value = routes[r]->value_idx + MC_FIELD(ROUTE, REQUESTS);
-        double before = requests_until(s, value, f->ts[0]);
-        for (size_t w = 0; w + 1 < f->count; w++) {
-            double until = requests_until(s, value, f->ts[w + 1]);
-            x[w * count + r] = until - before;
-            before = until;
-        }
-    }
-    return count;
-}
-
-/* Sum of squares that a fit leaves. */
-static double squares_left(const double *x, const double *y, size_t rows, size_t count,
-                           const double *b)
-{
-    double sum = 0;
-    for (size_t w = 0; w < rows; w++) {
-        double left = y[w];
-        for (size_t r = 0; r < count; r++)
-            left -= b[r] * x[w * count + r];
-        sum += left * left;
-    }
-    return sum;
-}
-
-/* Whether the growth can't be told as well by the other routes' requests: what a fit without this
- * one leaves, by an F test. Routes whose rates go up and down together can't be told apart, and the
- * best of them would be named by chance. */
-static int is_needed(const double *x, const double *y, size_t rows, size_t count, size_t route,
-                     double with, double *others)
-{
-    double b[ROUTES];
-    size_t fitted = 0;
-    for (size_t r = 0; r < count; r++) {
-        double sum = 0;
-        for (size_t w = 0; w < rows; w++)
-            sum += x[w * count + r];
-        fitted += sum > 0;
-    }
-    for (size_t w = 0; w < rows; w++)
-        for (size_t r = 0; r < count; r++)
-            others[w * count + r] = r == route ? 0 : x[w * count + r];
-    if (rows <= fitted || mc_nonnegative_fit(others, y, rows, count, b) != 0)
-        return 0;
-    double without = squares_left(others, y, rows, count, b);
-    return without - with > NEEDED_F * with / (double)(rows - fitted);
-}
-
-/* The route whose requests go with most of the growth, by non-negative regression. */
-static int blame_route(const struct mc_run_scan *s, const struct mc_floors *f, struct mc_leak *leak)
-{
-    const struct mc_source *routes[ROUTES];
-    size_t rows = f->count - 1, best = 0;
-    double *x = malloc((2 * rows * ROUTES + rows) * sizeof *x), b[ROUTES] = {0};
-    if (!x)
-        return MC_ENOMEM;
-    double *others = x + rows * ROUTES, *y = others + rows * ROUTES;
-    size_t count = request_rows(s, f, x, y, routes);
-    double grown = f->low[f->count - 1] - f->low[0], best_share = 0;
-    int rc = count ? mc_nonnegative_fit(x, y, rows, count, b) : 0;
-    for (size_t r = 0; rc == 0 && r < count; r++) {
-        double sum = 0;
-        for (size_t w = 0; w < rows; w++)
-            sum += x[w * count + r];
-        if (b[r] * sum / grown > best_share) {
-            best_share = b[r] * sum / grown;
-            best = r;
-        }
-    }
-    if (rc == 0 && best_share >= SHARE_LEAST &&
-        is_needed(x, y, rows, count, best, squares_left(x, y, rows, count, b), others)) {
-        leak->route = strdup(routes[best]->name);
-        leak->route_share = fmin(1, best_share);
-        leak->route_per_request = b[best];
-        rc = leak->route ? 0 : MC_ENOMEM;
-    }
-    free(x);
-    return rc;
-}
-
 /* ---- the leaks ----------------------------------------------------------------------------------
  */
 
@@ -235,48 +119,81 @@ static int fill_leak(const struct mc_run_scan *s, const struct mc_source *source
         leak->source = NULL;
         return MC_ENOMEM;
     }
-    return blame_route(s, f, leak);
+    return 0;
 }
+
+struct found {
+    struct mc_leak *leaks;
+    struct mc_leak_level *levels;
+    size_t count;
+};
 
 static int add_leak(const struct mc_run_scan *s, const struct mc_source *source, size_t level,
-                    struct mc_leak **leaks, size_t *count)
+                    struct found *out)
 {
-    struct mc_floors f;
+    struct mc_leak_level made = {.source = source,
+                                 .value_idx = source->value_idx + levels[level].field};
     struct mc_slope slope;
-    mc_floors_find(s, source, source->value_idx + levels[level].field, &f);
+    mc_floors_find(s, source, made.value_idx, &made.floors);
     if (source->kind == MC_KIND_PROCESS && s->to - s->from < PROCESS_SPAN_NS)
         return 0;
-    if (f.count < WINDOWS_MIN || !is_leak(&f, &slope))
+    if (made.floors.count < WINDOWS_MIN || !is_leak(&made.floors, &slope))
         return 0;
+    made.grown = grown_by(&made.floors, &slope);
+    made.pool = source->kind == MC_KIND_SLAB   ? source
+                : source->kind == MC_KIND_HEAP ? mc_floors_pool_of(s, source)
+                                               : NULL;
     if (source->kind == MC_KIND_PROCESS && levels[level].unit[0] &&
-        grown_by(&f, &slope) < PROCESS_GROWTH_BYTES)
+        made.grown < PROCESS_GROWTH_BYTES)
         return 0;
-    struct mc_leak *more = realloc(*leaks, (*count + 1) * sizeof *more);
-    if (!more)
+    struct mc_leak *more = realloc(out->leaks, (out->count + 1) * sizeof *more);
+    if (more)
+        out->leaks = more;
+    struct mc_leak_level *more_levels =
+        realloc(out->levels, (out->count + 1) * sizeof *more_levels);
+    if (more_levels)
+        out->levels = more_levels;
+    if (!more || !more_levels)
         return MC_ENOMEM;
-    *leaks = more;
-    more[*count] = (struct mc_leak){.unit = levels[level].unit};
-    return fill_leak(s, source, levels[level].field, &f, &slope, &more[(*count)++]);
+    out->leaks[out->count] = (struct mc_leak){.unit = levels[level].unit};
+    out->levels[out->count] = made;
+    return fill_leak(s, source, levels[level].field, &made.floors, &slope,
+                     &out->leaks[out->count++]);
 }
 
-int mc_leak_find(const struct mc_run_scan *s, struct mc_leak **out, size_t *out_count)
+int mc_leak_find(const struct mc_run_scan *s, struct mc_reader *r,
+                 const struct mc_measure_options *opts, struct mc_leak **out, size_t *out_count)
 {
-    struct mc_leak *leaks = NULL;
-    size_t count = 0;
+    struct found found = {0};
+    struct mc_leak_routes routes;
     int rc = 0;
     for (uint32_t i = 0; i < s->schema.source_count && rc == 0; i++)
         for (size_t l = 0; l < sizeof levels / sizeof levels[0] && rc == 0; l++)
             if (levels[l].kind == s->schema.sources[i].kind)
-                rc = add_leak(s, &s->schema.sources[i], l, &leaks, &count);
+                rc = add_leak(s, &s->schema.sources[i], l, &found);
+    mc_leak_routes_find(s, &routes);
+    if (rc == 0 && found.count && routes.count)
+        rc = mc_leak_read(s, r, opts, &routes, found.levels, found.count);
+    if (rc == 0 && routes.count)
+        rc = mc_leak_name_routes(s, &routes, found.levels, found.leaks, found.count);
+    for (size_t i = 0; i < found.count; i++)
+        mc_leak_level_fini(&found.levels[i]);
+    free(found.levels);
     if (rc) {
-        while (count)
-            mc_leak_fini(&leaks[--count]);
-        free(leaks);
+        while (found.count)
+            mc_leak_fini(&found.leaks[--found.count]);
+        free(found.leaks);
         return rc;
     }
-    *out = leaks;
-    *out_count = count;
+    *out = found.leaks;
+    *out_count = found.count;
     return 0;
+}
+
+const char *mc_leak_evidence_name(enum mc_leak_evidence by)
+{
+    static const char *const names[] = {"holders", "steps", "floors"};
+    return names[by];
 }
 
 void mc_leak_fini(struct mc_leak *leak)

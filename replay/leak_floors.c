@@ -130,6 +130,28 @@ static uint32_t heap_of(const struct mc_run_scan *s, const struct mc_source *sou
     return i;
 }
 
+const struct mc_source *mc_floors_pool_of(const struct mc_run_scan *s, const struct mc_source *heap)
+{
+    const struct mc_source *best = NULL;
+    double best_together = TOGETHER;
+    uint32_t at = 0;
+    while (at < s->heap_count && &s->schema.sources[s->heaps[at].source_idx] != heap)
+        at++;
+    for (uint32_t i = 0; i < s->schema.source_count && at < s->heap_count; i++) {
+        const struct mc_source *pool = &s->schema.sources[i];
+        if (pool->kind != MC_KIND_SLAB)
+            continue;
+        double goes = together(s, pool->value_idx + MC_FIELD(SLAB, USED),
+                               heap->value_idx + MC_FIELD(HEAP, USED),
+                               collections_of(s, at) >= COLLECTIONS_TOLD);
+        if (goes < best_together)
+            continue;
+        best = pool;
+        best_together = goes;
+    }
+    return best;
+}
+
 /* Whether a heap is one that collects when it has grown to a threshold. */
 static int has_threshold(const struct mc_run_scan *s, uint32_t heap)
 {
@@ -181,11 +203,14 @@ void mc_floors_find(const struct mc_run_scan *s, const struct mc_source *source,
     struct windows w = {0};
     uint32_t heap = heap_of(s, source, value_idx);
     out->count = 0;
+    out->heap_source = UINT32_MAX;
     if (heap < s->heap_count)
         by_collections(s, heap, &w);
     if (heap == s->heap_count || (!w.count && !has_threshold(s, heap)))
         by_time(s, &w);
-    else if (source->kind == MC_KIND_HEAP)
+    else
+        out->heap_source = s->heaps[heap].source_idx;
+    if (out->heap_source != UINT32_MAX && source->kind == MC_KIND_HEAP)
         of_collections(s, heap, out);
     if (!out->count)
         of_windows(s, value_idx, &w, out);

@@ -25,15 +25,16 @@ struct mc_measure_options {
 
 /* One number of a run. */
 struct mc_measure {
-    char *key;        /* owned; "slab/tcp_buffers/used": kind/source/what */
-    const char *stat; /* static; "mean", "p99", … */
-    char unit[16];    /* "bytes", "ns", "/s", "%", "/h", "" */
-    int direction;    /* 1: more is worse; -1: less is worse; 0: neither */
-    int is_time;      /* depends on the machine's speed of the day */
-    double value;     /* NAN: not known */
-    double whole;     /* what 100 % of a difference is; 0: side A's value */
-    double grain;     /* what sampling, or a machine that stalls, can make of it by itself */
-    int has_interval; /* also 1 for a series that never moves: low = high */
+    char *key;             /* owned; "slab/tcp_buffers/used": kind/source/what */
+    const char *stat;      /* static; "mean", "p99", … */
+    char unit[16];         /* "bytes", "ns", "/s", "%", "/h", "" */
+    int direction;         /* 1: more is worse; -1: less is worse; 0: neither */
+    int is_time;           /* depends on the machine's speed of the day */
+    double value;          /* NAN: not known */
+    double whole;          /* what 100 % of a difference is; 0: side A's value */
+    double grain;          /* what sampling, or a machine that stalls, can make of it by itself */
+    int is_part_of_closes; /* a run that has none of it, but closes, has 0 of it */
+    int has_interval;      /* also 1 for a series that never moves: low = high */
     struct mc_interval interval;
     float *series; /* owned; of bin_count points, NAN where there is nothing; NULL: none */
 };
@@ -57,8 +58,8 @@ struct mc_run_measures {
     int64_t silent_ns;         /* between frames further apart than 5 intervals, no gap told */
     int64_t late_ns;           /* one in ten of the recorder's ticks came later than that */
     double sampled_event_part; /* part of the span whose events were looked at */
-    double request_count;
-    int64_t first_request_ts; /* INT64_MAX: none */
+    double request_count, close_count; /* closes: of the part whose events were looked at */
+    int64_t first_request_ts;          /* INT64_MAX: none */
     uint32_t bin_count;
     float *requests;             /* owned; per bin: requests since `from` */
     struct mc_measure *measures; /* owned */

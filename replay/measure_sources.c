@@ -80,6 +80,26 @@ static void add_heap(struct mc_maker *m)
     add_allocated(m, heap);
 }
 
+/* How many in a hundred closes were for that reason. Where only parts of the run's events are read,
+ * a bin without a close may be one that was not looked at. */
+static void add_close_reason(struct mc_maker *m, const struct mc_scan_reason *reason)
+{
+    const struct mc_run_scan *s = m->scan;
+    double share = 100 * (double)reason->count / (double)s->close_count;
+    struct mc_measure *made = mc_maker_add(m, "share", "%", 0, share, "closed: %s",
+                                           reason->text[0] ? reason->text : "no reason");
+    for (uint32_t i = 0; i < s->bin_count; i++) {
+        int is_known = s->is_exact || s->close_bins[i];
+        m->series[i] = is_known ? (double)reason->bins[i] : NAN;
+        m->work[i] = is_known ? (double)s->close_bins[i] : NAN;
+    }
+    if (made) {
+        made->whole = 100;
+        made->is_part_of_closes = 1;
+    }
+    mc_maker_finish_ratio(m, made, 100);
+}
+
 static void add_connections(struct mc_maker *m)
 {
     const struct mc_run_scan *s = m->scan;
@@ -90,19 +110,11 @@ static void add_connections(struct mc_maker *m)
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, ACCEPTED), "/s", 1, 0);
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, ERRORS), "/min", 60, 1);
     mc_maker_rate(m, MC_FIELD(CONNECTIONS, OVERFLOWS), "/min", 60, 1);
-    for (size_t i = 0; i < s->reason_count; i++) {
-        struct mc_measure *made = mc_maker_add(
-            m, "share", "%", 0, 100 * (double)s->reasons[i].count / (double)s->close_count,
-            "closed: %s", s->reasons[i].text[0] ? s->reasons[i].text : "no reason");
-        if (made)
-            made->whole = 100;
-    }
-    static const double quantiles[] = {0.5, 0.99};
-    for (int i = 0; i < 2; i++) {
-        double life = mc_bucket_quantile(s->life_buckets, quantiles[i]);
-        if (!isnan(life))
-            mc_maker_add(m, i ? "p99" : "p50", "ns", 0, life, "life");
-    }
+    for (size_t i = 0; i < s->reason_count; i++)
+        add_close_reason(m, &s->reasons[i]);
+    m->out->close_count = (double)s->close_count;
+    mc_maker_histogram(
+        m, &(struct mc_maker_histogram){.counts = s->life_buckets, .what = "life", .unit = "ns"});
 }
 
 static void add_process(struct mc_maker *m)

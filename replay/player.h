@@ -22,7 +22,7 @@ struct mc_player_options {
     int follow;         /* at the end of a run that is still written, wait for more */
 };
 
-/* speed: 0, or 0.1 to 1000 in size; else MC_EINVAL. MC_ENORUN. The reader is borrowed. */
+/* speed: any finite number; else MC_EINVAL. MC_ENORUN. The reader is borrowed. */
 int mc_player_open(struct mc_reader *r, const struct mc_player_options *opts,
                    struct mc_player **out);
 void mc_player_close(struct mc_player *p);

@@ -48,6 +48,7 @@ struct mc_scan_heap {
 struct mc_scan_reason {
     char text[64];
     uint64_t count;
+    uint32_t bins[MC_SCAN_BINS];
 };
 
 struct mc_run_scan {
@@ -68,14 +69,15 @@ struct mc_run_scan {
     uint32_t collection_stride, collection_skip;
     struct mc_scan_heap *heaps; /* owned */
     size_t heap_count;
-    struct mc_scan_reason reasons[MC_SCAN_REASONS];
+    struct mc_scan_reason *reasons; /* owned; room for MC_SCAN_REASONS */
     size_t reason_count;
     uint64_t close_count;
+    uint32_t close_bins[MC_SCAN_BINS];
     struct {
         uint64_t conn_id;
         int64_t ts;
     } * lives;              /* owned; MC_SCAN_LIVES places by conn_id */
-    uint64_t *life_buckets; /* owned; MC_BUCKET_COUNT */
+    uint32_t *life_buckets; /* owned; by segment: MC_BUCKET_COUNT */
     int64_t event_ns;       /* of the span: its events were looked at */
     int is_exact;
 };
@@ -83,6 +85,23 @@ struct mc_run_scan {
 int mc_run_scan(struct mc_reader *r, const struct mc_measure_options *opts,
                 struct mc_run_scan *out);
 void mc_run_scan_fini(struct mc_run_scan *s);
+
+/* run_scan_begin.c. All before the first frame; the caller frees by mc_run_scan_fini, after an
+ * error too. 0, MC_END for a span without frames, or what the reader says. */
+int mc_scan_begin(struct mc_run_scan *s, struct mc_reader *r,
+                  const struct mc_measure_options *opts);
+/* run_scan_values.c. `count` values between min and max, with that mean; the newest is `last`. */
+struct mc_scan_spread {
+    int64_t min, max, last;
+    double mean;
+    uint32_t count;
+};
+void mc_scan_add_value(struct mc_run_scan *s, uint32_t value_idx, uint32_t bin,
+                       const struct mc_scan_spread *p);
+/* Add to a count that stays at its most. */
+void mc_scan_count_more(uint32_t *count, uint64_t more);
+/* run_scan_events.c. A frame's events and bucket counts. 0 or MC_ENOMEM. */
+int mc_scan_add_events(struct mc_run_scan *s, const struct mc_frame *f);
 
 /* The segment that a moment falls into. */
 uint32_t mc_scan_segment(const struct mc_run_scan *s, int64_t ts);

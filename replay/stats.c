@@ -122,19 +122,22 @@ double mc_bucket_quantile(const uint64_t *counts, double q)
 /* ---- Welch's interval --------------------------------------------------------------------------
  */
 
-/* The 97.5 % quantile of Student's t: Cornish and Fisher's expansion (Abramowitz and Stegun
- * 26.7.5), with the exact values where it is poor. */
+double mc_student(double z, double freedom)
+{
+    double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+    return z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom) +
+           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom * freedom * freedom);
+}
+
+/* The 97.5 % quantile, by exact values where the expansion is poor. */
 static double student_975(double freedom)
 {
     static const double small[] = {12.7062, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706};
-    if (freedom < 5) {
-        size_t i = freedom < 1 ? 1 : (size_t)freedom;
-        double part = freedom < 1 ? 0 : freedom - (double)i;
-        return small[i] + part * (small[i + 1] - small[i]);
-    }
-    double z = Z95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
-    return z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom) +
-           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom * freedom * freedom);
+    if (freedom >= 5)
+        return mc_student(Z95, freedom);
+    size_t i = freedom < 1 ? 1 : (size_t)freedom;
+    double part = freedom < 1 ? 0 : freedom - (double)i;
+    return small[i] + part * (small[i + 1] - small[i]);
 }
 
 static double variance(const double *x, size_t count)
@@ -343,41 +346,5 @@ int mc_theil_sen(const double *x, const double *y, size_t count, struct mc_slope
     size_t high_idx = high >= (double)n ? n - 1 : (size_t)ceil(high);
     *out = (struct mc_slope){slope, slopes[low_idx], slopes[high_idx < n ? high_idx : n - 1]};
     free(slopes);
-    return 0;
-}
-
-/* ---- non-negative least squares -----------------------------------------------------------------
- */
-
-int mc_nonnegative_fit(const double *x, const double *y, size_t row_count, size_t column_count,
-                       double *b)
-{
-    double *left = malloc((row_count + 1) * sizeof *left);
-    if (!left)
-        return MC_ENOMEM;
-    memcpy(left, y, row_count * sizeof *left);
-    memset(b, 0, column_count * sizeof *b);
-    for (int round = 0; round < 400; round++) {
-        double moved = 0;
-        for (size_t c = 0; c < column_count; c++) {
-            double dot = 0, norm = 0;
-            for (size_t r = 0; r < row_count; r++) {
-                double v = x[r * column_count + c];
-                dot += v * left[r];
-                norm += v * v;
-            }
-            if (norm <= 0)
-                continue;
-            double next = b[c] + dot / norm;
-            double step = (next > 0 ? next : 0) - b[c];
-            for (size_t r = 0; step != 0 && r < row_count; r++)
-                left[r] -= step * x[r * column_count + c];
-            b[c] += step;
-            moved += fabs(step) * sqrt(norm);
-        }
-        if (moved < 1e-9 * (1 + fabs(y[0])))
-            break;
-    }
-    free(left);
     return 0;
 }

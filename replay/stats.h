@@ -32,6 +32,10 @@ double mc_bucket_value(double place);
 void mc_welch_interval(const double *a, size_t a_count, const double *b, size_t b_count,
                        double *low, double *high);
 
+/* The quantile of Student's t that the normal's z corresponds to: Cornish and Fisher's expansion
+ * (Abramowitz and Stegun 26.7.5). freedom 5 or more. */
+double mc_student(double z, double freedom);
+
 /* Autocorrelation at lag 1, 0 for a constant series. */
 double mc_autocorrelation(const double *x, size_t count);
 /* The block length that suits a series' autocorrelation: Politis and White 2004, with the
@@ -66,10 +70,5 @@ struct mc_slope {
     double slope, low, high;
 };
 int mc_theil_sen(const double *x, const double *y, size_t count, struct mc_slope *out);
-
-/* Non-negative least squares, y about X b, by cyclic coordinate descent: x is row_count rows of
- * column_count. The result is the caller's b[column_count]. Allocates; 0 or MC_ENOMEM. */
-int mc_nonnegative_fit(const double *x, const double *y, size_t row_count, size_t column_count,
-                       double *b);
 
 #endif

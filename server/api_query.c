@@ -55,7 +55,8 @@ static int query_work(struct mc_job *job)
 {
     struct mc_query_limits limits = {.rows = job->limit,
                                      .time_ms = MC_STRANGER_TIME_MS,
-                                     .memory_bytes = MC_STRANGER_MEMORY_BYTES};
+                                     .memory_bytes = MC_STRANGER_MEMORY_BYTES,
+                                     .gone = &job->gone};
     struct answer a = {.out = &job->body};
     int truncated = 0;
     uint64_t start = uv_hrtime();

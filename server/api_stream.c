@@ -132,7 +132,7 @@ static int ask(struct mc_http_request *r, struct asked *asked)
     asked->has_speed = speed != NULL;
     if (speed && mc_param_speed(speed, &asked->play.speed)) {
         mc_answer_error(r, 400, "bad parameter",
-                        "speed: a number from 0.1 to 1000, negative for backwards, or max");
+                        "speed: a number above 0, negative for backwards, or max");
         return MC_EINVAL;
     }
     if (asked->has_from && asked->has_to && asked->play.speed >= 0 &&

@@ -16,6 +16,7 @@ static void job_gone(void *arg)
 {
     struct mc_job *job = arg;
     job->req = NULL;
+    atomic_store(&job->gone, 1);
 }
 
 struct mc_job *mc_job_new(struct mc_dashboard *d, struct mc_http_request *req,
@@ -61,6 +62,10 @@ static void job_work(uv_work_t *work)
 {
     struct mc_job *job = work->data;
     job->try_again = 0;
+    if (atomic_load(&job->gone)) {
+        job->code = MC_ELIMIT;
+        return;
+    }
     if (!job->reader)
         job->code = mc_reader_open(job->file->path, &job->reader, job->detail, sizeof job->detail);
     if (job->reader)

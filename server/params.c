@@ -50,7 +50,7 @@ int mc_param_speed(const char *text, double *out)
     if (!is_digit(*digits) || digits[strspn(digits, "0123456789.")] || strlen(digits) > 32)
         return MC_EINVAL;
     double speed = strtod(text, &end);
-    if (*end || !(fabs(speed) >= 0.1 && fabs(speed) <= 1000))
+    if (*end || !(fabs(speed) > 0))
         return MC_EINVAL;
     *out = speed;
     return 0;

@@ -17,7 +17,7 @@
 #include "tracer/error.h"
 #include "tracer/sampler.h"
 
-#define DRAIN_MS_MAX 25
+#define DRAIN_MS_MAX 26 /* three between ticks of 100 ms: a tick drains too */
 #define DRAIN_MS_MIN 2
 #define DRAIN_FILL_PCT 30 /* how full a ring may be when it is drained */
 
@@ -95,6 +95,20 @@ static void tell_missed(struct mc_recorder *r, int64_t missed_count)
     mc_sampler_gap(r->sampler, &gap);
 }
 
+/* Drain, and aim the next time at DRAIN_FILL_PCT. */
+static void on_drain(uv_timer_t *timer)
+{
+    struct mc_recorder *r = timer->data;
+    int fill_pct = mc_sampler_drain(r->sampler);
+    uint64_t next_ms = r->drain_ms * 2;
+    if (fill_pct > 0 && r->drain_ms * DRAIN_FILL_PCT / (uint64_t)fill_pct < next_ms)
+        next_ms = r->drain_ms * DRAIN_FILL_PCT / (uint64_t)fill_pct;
+    r->drain_ms = next_ms < DRAIN_MS_MIN   ? DRAIN_MS_MIN
+                  : next_ms > DRAIN_MS_MAX ? DRAIN_MS_MAX
+                                           : next_ms;
+    uv_timer_start(timer, on_drain, r->drain_ms, 0);
+}
+
 static void on_tick(uv_poll_t *poll, int status, int events)
 {
     struct mc_recorder *r = poll->data;
@@ -108,24 +122,12 @@ static void on_tick(uv_poll_t *poll, int status, int events)
     if (expired > 1 && r->frame_count > 0)
         tell_missed(r, (int64_t)expired - 1);
     int rc = sample(r, now_ns() - due_ns);
-    if (rc == 0)
+    if (rc == 0) {
+        uv_timer_start(&r->drain_timer, on_drain, r->drain_ms, 0);
         return;
+    }
     sampling_end(r, rc);
     r->opts.stopped(r->opts.arg, rc);
-}
-
-/* Drain, and aim the next time at DRAIN_FILL_PCT. */
-static void on_drain(uv_timer_t *timer)
-{
-    struct mc_recorder *r = timer->data;
-    int fill_pct = mc_sampler_drain(r->sampler);
-    uint64_t next_ms = r->drain_ms * 2;
-    if (fill_pct > 0 && r->drain_ms * DRAIN_FILL_PCT / (uint64_t)fill_pct < next_ms)
-        next_ms = r->drain_ms * DRAIN_FILL_PCT / (uint64_t)fill_pct;
-    r->drain_ms = next_ms < DRAIN_MS_MIN   ? DRAIN_MS_MIN
-                  : next_ms > DRAIN_MS_MAX ? DRAIN_MS_MAX
-                                           : next_ms;
-    uv_timer_start(timer, on_drain, r->drain_ms, 0);
 }
 
 static int schedule_start(struct mc_recorder *r)

@@ -251,8 +251,10 @@ static void look_failed(struct session *s)
 static void on_look(uv_timer_t *timer)
 {
     struct session *s = timer->data;
-    if (s->phase != SESSION_LOOKING)
+    if (s->phase != SESSION_LOOKING) {
+        uv_timer_stop(timer); /* an attached recorder isn't woken for nothing */
         return;
+    }
     int is_fast =
         s->opts->program != NULL && clock_ns(CLOCK_MONOTONIC) - s->look_since_ns < LOOK_FAST_NS;
     uv_timer_set_repeat(timer, is_fast ? LOOK_FAST_MS : LOOK_MS);

@@ -56,13 +56,10 @@ static int end_chunk(struct sealing *s)
     if (!s->chunk.frame_count)
         return 0;
     struct mc_sink *sink = s->sink;
-    int rc = mc_file_exec(sink->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_begin(sink->db);
     if (rc == 0)
         rc = mc_sink_put_chunk(sink, &s->chunk, s->run_id, s->first_tail_id, s->last_tail_id);
-    if (rc == 0)
-        rc = mc_file_exec(sink->db, "COMMIT");
-    if (rc < 0 && !sqlite3_get_autocommit(sink->db))
-        sqlite3_exec(sink->db, "ROLLBACK", NULL, NULL, NULL);
+    rc = mc_file_end(sink->db, rc);
     s->chunk.frame_count = 0;
     return rc;
 }

@@ -10,6 +10,8 @@
 #ifndef MC_TRACE_H
 #define MC_TRACE_H
 
+#include <stdatomic.h>
+
 #include "tracer/buf.h"
 #include "tracer/frame.h"
 
@@ -179,6 +181,8 @@ struct mc_query_limits {
     int64_t rows;         /* 0: no bound */
     int64_t time_ms;      /* of the calling thread's CPU; 0: no bound */
     int64_t memory_bytes; /* 0: no bound */
+    const atomic_int
+        *gone; /* borrowed; NULL, or what another thread sets when nobody waits any more */
 };
 /* What a stranger's query may take. A call that is under way at the end of its time is not cut
  * short, but no single one takes long: texts are bounded too, to 256 KiB. */

@@ -21,7 +21,7 @@ KINDS = {  # kind: (seconds a test may take, how many at a time)
     "scheme": (60, 2),
     "fuzz": (120, 2),
     "node": (60, 2),
-    "e2e": (240, 1),
+    "e2e": (240, 2),  # they wait more than they work
     "browser": (300, 1),
 }
 

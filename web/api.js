@@ -47,9 +47,9 @@ export function getOfRun(run, what, query, signal) {
   return ask(runUrl(run, what, query), { signal });
 }
 
-/** @param {string} url @param {object} body */
-function post(url, body) {
-  return ask(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+/** @param {string} url @param {object} body @param {AbortSignal} [signal] */
+function post(url, body, signal) {
+  return ask(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
 }
 
 /** @param {string} run @param {{ts: number, dur: number, label: string}} mark @returns {Promise<{mark_id: number}>} */
@@ -79,15 +79,16 @@ const queriesWaiting = [];
 /**
  * Ask the recording in SQL. The page's own questions wait for each other, so that they are never too
  * many for the server, nor in the way of a person's.
- * @param {string} sql @param {number} limit @param {string} [file] @param {boolean} [isPersons]
+ * @param {string} sql @param {number} limit @param {string} [file] @param {AbortSignal} [signal] @param {boolean} [isPersons]
  */
-export async function postQuery(sql, limit, file, isPersons = false) {
+export async function postQuery(sql, limit, file, signal, isPersons = false) {
   if (!isPersons && queriesUnderWay >= QUERIES_AT_ONCE) await new Promise((resolve) => { queriesWaiting.push(() => resolve(undefined)); });
   queriesUnderWay += 1;
   try {
     for (let turn = 1; ; turn += 1) {
+      signal?.throwIfAborted();
       try {
-        return await post('/api/query', file ? { sql, limit, file } : { sql, limit });
+        return await post('/api/query', file ? { sql, limit, file } : { sql, limit }, signal);
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== BUSY_STATUS || turn === BUSY_TURNS) throw error;
         await new Promise((resolve) => { setTimeout(resolve, BUSY_WAIT_MS * turn); });

@@ -32,6 +32,9 @@ struct sim_options {
     const char *exit; /* NULL: "exit 0"; "": unfinished */
     int mark_at;      /* a mark "here" at this frame; 0: none */
     int quiet_frames; /* without requests at the begin */
+    int is_steady;    /* both routes at steady rates, each request with its events */
+    int close_every;  /* a connection of 2 s closes every so many frames; 0: none does */
+    const char *close_reason;
 };
 
 enum { SIM_CELLS = 20000 };
@@ -45,6 +48,7 @@ struct sim {
     uint8_t states[2][SIM_CELLS];
     struct mc_buf changes, buckets, events;
     uint32_t buffers, cells, heap, process, connections, a, b;
+    uint32_t get, paths[2], reason; /* string ids */
     double level, burst, cells_leaked, heap_used;
     int64_t ts;
 };
@@ -104,6 +108,17 @@ static int sim_route(struct sim *s, uint32_t value, uint32_t source_idx, double 
     int64_t *v = &s->values[value];
     for (int i = 0; i < count; i++)
         counts[mc_bucket_of((uint64_t)(ns * exp(0.3 * sim_noise(s) + 0.1 * s->burst)))]++;
+    for (int i = 0; i < count && s->o->is_steady; i++) {
+        struct mc_event e = {.ts = s->ts - 50000000,
+                             .type = MC_EVENT_REQUEST,
+                             .conn_id = 1,
+                             .method = s->get,
+                             .detail = s->paths[value == s->b]};
+        mc_buf_add(&s->events, &e, sizeof e);
+        e.type = MC_EVENT_RESPONSE;
+        e.status = 200;
+        mc_buf_add(&s->events, &e, sizeof e);
+    }
     v[MC_FIELD(ROUTE, REQUESTS)] += count;
     v[MC_FIELD(ROUTE, BYTES_OUT)] += 1000 * count;
     v[MC_FIELD(ROUTE, P50)] = v[MC_FIELD(ROUTE, P95)] = v[MC_FIELD(ROUTE, P99)] =
@@ -135,6 +150,20 @@ static void sim_collect(struct sim *s, double garbage)
     v[MC_FIELD(HEAP, USED)] = (int64_t)s->heap_used;
 }
 
+/* A connection that lived 2 s, and one more that begins. */
+static void sim_close(struct sim *s, int frame)
+{
+    uint64_t number = (uint64_t)(frame / s->o->close_every);
+    struct mc_event e = {.ts = s->ts - 40000000, .type = MC_EVENT_ACCEPT, .conn_id = number + 100};
+    mc_buf_add(&s->events, &e, sizeof e);
+    if (number * (uint64_t)s->o->close_every < 20)
+        return;
+    e.type = MC_EVENT_CLOSE;
+    e.conn_id -= 20 / (uint64_t)s->o->close_every;
+    e.detail = frame % 3 ? 0 : s->reason;
+    mc_buf_add(&s->events, &e, sizeof e);
+}
+
 static void sim_frame(struct sim *s, int frame, struct mc_frame *out)
 {
     const struct sim_options *o = s->o;
@@ -145,12 +174,15 @@ static void sim_frame(struct sim *s, int frame, struct mc_frame *out)
     int a = 0, b = 0;
     if (frame >= o->quiet_frames) {
         a = sim_route(s, s->a, 5, 20, 2e6);
-        b = sim_route(s, s->b, 6, 8 + 6 * sin(frame / 23.0), 5e6 * (o->slower > 0 ? o->slower : 1));
+        b = sim_route(s, s->b, 6, 8 + (o->is_steady ? 0 : 6 * sin(frame / 23.0)),
+                      5e6 * (o->slower > 0 ? o->slower : 1));
     }
+    if (o->close_every && frame % o->close_every == 0)
+        sim_close(s, frame);
     s->values[s->a + MC_FIELD(ROUTE, SERVER_ERRORS)] += (int64_t)(a * o->server_errors + 0.5);
     s->cells_leaked += o->leak_slots * b;
     sim_use(s, 0, s->buffers, 50 + 12 * s->level);
-    sim_use(s, 1, s->cells, 3000 + s->cells_leaked + 200 * fabs(s->burst));
+    sim_use(s, 1, s->cells, 3000 + s->cells_leaked + (o->is_steady ? 0 : 200 * fabs(s->burst)));
     sim_collect(s, (a + b) * (o->garbage_bytes > 0 ? o->garbage_bytes : 4000));
     int64_t *p = &s->values[s->process];
     p[MC_FIELD(PROCESS, STATE)] = 'S';
@@ -185,6 +217,15 @@ static void sim_init(struct sim *s, const struct sim_options *o)
     s->connections = sim_source(s, MC_KIND_CONNECTIONS, "connections", 0);
     s->a = sim_source(s, MC_KIND_ROUTE, "GET /a", 0);
     s->b = sim_source(s, MC_KIND_ROUTE, "GET /b", 0);
+    s->get = s->schema.string_count;
+    mc_schema_add_string(&s->schema, "GET", 3);
+    for (size_t i = 0; i < 2; i++) {
+        s->paths[i] = s->schema.string_count;
+        mc_schema_add_string(&s->schema, i ? "/b" : "/a", 2);
+    }
+    s->reason = o->close_reason ? s->schema.string_count : 0;
+    if (o->close_reason)
+        mc_schema_add_string(&s->schema, o->close_reason, strlen(o->close_reason));
     memset(s->states, '.', sizeof s->states);
     s->maps[0] = (struct mc_map){.source_idx = 0, .slot_count = slots, .states = s->states[0]};
     s->maps[1] = (struct mc_map){.source_idx = 1, .slot_count = SIM_CELLS, .states = s->states[1]};

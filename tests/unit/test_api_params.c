@@ -26,9 +26,9 @@ static void integers(void)
 
 static void speeds(void)
 {
-    static const char *const wrong[] = {"",    "0",    "0.09", "1001", "nan",  "inf",  "-inf",
-                                        "1e2", "0x10", "+1",   " 1",   "1 ",   "-",    "1..2",
-                                        "-0",  "MAX",  "1,5",  ".5",   "max ", "-max", "1-"};
+    static const char *const wrong[] = {"",    "0",    "0.0", "-0.00", "nan",  "inf",  "-inf",
+                                        "1e2", "0x10", "+1",  " 1",    "1 ",   "-",    "1..2",
+                                        "-0",  "MAX",  "1,5", ".5",    "max ", "-max", "1-"};
     double speed = 7;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (mc_param_speed(wrong[i], &speed) == 0)
@@ -40,8 +40,11 @@ static void speeds(void)
     CHECK_INT(mc_param_speed("-0.5", &speed), 0);
     CHECK(speed >= -0.5 && speed <= -0.5);
     CHECK_INT(mc_param_speed("0.1", &speed), 0);
-    CHECK_INT(mc_param_speed("1000", &speed), 0);
     CHECK_INT(mc_param_speed("-1000", &speed), 0);
+    CHECK_INT(mc_param_speed("0.001", &speed), 0);
+    CHECK(speed > 0 && speed < 0.002);
+    CHECK_INT(mc_param_speed("250000", &speed), 0);
+    CHECK(speed >= 250000 && speed <= 250000);
 }
 
 static void runs(void)

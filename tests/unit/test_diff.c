@@ -225,6 +225,43 @@ static void leak_names_route(void)
     fini(&c);
 }
 
+/* Both routes at steady rates: what is taken and kept goes with the one that leaks. */
+static void steady_leak_names_route(void)
+{
+    struct mc_run_measures m;
+    struct sim_options leaky = {.frames = 1500, .seed = 3, .is_steady = 1, .leak_slots = 1};
+    CHECK_INT(sim_run(path_of("steady.db"), &leaky), 0);
+    CHECK_INT(measure(path_of("steady.db"), 1, 0, &m), 0);
+    CHECK(m.leak_count > 0);
+    for (size_t i = 0; i < m.leak_count; i++) {
+        if (strcmp(m.leaks[i].source, "slab/cells/used") != 0)
+            continue;
+        CHECK_STR(m.leaks[i].route ? m.leaks[i].route : "", "GET /b");
+        CHECK_INT(m.leaks[i].route_by, MC_LEAK_BY_STEPS);
+        CHECK(m.leaks[i].route_share_low > 0.9 && m.leaks[i].route_share_low <= 1);
+        CHECK(fabs(m.leaks[i].route_per_request - 1) < 0.05);
+    }
+    mc_run_measures_fini(&m);
+}
+
+/* A reason for which only one side's connections close, and their life. */
+static void closes(void)
+{
+    struct compared c;
+    struct sim_options a = {.frames = 3000, .close_every = 2}, b = a;
+    b.close_reason = "reset";
+    compare(&c, &a, &b, 1);
+    const struct mc_diff_row *reset =
+        row(&c.diff, "connections/connections/closed: reset", "share");
+    CHECK(reset->a == 0 && reset->b > 30 && reset->b < 37);
+    CHECK(reset->has_interval && reset->low > 20 && reset->high < 40);
+    CHECK(reset->changed && reset->verdict == MC_VERDICT_CANNOT_TELL); /* neither way is worse */
+    const struct mc_diff_row *life = row(&c.diff, "connections/connections/life", "p50");
+    CHECK(life->has_interval && fabs(life->a - 2e9) < 0.2e9);
+    CHECK_INT(life->verdict, MC_VERDICT_SAME);
+    fini(&c);
+}
+
 /* An hour of a clean run, and one that warms up and then stays: nothing leaks. */
 static void clean_soak(void)
 {
@@ -411,6 +448,8 @@ int main(void)
     RUN(slower_route);
     RUN(more_garbage);
     RUN(leak_names_route);
+    RUN(steady_leak_names_route);
+    RUN(closes);
     RUN(clean_soak);
     RUN(sets_of_runs);
     RUN(one_change_alone);

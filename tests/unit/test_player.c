@@ -332,7 +332,7 @@ static void tally(const struct play *p, struct tally *t)
 
 static void every_frame_is_sent_when_it_is_due(void)
 {
-    static const double speeds[] = {0.1, 0.5, 1, 2, 5.5, -0.1, -1, -3};
+    static const double speeds[] = {1e-5, 0.1, 0.5, 1, 2, 5.5, -1e-5, -0.1, -1, -3};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
         struct play p;
         struct mc_player_options opts = options(speeds[i]);
@@ -454,8 +454,8 @@ static void max_gives_the_bytes_of_speed_1(void)
 
 static void backward_gives_the_same_documents(void)
 {
-    static const double speeds[] = {-1, -1000, -40};
-    for (int i = 0; i < 3; i++) {
+    static const double speeds[] = {-1, -1000, -40, -1e30};
+    for (int i = 0; i < 4; i++) {
         struct play p;
         struct tally t;
         struct mc_player_options opts = options(speeds[i]);
@@ -484,7 +484,7 @@ static void backward_gives_the_same_documents(void)
 /* Whatever the speed, at most 60 frames in any second, and no gap, mark or event is lost. */
 static void merging_bounds_the_rate_and_loses_no_facts(void)
 {
-    static const double speeds[] = {3, 5.9, 6.1, 20, 100, 1000, 0};
+    static const double speeds[] = {3, 5.9, 6.1, 20, 100, 1000, 1e6, 1e31, 0};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
         struct play p;
         struct tally t;
@@ -726,7 +726,7 @@ static void a_run_that_is_being_written_is_followed(void)
 
 static void bad_options_are_refused(void)
 {
-    static const double bad[] = {0.09, -0.09, 1000.5, -2000, INFINITY, NAN};
+    static const double bad[] = {INFINITY, -INFINITY, NAN};
     struct mc_reader *r = NULL;
     struct mc_player *player = NULL;
     CHECK_INT(mc_reader_open(path, &r, NULL, 0), 0);

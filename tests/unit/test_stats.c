@@ -1,5 +1,6 @@
 /* test_stats.c: small examples by hand, and simulated runs: how often alike ones are called
  * different, and different ones found, for samples of any autocorrelation. */
+#include "replay/least_squares.h"
 #include "replay/stats.h"
 
 #include <math.h>
