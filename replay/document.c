@@ -113,10 +113,13 @@ static void write_fields(struct mc_buf *out, int kind, uint32_t first, uint32_t 
 
 /* ---- slot maps ------------------------------------------------------------------------------- */
 
-/* A state as the document shows it: what is no state letter is '?'. */
-static uint8_t shown_state(uint8_t state)
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+/* States as the document shows them: what is no state letter is '?'. */
+static sixteen shown_states(sixteen v)
 {
-    return state > ' ' && state < 0x7f && state != '"' && state != '\\' ? state : '?';
+    sixteen good = (sixteen)((v > ' ') & (v < 0x7f) & (v != '"') & (v != '\\'));
+    return (v & good) | ('?' & ~good);
 }
 
 static void write_states(struct mc_buf *out, const uint8_t *states, size_t count)
@@ -124,8 +127,16 @@ static void write_states(struct mc_buf *out, const uint8_t *states, size_t count
     uint8_t *to = mc_buf_reserve(out, count);
     if (!to)
         return;
-    for (size_t i = 0; i < count; i++)
-        to[i] = shown_state(states[i]);
+    sixteen v = {0};
+    size_t i = 0;
+    for (; i + sizeof v <= count; i += sizeof v) {
+        memcpy(&v, states + i, sizeof v);
+        v = shown_states(v);
+        memcpy(to + i, &v, sizeof v);
+    }
+    memcpy(&v, states + i, count - i);
+    v = shown_states(v);
+    memcpy(to + i, &v, count - i);
     out->count += count;
 }
 

@@ -150,6 +150,8 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
     if (count)
         memcpy(readers, chunk->maps.readers, count * sizeof *readers);
     struct mc_buf scratch = {0};
+    const struct mc_maps_roll roll = {
+        .readers = readers, .reader_count = count, .maps = maps, .scratch = &scratch};
     uint64_t event_count = 0;
     for (uint32_t f = 0; rc == 0 && f < chunk->info.frame_count; f++) {
         const struct mc_event *events;
@@ -157,7 +159,7 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
         size_t n = 0, add_count;
         rc = mc_maps_begin(readers, count, chunk->schema, f, maps);
         if (rc == 0)
-            rc = mc_maps_step(readers, count, f, maps, &scratch, NULL);
+            rc = mc_maps_step(&roll, f);
         if (rc == 0)
             rc = mc_row_events(row, f, &events, &n);
         if (rc == 0)

@@ -107,6 +107,11 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
     struct mc_schema view;
     mc_run_schema_view(schema, c->ts[f], &view);
     struct mc_frame frame = {.ts = c->ts[f], .schema = &view, .values = values};
+    const struct mc_maps_roll roll = {.readers = readers,
+                                      .reader_count = c->maps.count,
+                                      .maps = &s->from,
+                                      .scratch = &s->scratch,
+                                      .changes = &s->changes};
     s->changes.count = 0;
     int rc = mc_maps_begin(readers, c->maps.count, &schema->schema, f, &s->from);
     if (rc == 0)
@@ -114,7 +119,7 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
     if (rc == 0)
         rc = mc_chunk_writer_frame_begin(&s->chunk, &s->to);
     if (rc == 0)
-        rc = mc_maps_step(readers, c->maps.count, f, &s->from, &s->scratch, &s->changes);
+        rc = mc_maps_step(&roll, f);
     if (rc == 0)
         rc = add_map_changes(s);
     if (rc == 0)
