@@ -54,6 +54,7 @@ struct job {
     struct mc_buf *out;
     int whole;          /* a keyframe: objects are written also when they are empty */
     uint32_t was_count; /* sources in the remembered document; 0 for a keyframe */
+    int is_numbers;     /* no pages, nor owners */
 };
 
 /* ---- JSON objects: each member ends with a comma, and the last one becomes the brace --------- */
@@ -112,10 +113,13 @@ static void write_fields(struct mc_buf *out, int kind, uint32_t first, uint32_t 
 
 /* ---- slot maps ------------------------------------------------------------------------------- */
 
-/* A state as the document shows it: what is no state letter is '?'. */
-static uint8_t shown_state(uint8_t state)
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+/* States as the document shows them: what is no state letter is '?'. */
+static sixteen shown_states(sixteen v)
 {
-    return state > ' ' && state < 0x7f && state != '"' && state != '\\' ? state : '?';
+    sixteen good = (sixteen)((v > ' ') & (v < 0x7f) & (v != '"') & (v != '\\'));
+    return (v & good) | ('?' & ~good);
 }
 
 static void write_states(struct mc_buf *out, const uint8_t *states, size_t count)
@@ -123,8 +127,16 @@ static void write_states(struct mc_buf *out, const uint8_t *states, size_t count
     uint8_t *to = mc_buf_reserve(out, count);
     if (!to)
         return;
-    for (size_t i = 0; i < count; i++)
-        to[i] = shown_state(states[i]);
+    sixteen v = {0};
+    size_t i = 0;
+    for (; i + sizeof v <= count; i += sizeof v) {
+        memcpy(&v, states + i, sizeof v);
+        v = shown_states(v);
+        memcpy(to + i, &v, sizeof v);
+    }
+    memcpy(&v, states + i, count - i);
+    v = shown_states(v);
+    memcpy(to + i, &v, count - i);
     out->count += count;
 }
 
@@ -224,6 +236,8 @@ static void write_slab(const struct job *job, const struct mc_name *name, const 
     if (!was)
         write_number(out, &capacity_member, MC_VALUE_NONE, name->slot_count);
     write_fields(out, MC_KIND_SLAB, 1, name->value_count, was, is);
+    if (job->is_numbers)
+        return;
     write_pages(job, map, doc_map, !was);
     if (doc_map->owners)
         write_owner_pages(job, map, doc_map, !was);
@@ -475,7 +489,7 @@ static int maps_are_whole(const struct mc_frame *frame)
 }
 
 static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out,
-                       int whole)
+                       int whole, int is_numbers)
 {
     if (!maps_are_whole(frame))
         return MC_EINVAL;
@@ -484,7 +498,7 @@ static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc
         return code;
     size_t start = out->count;
     uint32_t now_count = frame->schema->source_count;
-    struct job job = {d, frame, out, whole, whole ? 0 : d->source_count};
+    struct job job = {d, frame, out, whole, whole ? 0 : d->source_count, is_numbers};
     if (!whole)
         drop_vanished_owners(d, now_count);
     write_document(&job);
@@ -496,7 +510,7 @@ static int write_frame(struct mc_doc *d, const struct mc_frame *frame, struct mc
     if (frame->schema->value_count)
         memcpy(d->values, frame->values, frame->schema->value_count * sizeof *d->values);
     d->source_count = now_count;
-    d->sent = 1;
+    d->sent = !is_numbers;
     return 0;
 }
 
@@ -538,14 +552,21 @@ int mc_doc_keyframe(struct mc_doc *d, const struct mc_frame *frame, struct mc_bu
 {
     clear(d);
     int code = mc_legend_init(&d->legend);
-    return code ? code : write_frame(d, frame, out, 1);
+    return code ? code : write_frame(d, frame, out, 1, 0);
+}
+
+int mc_doc_numbers(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out)
+{
+    clear(d);
+    int code = mc_legend_init(&d->legend);
+    return code ? code : write_frame(d, frame, out, 1, 1);
 }
 
 int mc_doc_delta(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out)
 {
     if (!d->sent || !mc_names_match(&d->names, frame->schema))
         return MC_EINVAL;
-    return write_frame(d, frame, out, 0);
+    return write_frame(d, frame, out, 0, 0);
 }
 
 void mc_doc_reset(struct mc_doc *d)

@@ -443,7 +443,9 @@ int mc_player_open(struct mc_reader *r, const struct mc_player_options *opts,
         mc_player_close(p);
         return code;
     }
-    mc_cursor_leave_out(p->cursor, MC_CURSOR_CHANGES); /* the document remembers the maps itself */
+    /* The document remembers the maps itself. */
+    mc_cursor_leave_out(p->cursor, MC_CURSOR_CHANGES | MC_CURSOR_BUCKETS |
+                                       (opts->event_max ? 0 : MC_CURSOR_EVENTS));
     *out = p;
     return 0;
 }

@@ -20,6 +20,10 @@ void mc_doc_free(struct mc_doc *d);
 /* Append the whole document of `frame` as JSON to `out`, and remember it as sent. */
 int mc_doc_keyframe(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out);
 
+/* The same document without its slot maps: `pages` and `owners` are absent from the pools, and the
+ * legend is empty. No delta can follow it. */
+int mc_doc_numbers(struct mc_doc *d, const struct mc_frame *frame, struct mc_buf *out);
+
 /* Append the JSON Merge Patch (RFC 7396) that turns the remembered document into that of `frame`,
  * and remember that. Applying it gives exactly what mc_doc_keyframe would give. The frame may be an
  * earlier one. MC_EINVAL before the first keyframe, or for a frame of another run. */

@@ -48,6 +48,7 @@ static struct mc_job *span_job(struct mc_dashboard *d, struct mc_http_request *r
 
 struct event_list {
     struct mc_buf *out;
+    const atomic_int *gone;
     int64_t left;
     int any, truncated;
 };
@@ -55,7 +56,7 @@ struct event_list {
 static int add_event(void *arg, const struct mc_schema *schema, const struct mc_event *event)
 {
     struct event_list *list = arg;
-    if (list->left-- == 0 || list->out->count > MC_JOB_BODY_MAX) {
+    if (list->left-- == 0 || list->out->count > MC_JOB_BODY_MAX || atomic_load(list->gone)) {
         list->truncated = 1;
         return 1;
     }
@@ -68,7 +69,7 @@ static int add_event(void *arg, const struct mc_schema *schema, const struct mc_
 
 static int events_work(struct mc_job *job)
 {
-    struct event_list list = {.out = &job->body, .left = job->limit};
+    struct event_list list = {.out = &job->body, .gone = &job->gone, .left = job->limit};
     int code = check_run(job);
     if (code)
         return code;

@@ -1,4 +1,4 @@
-/* api_state.c: GET /api/runs/{run}/state: the document at a moment. */
+/* api_state.c: GET /api/runs/{run}/state: the document at a moment, or its numbers alone. */
 #include <stdio.h>
 
 #include "replay/stream.h"
@@ -29,7 +29,8 @@ static int state_work(struct mc_job *job)
     if (!code)
         code = mc_doc_new(&doc);
     if (!code)
-        code = mc_doc_keyframe(doc, frame, &job->body);
+        code = job->is_numbers ? mc_doc_numbers(doc, frame, &job->body)
+                               : mc_doc_keyframe(doc, frame, &job->body);
     mc_doc_free(doc);
 close_cursor:
     mc_cursor_close(cursor);
@@ -38,13 +39,14 @@ close_cursor:
 
 void mc_api_state(struct mc_dashboard *d, struct mc_http_request *r, const struct mc_asked_run *run)
 {
-    int64_t ts = INT64_MAX, wait_ts = INT64_MIN;
-    if (mc_ask_i64(r, "ts", INT64_MIN, INT64_MAX, &ts) < 0)
+    int64_t ts = INT64_MAX, wait_ts = INT64_MIN, maps = 1;
+    if (mc_ask_i64(r, "ts", INT64_MIN, INT64_MAX, &ts) < 0 ||
+        mc_ask_i64(r, "maps", 0, 1, &maps) < 0)
         return;
     const struct mc_frame *newest = run->is_live ? mc_hub_newest(d->hub) : NULL;
     if (newest && ts >= newest->ts) {
         struct mc_buf body = {0};
-        int code = mc_hub_document(d->hub, &body);
+        int code = mc_hub_document(d->hub, !maps, &body);
         if (code)
             mc_answer_error(r, mc_answer_status(code), mc_strerror(code), "try again");
         else
@@ -59,6 +61,7 @@ void mc_api_state(struct mc_dashboard *d, struct mc_http_request *r, const struc
         return;
     job->run_id = run->run_id;
     job->to = ts;
+    job->is_numbers = !maps;
     job->wait_ts = wait_ts;
     job->tries_left = wait_ts == INT64_MIN ? 0 : 30;
     mc_job_start(job);

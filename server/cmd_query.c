@@ -50,8 +50,9 @@ static int run(const struct mc_settings *s)
     struct mc_query_limits limits = {.rows = s->limit};
     if (s->untrusted)
         limits = (struct mc_query_limits){
-            s->limit > 0 && s->limit < MC_STRANGER_ROWS ? s->limit : MC_STRANGER_ROWS,
-            MC_STRANGER_TIME_MS, MC_STRANGER_MEMORY_BYTES};
+            .rows = s->limit > 0 && s->limit < MC_STRANGER_ROWS ? s->limit : MC_STRANGER_ROWS,
+            .time_ms = MC_STRANGER_TIME_MS,
+            .memory_bytes = MC_STRANGER_MEMORY_BYTES};
     int truncated = 0;
     rc = mc_reader_query(reader, s->args[1], &limits, add_row, &answer, &truncated, why,
                          sizeof(why));

@@ -396,7 +396,7 @@ size_t mc_hub_marks(const struct mc_hub *hub, const struct mc_mark **marks)
     return hub->live ? hub->mark_count : 0;
 }
 
-int mc_hub_document(struct mc_hub *hub, struct mc_buf *out)
+int mc_hub_document(struct mc_hub *hub, int is_numbers, struct mc_buf *out)
 {
     struct mc_doc *doc;
     if (!mc_hub_newest(hub))
@@ -404,7 +404,8 @@ int mc_hub_document(struct mc_hub *hub, struct mc_buf *out)
     int code = mc_doc_new(&doc);
     if (code)
         return code;
-    code = mc_doc_keyframe(doc, &hub->newest.frame, out);
+    code = is_numbers ? mc_doc_numbers(doc, &hub->newest.frame, out)
+                      : mc_doc_keyframe(doc, &hub->newest.frame, out);
     mc_doc_free(doc);
     return code;
 }

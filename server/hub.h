@@ -89,7 +89,7 @@ void mc_hub_skip(struct mc_watcher *w);
 int mc_hub_next(struct mc_watcher *w, struct mc_block **out);
 void mc_hub_leave(struct mc_watcher *w);
 
-/* The document of the newest frame, as JSON. MC_END before the first. */
-int mc_hub_document(struct mc_hub *hub, struct mc_buf *out);
+/* The document of the newest frame, as JSON, or without its slot maps. MC_END before the first. */
+int mc_hub_document(struct mc_hub *hub, int is_numbers, struct mc_buf *out);
 
 #endif

@@ -16,6 +16,7 @@ static void job_gone(void *arg)
 {
     struct mc_job *job = arg;
     job->req = NULL;
+    atomic_store(&job->gone, 1);
 }
 
 struct mc_job *mc_job_new(struct mc_dashboard *d, struct mc_http_request *req,
@@ -61,6 +62,10 @@ static void job_work(uv_work_t *work)
 {
     struct mc_job *job = work->data;
     job->try_again = 0;
+    if (atomic_load(&job->gone)) {
+        job->code = MC_ELIMIT;
+        return;
+    }
     if (!job->reader)
         job->code = mc_reader_open(job->file->path, &job->reader, job->detail, sizeof job->detail);
     if (job->reader)
@@ -86,7 +91,8 @@ static void job_answer(struct mc_job *job)
         const char *error = job->code == MC_ESQL      ? "the query is wrong"
                             : job->code == MC_EDENIED ? "the query is not allowed"
                                                       : mc_strerror(job->code);
-        mc_answer_error(job->req, mc_answer_status(job->code), error,
+        int status = mc_answer_status(job->code);
+        mc_answer_error(job->req, job->is_soft && status == 400 ? 200 : status, error,
                         job->detail[0]           ? job->detail
                         : job->code == MC_ENORUN ? "see /api/runs for the runs there are"
                                                  : mc_strerror(job->code));

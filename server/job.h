@@ -6,6 +6,7 @@
 #ifndef MC_JOB_H
 #define MC_JOB_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "server/traces.h"
@@ -28,16 +29,19 @@ struct mc_job {
     uv_timer_t again;
     struct mc_dashboard *dashboard; /* borrowed */
     struct mc_http_request *req;    /* borrowed; NULL: its client has gone */
+    atomic_int gone;                /* the same, for the worker: nobody waits for the answer */
     struct mc_trace_file *file;     /* borrowed; the worker uses its path only */
     struct mc_reader *reader;       /* borrowed from the file, or opened by the worker */
     mc_job_fn run;
     mc_job_fn then; /* on the loop, when `run` has succeeded, before the answer; or NULL */
     int is_query, accepts_zstd, squeezed, code;
+    int is_soft; /* query: a wrong or stopped one is answered with 200 */
     /* What is asked. */
     int64_t run_id, from, to, limit;
     uint64_t conn_id;
     int64_t live_first, live_last; /* the live run's span; live_last INT64_MIN: not the live run */
     int64_t wait_ts;    /* state: the store must have reached this frame; INT64_MIN: whatever */
+    int is_numbers;     /* state: without the slot maps */
     int tries_left;     /* how often the worker may ask to be called again */
     int try_again;      /* set by the worker */
     size_t fresh_count; /* marks: those in `text` that the file may not have */

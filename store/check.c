@@ -1,11 +1,12 @@
-/* check.c: is a trace whole? SQLite's own check, then every row, part and frame; and marks in a
- * file that nobody records to. */
+/* check.c: is a trace whole? SQLite's own check, then every row, part and frame. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/plain.h"
 #include "store/reader_priv.h"
+#include "store/trace_format.h"
 #include "tracer/error.h"
 
 struct check {
@@ -59,6 +60,76 @@ static int check_sqlite(struct check *c)
     return 0;
 }
 
+static int count_rows(struct check *c, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(c->reader->db, sql, &stmt);
+    if (rc < 0)
+        return rc;
+    int step = sqlite3_step(stmt);
+    *out = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return mc_file_error(c->reader->db, step);
+}
+
+/* The version in the file's head, which is under no checksum, against its tables, which are known
+ * by heart. */
+static int check_version(struct check *c)
+{
+    int64_t said = 0;
+    int version = 0;
+    int rc = count_rows(c, "PRAGMA user_version", &said);
+    if (rc == 0)
+        rc = mc_file_check_tables(c->reader->db, &version);
+    if (rc == 0 &&
+        version != (said > MC_TRACE_VERSION_PLAIN ? MC_TRACE_VERSION : MC_TRACE_VERSION_PLAIN))
+        find(c, "the file says that it is of version %d, and has the tables of version %d",
+             (int)said, version);
+    return rc;
+}
+
+static void tell_plain(struct check *c, enum mc_plain_kind kind, const struct mc_plain_row *row)
+{
+    static const char *const states[] = {"whole", "damaged", "not there"};
+    if (row->row == MC_PLAIN_WHOLE && row->copy == MC_PLAIN_WHOLE)
+        return;
+    find(c, "run %lld: table %s, row %lld at %.3f s is %s, its copy is %s: %s",
+         (long long)row->run_id, mc_plain_tables[kind].name, (long long)row->row_id,
+         (double)row->ts / 1e9, states[row->row], states[row->copy],
+         row->row == MC_PLAIN_WHOLE    ? "the row is read"
+         : row->copy == MC_PLAIN_WHOLE ? "the copy is read"
+                                       : "it is left out");
+}
+
+static int check_table(struct check *c, enum mc_plain_kind kind)
+{
+    const struct mc_plain_range all = MC_PLAIN_ALL;
+    struct mc_plain_walk *w;
+    const struct mc_plain_row *row;
+    int rc = mc_plain_walk_open(c->reader->db, kind, &all, &w);
+    if (rc < 0)
+        return rc;
+    while ((rc = mc_plain_walk_step(w, &row)) == 0)
+        tell_plain(c, kind, row);
+    if (rc == MC_END && mc_plain_walk_is_cut(w))
+        find(c, "table %s or its copies can't be read to the end", mc_plain_tables[kind].name);
+    mc_plain_walk_close(w);
+    return rc == MC_END ? 0 : rc;
+}
+
+static int check_plain(struct check *c)
+{
+    int version;
+    int rc = mc_file_check_tables(c->reader->db, &version);
+    if (rc < 0 || version <= MC_TRACE_VERSION_PLAIN)
+        return rc;
+    rc = mc_reader_begin(c->reader); /* a row and its copy are of one moment */
+    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++)
+        rc = check_table(c, kind);
+    mc_reader_end(c->reader);
+    return rc;
+}
+
 /* Everything in a row decodes, and the maps roll through all its frames. */
 static int decode_row(struct mc_row *row, struct mc_maps *maps)
 {
@@ -79,6 +150,8 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
     if (count)
         memcpy(readers, chunk->maps.readers, count * sizeof *readers);
     struct mc_buf scratch = {0};
+    const struct mc_maps_roll roll = {
+        .readers = readers, .reader_count = count, .maps = maps, .scratch = &scratch};
     uint64_t event_count = 0;
     for (uint32_t f = 0; rc == 0 && f < chunk->info.frame_count; f++) {
         const struct mc_event *events;
@@ -86,7 +159,7 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
         size_t n = 0, add_count;
         rc = mc_maps_begin(readers, count, chunk->schema, f, maps);
         if (rc == 0)
-            rc = mc_maps_step(readers, count, f, maps, &scratch, NULL);
+            rc = mc_maps_step(&roll, f);
         if (rc == 0)
             rc = mc_row_events(row, f, &events, &n);
         if (rc == 0)
@@ -163,18 +236,6 @@ static int check_run(struct check *c, int64_t run_id)
     return rc == MC_END ? 0 : rc;
 }
 
-static int count_rows(struct check *c, const char *sql, int64_t *out)
-{
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(c->reader->db, sql, &stmt);
-    if (rc < 0)
-        return rc;
-    int step = sqlite3_step(stmt);
-    *out = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    return mc_file_error(c->reader->db, step);
-}
-
 static int check_runs(struct check *c)
 {
     struct mc_run_info *runs;
@@ -215,6 +276,10 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
         return rc;
     rc = check_sqlite(&c);
     if (rc == 0)
+        rc = check_version(&c);
+    if (rc == 0)
+        rc = check_plain(&c);
+    if (rc == 0)
         rc = count_rows(&c,
                         "SELECT (SELECT count(*) FROM main.chunk) + "
                         "(SELECT count(*) FROM main.tail)",
@@ -232,45 +297,4 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
         fn(arg, NULL, 100);
     *finding_count = c.finding_count;
     return 0;
-}
-
-int mc_trace_mark(const char *path, int64_t run_id, int64_t ts, int64_t dur_ns, const char *label,
-                  const char *author, int64_t *mark_id)
-{
-    if (!label || dur_ns < 0)
-        return MC_EINVAL;
-    int rc = mc_file_probe(path, NULL, 0);
-    if (rc)
-        return rc == MC_END ? MC_ENOENT : rc;
-    struct mc_file_lock lock = {0};
-    rc = mc_file_lock(path, &lock);
-    if (rc < 0)
-        return rc;
-    sqlite3 *db;
-    rc = mc_file_open(path, &db, NULL, 0);
-    if (rc < 0) {
-        mc_file_unlock(&lock);
-        return rc;
-    }
-    sqlite3_stmt *stmt = NULL;
-    rc = mc_file_prepare(db,
-                         "INSERT INTO mark SELECT run_id, ?2, ?3, ?4, ?5 FROM run "
-                         "WHERE run_id=?1",
-                         &stmt);
-    if (rc == 0) {
-        sqlite3_bind_int64(stmt, 1, run_id);
-        sqlite3_bind_int64(stmt, 2, ts);
-        sqlite3_bind_int64(stmt, 3, dur_ns);
-        sqlite3_bind_text(stmt, 4, label, -1, SQLITE_STATIC);
-        sqlite3_bind_text(stmt, 5, author ? author : "", -1, SQLITE_STATIC);
-        rc = mc_file_error(db, sqlite3_step(stmt));
-        if (rc == 0 && sqlite3_changes(db) == 0)
-            rc = MC_ENORUN;
-        sqlite3_finalize(stmt);
-    }
-    if (rc == 0 && mark_id)
-        *mark_id = sqlite3_last_insert_rowid(db);
-    sqlite3_close(db);
-    mc_file_unlock(&lock);
-    return rc;
 }

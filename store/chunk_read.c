@@ -382,16 +382,6 @@ int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct 
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static int check_strings(const struct mc_chunk *c, const struct mc_event_slice *s)
-{
-    uint32_t count = s->starts[s->frame_count], strings = c->info.string_count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (s->events[i].method >= strings || s->events[i].detail >= strings)
-            return MC_ECORRUPT;
-    }
-    return 0;
-}
-
 static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
 {
     struct mc_buf raw = {0};
@@ -400,10 +390,10 @@ static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
     if (rc == 0 && *found)
         rc = mc_event_slice_read(&c->slice, &raw, c->info.frame_count);
     mc_buf_fini(&raw);
-    if (rc == 0 && *found) {
-        rc = check_strings(c, &c->slice);
-        if (rc < 0)
-            mc_event_slice_fini(&c->slice);
+    if (rc == 0 && *found && c->slice.starts[c->slice.frame_count] &&
+        c->slice.top_string >= c->info.string_count) {
+        mc_event_slice_fini(&c->slice);
+        rc = MC_ECORRUPT;
     }
     if (rc == 0 && *found) {
         c->slice_number = number;

@@ -88,6 +88,8 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
                       int backwards, const struct mc_frame **out)
 {
     struct mc_chunk *chunk = &c->row->chunk;
+    int events_wanted = !(c->left_out & MC_CURSOR_EVENTS);
+    int buckets_wanted = events_wanted && !(c->left_out & MC_CURSOR_BUCKETS);
     int rc = 0;
     mc_run_schema_view(c->row->schema, chunk->ts[frame_idx], &c->schema);
     /* Frames are missing between the place of the maps and this one: tell changes against them. */
@@ -98,7 +100,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
         rc = mc_maps_copy(&c->before, &c->maps);
     if (rc == 0)
         rc = mc_chunk_cells(chunk);
-    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS))
+    if (rc == 0 && buckets_wanted)
         rc = mc_chunk_buckets(chunk);
     if (rc == 0)
         rc = mc_cursor_maps_roll(c, frame_idx, backwards);
@@ -110,12 +112,11 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
         rc = fill_gaps(c, frame_idx, hole);
     struct mc_frame *f = &c->frame;
     f->bucket_count = 0;
-    if (rc == 0 && !(c->left_out & MC_CURSOR_EVENTS)) {
+    if (rc == 0 && events_wanted)
         rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
-        if (rc == 0)
-            rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
-                                        &f->bucket_count);
-    }
+    if (rc == 0 && buckets_wanted)
+        rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
+                                    &f->bucket_count);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < c->maps.count; i++)

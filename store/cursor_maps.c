@@ -1,9 +1,9 @@
 /* cursor_maps.c: the slot maps of a cursor, brought from frame to frame, forwards and backwards.
  *
- * Maps are rolled forward frame by frame from the
- * row's key (or, for a tail that goes on, from the key of the tail that began it). Going backwards
- * leaves a copy of the maps every MC_BLOCK_FRAMES; a block of so many frames is rolled forwards
- * once and its changes kept, and each step back then takes back those of one frame.
+ * Maps are rolled forward frame by frame from the row's key (or, for a tail that goes on, from the
+ * key of the tail that began it). Going backwards leaves a copy of the maps every MC_BLOCK_FRAMES;
+ * a block of so many frames is rolled forwards once and what it replaces is kept, and each step
+ * back then takes back one frame.
  */
 #include <stdlib.h>
 
@@ -35,7 +35,7 @@ void mc_cursor_maps_fini(struct mc_cursor *c)
     mc_maps_fini(&c->maps);
     mc_maps_fini(&c->before);
     mc_buf_fini(&c->block.changes);
-    mc_buf_fini(&c->block.holders);
+    mc_buf_fini(&c->block.undo);
     mc_buf_fini(&c->scratch);
     mc_buf_fini(&c->changes);
 }
@@ -57,18 +57,23 @@ static int copy_readers(const struct mc_maps_part *part, struct mc_map_reader **
     return 0;
 }
 
-/* Roll the maps over frames [from, to] of a row; the changes of the last one go to `changes`,
- * unless that is NULL. */
+/* Roll the maps over frames [from, to] of a row; the changes of the last one go to `changes`, and
+ * what is needed to go back over it to `undo`, unless they are NULL. */
 static int roll(struct mc_cursor *c, struct mc_row *row, struct mc_map_reader *readers,
-                uint32_t from, uint32_t to, struct mc_buf *changes)
+                uint32_t from, uint32_t to, struct mc_buf *changes, struct mc_buf *undo)
 {
+    struct mc_maps_roll r = {.readers = readers,
+                             .reader_count = row->chunk.maps.count,
+                             .maps = &c->maps,
+                             .scratch = &c->scratch};
     int rc = 0;
     for (uint32_t f = from; rc == 0 && f <= to; f++) {
+        r.changes = f == to ? changes : NULL;
+        r.undo = f == to ? undo : NULL;
         c->changes.count = 0;
-        rc = mc_maps_begin(readers, row->chunk.maps.count, row->chunk.schema, f, &c->maps);
+        rc = mc_maps_begin(readers, r.reader_count, row->chunk.schema, f, &c->maps);
         if (rc == 0)
-            rc = mc_maps_step(readers, row->chunk.maps.count, f, &c->maps, &c->scratch,
-                              f == to ? changes : NULL);
+            rc = mc_maps_step(&r, f);
     }
     if (rc < 0)
         c->place.row_id = 0;
@@ -117,7 +122,7 @@ static int roll_tails_before(struct mc_cursor *c, const struct mc_row *row)
         if (rc == 0)
             rc = copy_readers(&tail->chunk.maps, &readers);
         if (rc == 0)
-            rc = roll(c, tail, readers, 0, tail->chunk.info.frame_count - 1, NULL);
+            rc = roll(c, tail, readers, 0, tail->chunk.info.frame_count - 1, NULL, NULL);
         free(readers);
         mc_row_close(tail);
         if (rc)
@@ -149,73 +154,36 @@ static int add_snapshot(struct mc_cursor *c, uint32_t frame_idx)
 
 /* ---- back ----------------------------------------------------------------------------------- */
 
-/* Keep the changes that were just rolled over; c->before has the owners of before them. */
-static int keep_changes(struct mc_cursor *c)
-{
-    struct block *b = &c->block;
-    const struct mc_slot_change *changes = (const struct mc_slot_change *)c->changes.bytes;
-    size_t count = c->changes.count / sizeof *changes;
-    mc_buf_add(&b->changes, c->changes.bytes, c->changes.count);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t m = changes[i].map_idx, slot = changes[i].slot_idx;
-        if (!c->maps.maps[m].map.owners)
-            continue;
-        struct holder was = {0, 0};
-        if (m < c->before.count) {
-            struct mc_map *before = &c->before.maps[m].map;
-            was = (struct holder){before->owners[slot], before->conns[slot]};
-            before->owners[slot] = changes[i].owner;
-            before->conns[slot] = changes[i].conn_id;
-        }
-        mc_buf_add(&b->holders, &was, sizeof was);
-    }
-    if (b->changes.failed || b->holders.failed) {
-        mc_buf_fini(&b->changes);
-        mc_buf_fini(&b->holders);
-        b->count = 0;
-        return MC_ENOMEM;
-    }
-    b->change_ends[b->count] = b->changes.count;
-    b->holder_ends[b->count++] = b->holders.count;
-    return 0;
-}
-
-/* Roll over frames [from, to], at most MC_BLOCK_FRAMES of them, and keep their changes. */
-static int roll_block(struct mc_cursor *c, uint32_t from, uint32_t to)
+/* Roll over frames [from, to], at most MC_BLOCK_FRAMES of them, and keep what it takes to go back,
+ * with the frames' changes where they are wanted. */
+static int roll_block(struct mc_cursor *c, uint32_t from, uint32_t to, int want_changes)
 {
     struct block *b = &c->block;
     b->count = 0;
     b->from = from;
-    b->changes.count = b->holders.count = 0;
-    int rc = 0;
-    for (uint32_t f = from; rc == 0 && f <= to; f++) {
-        uint32_t known = c->before.count;
-        if (f == from || known < c->maps.count)
-            rc = mc_maps_copy(&c->before, &c->maps);
-        if (rc == 0)
-            rc = roll(c, c->row, c->readers, f, f, &c->changes);
-        if (rc == 0)
-            rc = keep_changes(c);
+    b->changes.count = b->undo.count = 0;
+    for (uint32_t f = from; f <= to; f++) {
+        int rc = roll(c, c->row, c->readers, f, f, want_changes ? &b->changes : NULL, &b->undo);
+        if (rc < 0) {
+            b->count = 0;
+            mc_buf_fini(&b->changes);
+            mc_buf_fini(&b->undo);
+            return rc;
+        }
+        b->change_ends[b->count] = b->changes.count;
+        b->undo_ends[b->count++] = b->undo.count;
     }
-    return rc;
+    return 0;
 }
 
-/* Take the maps back by the changes of one kept frame. */
-static void take_back(struct mc_cursor *c, uint32_t i)
+/* The changes of a frame that the block keeps. */
+static void show_block_changes(struct mc_cursor *c, uint32_t frame_idx)
 {
     const struct block *b = &c->block;
-    size_t first = i ? b->change_ends[i - 1] / sizeof(struct mc_slot_change) : 0;
-    size_t at = b->change_ends[i] / sizeof(struct mc_slot_change);
-    const struct mc_slot_change *changes = (const struct mc_slot_change *)b->changes.bytes;
-    const struct holder *holder =
-        (const struct holder *)(b->holders.bytes ? b->holders.bytes + b->holder_ends[i] : NULL);
-    while (at-- > first) {
-        struct mc_map_state *m = &c->maps.maps[changes[at].map_idx];
-        struct holder was = {0, 0};
-        if (m->map.owners)
-            was = *--holder;
-        mc_map_set(m, changes[at].slot_idx, changes[at].old_state, was.owner, was.conn_id);
-    }
+    uint32_t i = frame_idx - b->from;
+    size_t first = i ? b->change_ends[i - 1] : 0;
+    c->frame_changes = (const struct mc_slot_change *)(void *)(b->changes.bytes + first);
+    c->frame_change_bytes = b->change_ends[i] - first;
 }
 
 /* Bring the maps back to frame `to` of the row by what the block keeps. 0 when it does not. */
@@ -229,16 +197,15 @@ static int step_back(struct mc_cursor *c, uint32_t to)
         if (c->row->chunk.maps.readers[i].first_frame > to)
             return 0; /* a map that was not there yet */
     }
-    for (; at > to; at--)
-        take_back(c, at - b->from);
+    size_t first = b->undo_ends[to - b->from];
+    if (b->undo.bytes)
+        mc_maps_take_back(&c->maps, b->undo.bytes + first, b->undo_ends[at - b->from] - first);
     c->place.frame_idx = to;
     c->place.ts = c->row->chunk.ts[to];
     /* Where to read on from here is not known: going forwards begins at a snapshot. */
     free(c->readers);
     c->readers = NULL;
-    size_t first = to > b->from ? b->change_ends[to - b->from - 1] : 0;
-    c->frame_changes = (const struct mc_slot_change *)(b->changes.bytes + first);
-    c->frame_change_bytes = b->change_ends[to - b->from] - first;
+    show_block_changes(c, to);
     return 1;
 }
 
@@ -283,12 +250,16 @@ int mc_cursor_maps_roll(struct mc_cursor *c, uint32_t to, int backwards)
         if (backwards && from / MC_BLOCK_FRAMES != to / MC_BLOCK_FRAMES)
             stop = from / MC_BLOCK_FRAMES * MC_BLOCK_FRAMES + MC_BLOCK_FRAMES - 1;
         rc = backwards && stop == to
-                 ? roll_block(c, from, to)
-                 : roll(c, row, c->readers, from, stop, stop == to ? wanted : NULL);
+                 ? roll_block(c, from, to, wanted != NULL)
+                 : roll(c, row, c->readers, from, stop, stop == to ? wanted : NULL, NULL);
         if (rc == 0 && stop != to &&
             (!c->snapshot_count || c->snapshots[c->snapshot_count - 1].frame_idx < stop))
             rc = add_snapshot(c, stop);
         from = stop + 1;
+    }
+    if (rc == 0 && backwards) {
+        show_block_changes(c, to);
+        return 0;
     }
     c->frame_changes = (const struct mc_slot_change *)c->changes.bytes;
     c->frame_change_bytes = c->changes.count;

@@ -4,7 +4,8 @@
 
 #include "store/reader_priv.h"
 
-/* Going back, the maps are copied every so many frames, and so many frames' changes kept. */
+/* Going back, the maps are copied every so many frames, and so many frames kept to be taken back.
+ */
 #define MC_BLOCK_FRAMES 32u
 #define MC_SNAPSHOT_COUNT (MC_MAX_FRAMES / MC_BLOCK_FRAMES + 1)
 
@@ -22,18 +23,13 @@ struct snapshot {
     struct mc_map_reader *readers; /* owned */
 };
 
-/* What a change replaced, where slots have owners. */
-struct holder {
-    uint16_t owner;
-    uint64_t conn_id;
-};
-
-/* The changes of consecutive frames of the row, so that they can be taken back. */
+/* What consecutive frames of the row replaced, so that they can be taken back, and their changes
+ * where somebody wants them. */
 struct block {
     uint32_t from, count;                /* frames; count 0: nothing kept */
-    struct mc_buf changes, holders;      /* struct mc_slot_change, struct holder; frame by frame */
+    struct mc_buf changes, undo;         /* struct mc_slot_change, mc_maps_roll's; by frame */
     size_t change_ends[MC_BLOCK_FRAMES]; /* of each frame, in bytes */
-    size_t holder_ends[MC_BLOCK_FRAMES];
+    size_t undo_ends[MC_BLOCK_FRAMES];
 };
 
 struct mc_cursor {
@@ -49,7 +45,7 @@ struct mc_cursor {
     struct snapshot *snapshots;    /* owned; of the row, by frame */
     uint32_t snapshot_count;
     struct block block;
-    struct mc_maps before; /* the maps before a hole, or before the frame that joins the block */
+    struct mc_maps before;                      /* the maps before a hole */
     const struct mc_slot_change *frame_changes; /* borrowed from changes, or from the block */
     size_t frame_change_bytes;
     struct mc_buf scratch, changes, gaps;

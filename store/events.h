@@ -76,7 +76,8 @@ struct mc_event_slice {
     uint32_t first_frame, frame_count;
     struct mc_event *events; /* owned */
     uint64_t event_room;
-    uint32_t *starts; /* owned; frame_count + 1: where each frame's events begin */
+    uint32_t *starts;    /* owned; frame_count + 1: where each frame's events begin */
+    uint32_t top_string; /* the highest method or detail of any event */
 };
 
 /* Decode a slice into `out`, which is zero or a slice read before, whose memory is used again:

@@ -6,33 +6,16 @@
 
 #define HASH_COUNT (MC_EV_SLOTS * 2) /* a power of two, at most half full */
 
-unsigned mc_event_fields(int type)
-{
-    static const unsigned fields[MC_EVENT_COUNT] = {
-        [MC_EVENT_ACCEPT] = MC_EVF_DETAIL | MC_EVF_OWNER | MC_EVF_PORT,
-        [MC_EVENT_TLS] = MC_EVF_DETAIL | MC_EVF_DUR,
-        [MC_EVENT_STREAM_OPEN] = MC_EVF_STREAM,
-        [MC_EVENT_REQUEST] = MC_EVF_STREAM | MC_EVF_ROUTE,
-        [MC_EVENT_RESPONSE] = MC_EVF_STREAM | MC_EVF_ROUTE | MC_EVF_RESPONSE | MC_EVF_DUR,
-        [MC_EVENT_STREAM_CLOSE] = MC_EVF_STREAM | MC_EVF_DETAIL,
-        [MC_EVENT_STATE] = MC_EVF_STATE,
-        [MC_EVENT_OVERFLOW] = MC_EVF_STREAM | MC_EVF_DETAIL,
-        [MC_EVENT_ERROR] = MC_EVF_STREAM | MC_EVF_DETAIL,
-        [MC_EVENT_CLOSE] = MC_EVF_DETAIL | MC_EVF_BYTES,
-        [MC_EVENT_GC] = MC_EVF_DETAIL | MC_EVF_OWNER | MC_EVF_BYTES | MC_EVF_DUR,
-    };
-    return type >= 0 && type < MC_EVENT_COUNT ? fields[type] : 0;
-}
-
 struct mc_event_model *mc_event_model_new(void)
 {
     struct mc_event_model *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->conns = calloc(MC_EV_SLOTS, sizeof *m->conns);
-    m->free_slots = calloc(MC_EV_SLOTS, sizeof *m->free_slots);
+    /* Only the hash is looked at before it is written to. */
+    m->conns = malloc(MC_EV_SLOTS * sizeof *m->conns);
+    m->free_slots = malloc(MC_EV_SLOTS * sizeof *m->free_slots);
     m->hash = calloc(HASH_COUNT, sizeof *m->hash);
-    m->routes = calloc(MC_EV_ROUTES_MAX, sizeof *m->routes);
+    m->routes = malloc(MC_EV_ROUTES_MAX * sizeof *m->routes);
     if (!m->conns || !m->free_slots || !m->hash || !m->routes) {
         mc_event_model_free(m);
         return NULL;
@@ -88,7 +71,8 @@ uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id)
     if (!m->free_count && m->slot_count == MC_EV_SLOTS)
         forget_conns(m);
     uint32_t slot = m->free_count ? m->free_slots[--m->free_count] : m->slot_count++;
-    m->conns[slot] = (struct mc_event_conn){.conn_id = conn_id, .last_route = UINT32_MAX};
+    m->conns[slot] =
+        (struct mc_event_conn){.conn_id = conn_id, .last_route = UINT32_MAX, .is_open = 1};
     uint32_t h = hash_of(conn_id);
     while (m->hash[h])
         h = (h + 1) & (HASH_COUNT - 1);
@@ -98,8 +82,8 @@ uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id)
     return slot;
 }
 
-/* Take a connection out; what stood behind it in the hash moves up (Knuth 6.4, algorithm R). */
-static void close_conn(struct mc_event_model *m, uint32_t slot)
+/* What stood behind it in the hash moves up (Knuth 6.4, algorithm R). */
+void mc_event_model_close(struct mc_event_model *m, uint32_t slot)
 {
     uint32_t h = hash_of(m->conns[slot].conn_id);
     while (m->hash[h] != slot + 1)
@@ -116,6 +100,7 @@ static void close_conn(struct mc_event_model *m, uint32_t slot)
         }
     }
     m->hash[hole] = 0;
+    m->conns[slot].is_open = 0;
     m->free_slots[m->free_count++] = slot;
     if (m->last_slot == slot)
         m->last_slot = UINT32_MAX;
@@ -135,60 +120,4 @@ uint32_t mc_event_model_add_route(struct mc_event_model *m, uint32_t method, uin
     uint32_t i = m->route_count < MC_EV_ROUTES_MAX ? m->route_count++ : MC_EV_ROUTES_MAX - 1;
     m->routes[i] = (struct mc_event_route){.method = method, .detail = detail};
     return i;
-}
-
-uint32_t mc_event_expect_stream(const struct mc_event_conn *c, int type)
-{
-    if (type == MC_EVENT_STREAM_OPEN)
-        return c->last_stream + 2;
-    if (type == MC_EVENT_RESPONSE && c->flight_count)
-        return c->flight[0].stream_id;
-    return c->last_stream;
-}
-
-const struct mc_flight *mc_event_flight(const struct mc_event_conn *c, uint32_t stream_id)
-{
-    for (uint32_t i = 0; i < c->flight_count; i++) {
-        if (c->flight[i].stream_id == stream_id)
-            return &c->flight[i];
-    }
-    return NULL;
-}
-
-static void drop_flight(struct mc_event_conn *c, uint32_t i)
-{
-    c->flight_count--;
-    memmove(&c->flight[i], &c->flight[i + 1], (c->flight_count - i) * sizeof c->flight[0]);
-}
-
-void mc_event_model_after(struct mc_event_model *m, uint32_t slot, const struct mc_event *e,
-                          int64_t us, uint32_t route_idx)
-{
-    struct mc_event_conn *c = &m->conns[slot];
-    m->last_slot = slot;
-    if (mc_event_fields(e->type) & MC_EVF_STREAM)
-        c->last_stream = e->stream_id;
-    if (mc_event_fields(e->type) & MC_EVF_DETAIL)
-        m->last_detail[e->type] = e->detail;
-    if (mc_event_fields(e->type) & MC_EVF_OWNER)
-        m->last_owner[e->type] = e->owner;
-    if (e->type == MC_EVENT_ACCEPT)
-        m->last_port = e->port;
-    if (e->type == MC_EVENT_REQUEST) {
-        if (c->flight_count == MC_EV_FLIGHT)
-            drop_flight(c, 0);
-        c->flight[c->flight_count++] = (struct mc_flight){e->stream_id, route_idx, us};
-        c->last_route = route_idx;
-    } else if (e->type == MC_EVENT_RESPONSE) {
-        const struct mc_flight *f = mc_event_flight(c, e->stream_id);
-        if (f)
-            drop_flight(c, (uint32_t)(f - c->flight));
-        struct mc_event_route *r = &m->routes[route_idx];
-        r->status = e->status;
-        r->bytes_in = e->bytes_in;
-        r->bytes_out = e->bytes_out;
-        r->arena_bytes = e->arena_bytes;
-    } else if (e->type == MC_EVENT_CLOSE) {
-        close_conn(m, slot);
-    }
 }

@@ -25,7 +25,45 @@ enum mc_event_field {
     MC_EVF_DUR = 128,
     MC_EVF_STATE = 256,
 };
-unsigned mc_event_fields(int type);
+static inline unsigned mc_event_fields(int type)
+{
+    static const unsigned fields[MC_EVENT_COUNT] = {
+        [MC_EVENT_ACCEPT] = MC_EVF_DETAIL | MC_EVF_OWNER | MC_EVF_PORT,
+        [MC_EVENT_TLS] = MC_EVF_DETAIL | MC_EVF_DUR,
+        [MC_EVENT_STREAM_OPEN] = MC_EVF_STREAM,
+        [MC_EVENT_REQUEST] = MC_EVF_STREAM | MC_EVF_ROUTE,
+        [MC_EVENT_RESPONSE] = MC_EVF_STREAM | MC_EVF_ROUTE | MC_EVF_RESPONSE | MC_EVF_DUR,
+        [MC_EVENT_STREAM_CLOSE] = MC_EVF_STREAM | MC_EVF_DETAIL,
+        [MC_EVENT_STATE] = MC_EVF_STATE,
+        [MC_EVENT_OVERFLOW] = MC_EVF_STREAM | MC_EVF_DETAIL,
+        [MC_EVENT_ERROR] = MC_EVF_STREAM | MC_EVF_DETAIL,
+        [MC_EVENT_CLOSE] = MC_EVF_DETAIL | MC_EVF_BYTES,
+        [MC_EVENT_GC] = MC_EVF_DETAIL | MC_EVF_OWNER | MC_EVF_BYTES | MC_EVF_DUR,
+    };
+    return type >= 0 && type < MC_EVENT_COUNT ? fields[type] : 0;
+}
+
+/* The code for events of a type, which the compiler can be given once for each type that comes
+ * often: what the type does not have drops out of it. That halves the cost of an event, both ways.
+ */
+#define MC_EV_BY_TYPE(type, call)                                                                  \
+    switch (type) {                                                                                \
+    case MC_EVENT_STREAM_OPEN:                                                                     \
+        call(MC_EVENT_STREAM_OPEN);                                                                \
+        break;                                                                                     \
+    case MC_EVENT_REQUEST:                                                                         \
+        call(MC_EVENT_REQUEST);                                                                    \
+        break;                                                                                     \
+    case MC_EVENT_RESPONSE:                                                                        \
+        call(MC_EVENT_RESPONSE);                                                                   \
+        break;                                                                                     \
+    case MC_EVENT_STREAM_CLOSE:                                                                    \
+        call(MC_EVENT_STREAM_CLOSE);                                                               \
+        break;                                                                                     \
+    default:                                                                                       \
+        call(type);                                                                                \
+    }
+#define MC_EV_INLINE static inline __attribute__((always_inline))
 
 struct mc_flight {
     uint32_t stream_id, route_idx;
@@ -36,6 +74,7 @@ struct mc_event_conn {
     uint64_t conn_id;
     uint32_t last_stream, last_route;
     uint32_t flight_count;
+    int is_open;
     struct mc_flight flight[MC_EV_FLIGHT]; /* oldest first */
 };
 
@@ -69,13 +108,67 @@ uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id);
 uint32_t mc_event_model_route(const struct mc_event_model *m, uint32_t method, uint32_t detail);
 /* Add a pair; past the last place the last one is used again. */
 uint32_t mc_event_model_add_route(struct mc_event_model *m, uint32_t method, uint32_t detail);
+/* Take a connection out. */
+void mc_event_model_close(struct mc_event_model *m, uint32_t slot);
+
 /* The stream that an event of this type is expected on. */
-uint32_t mc_event_expect_stream(const struct mc_event_conn *c, int type);
-/* The request that a response on this stream answers, or NULL. */
-const struct mc_flight *mc_event_flight(const struct mc_event_conn *c, uint32_t stream_id);
-/* What is known after the event; route_idx where the type has one. */
-void mc_event_model_after(struct mc_event_model *m, uint32_t slot, const struct mc_event *e,
-                          int64_t us, uint32_t route_idx);
+MC_EV_INLINE uint32_t mc_event_expect_stream(const struct mc_event_conn *c, int type)
+{
+    if (type == MC_EVENT_STREAM_OPEN)
+        return c->last_stream + 2;
+    if (type == MC_EVENT_RESPONSE && c->flight_count)
+        return c->flight[0].stream_id;
+    return c->last_stream;
+}
+
+/* Where the request that a response on this stream answers stands in flight; flight_count: none. */
+MC_EV_INLINE uint32_t mc_event_flight(const struct mc_event_conn *c, uint32_t stream_id)
+{
+    uint32_t i = 0;
+    while (i < c->flight_count && c->flight[i].stream_id != stream_id)
+        i++;
+    return i;
+}
+
+MC_EV_INLINE void mc_event_drop_flight(struct mc_event_conn *c, uint32_t i)
+{
+    for (c->flight_count--; i < c->flight_count; i++)
+        c->flight[i] = c->flight[i + 1];
+}
+
+/* What is known after an event of `type`; route_idx where the type has one, flight that of its
+ * request. */
+MC_EV_INLINE void mc_event_model_after(struct mc_event_model *m, uint32_t slot,
+                                       const struct mc_event *e, int type, int64_t us,
+                                       uint32_t route_idx, uint32_t flight)
+{
+    struct mc_event_conn *c = &m->conns[slot];
+    m->last_slot = slot;
+    if (mc_event_fields(type) & MC_EVF_STREAM)
+        c->last_stream = e->stream_id;
+    if (mc_event_fields(type) & MC_EVF_DETAIL)
+        m->last_detail[type] = e->detail;
+    if (mc_event_fields(type) & MC_EVF_OWNER)
+        m->last_owner[type] = e->owner;
+    if (type == MC_EVENT_ACCEPT)
+        m->last_port = e->port;
+    if (type == MC_EVENT_REQUEST) {
+        if (c->flight_count == MC_EV_FLIGHT)
+            mc_event_drop_flight(c, 0);
+        c->flight[c->flight_count++] = (struct mc_flight){e->stream_id, route_idx, us};
+        c->last_route = route_idx;
+    } else if (type == MC_EVENT_RESPONSE) {
+        if (flight < c->flight_count)
+            mc_event_drop_flight(c, flight);
+        struct mc_event_route *r = &m->routes[route_idx];
+        r->status = e->status;
+        r->bytes_in = e->bytes_in;
+        r->bytes_out = e->bytes_out;
+        r->arena_bytes = e->arena_bytes;
+    } else if (type == MC_EVENT_CLOSE) {
+        mc_event_model_close(m, slot);
+    }
+}
 
 /* floor(ns / 1000) and the rest, 0 to 999. */
 static inline int64_t mc_event_us(int64_t ns, uint32_t *rest)

@@ -12,7 +12,13 @@ struct event_reader {
     struct mc_event_model *model; /* owned */
     int has_ns, bad;
     int64_t us;
+    uint32_t top_string; /* the highest string id of any event */
 };
+
+static void take_string(struct event_reader *r, uint32_t id)
+{
+    r->top_string = id > r->top_string ? id : r->top_string;
+}
 
 static uint32_t take_u32(struct event_reader *r, int column)
 {
@@ -55,6 +61,8 @@ static void take_raw(struct event_reader *r, struct mc_event *e)
     e->conn_id = mc_take_varint(&r->column[MC_EV_RAWS]);
     e->method = take_u32(r, MC_EV_RAWS);
     e->detail = take_u32(r, MC_EV_RAWS);
+    take_string(r, e->method);
+    take_string(r, e->detail);
     e->owner = take_u32(r, MC_EV_RAWS);
     e->port = take_u32(r, MC_EV_RAWS);
     e->bytes_in = mc_take_varint(&r->column[MC_EV_RAWS]);
@@ -64,7 +72,7 @@ static void take_raw(struct event_reader *r, struct mc_event *e)
     e->reserved = take_u32(r, MC_EV_RAWS);
 }
 
-static void take_time(struct event_reader *r, struct mc_event *e)
+MC_EV_INLINE void take_time(struct event_reader *r, struct mc_event *e)
 {
     int64_t step = mc_take_byte(&r->column[MC_EV_TIME]);
     if (step == 255)
@@ -74,7 +82,18 @@ static void take_time(struct event_reader *r, struct mc_event *e)
     e->ts = r->bad ? 0 : r->us * 1000 + take_rest(r);
 }
 
-static uint32_t take_conn(struct event_reader *r)
+/* A connection that the slice has not told of yet. */
+static uint32_t take_new_conn(struct event_reader *r)
+{
+    struct mc_event_model *m = r->model;
+    uint64_t id = m->top_conn + 1 + (uint64_t)mc_take_zigzag(&r->column[MC_EV_FAR]);
+    if (mc_event_model_find(m, id) == UINT32_MAX)
+        return mc_event_model_open(m, id);
+    r->bad = 1;
+    return UINT32_MAX;
+}
+
+MC_EV_INLINE uint32_t take_conn(struct event_reader *r)
 {
     struct mc_event_model *m = r->model;
     uint64_t code = mc_take_varint(&r->column[MC_EV_CONNS]);
@@ -82,29 +101,24 @@ static uint32_t take_conn(struct event_reader *r)
         r->bad |= m->last_slot == UINT32_MAX;
         return m->last_slot;
     }
-    if (code == 1) {
-        uint64_t id = m->top_conn + 1 + (uint64_t)mc_take_zigzag(&r->column[MC_EV_FAR]);
-        if (mc_event_model_find(m, id) != UINT32_MAX) {
-            r->bad = 1;
-            return UINT32_MAX;
-        }
-        return mc_event_model_open(m, id);
-    }
-    if (code - 2 >= m->slot_count ||
-        mc_event_model_find(m, m->conns[code - 2].conn_id) != (uint32_t)(code - 2)) {
+    if (code == 1)
+        return take_new_conn(r);
+    if (code - 2 >= m->slot_count || !m->conns[code - 2].is_open) {
         r->bad = 1; /* no such connection, or one that was closed */
         return UINT32_MAX;
     }
     return (uint32_t)(code - 2);
 }
 
-static uint32_t take_route(struct event_reader *r, struct mc_event *e, uint32_t expected)
+MC_EV_INLINE uint32_t take_route(struct event_reader *r, struct mc_event *e, uint32_t expected)
 {
     struct mc_event_model *m = r->model;
     uint64_t code = mc_take_varint(&r->column[MC_EV_ROUTES]);
     if (code == 1) {
         e->method = take_u32(r, MC_EV_FAR);
         e->detail = take_u32(r, MC_EV_FAR);
+        take_string(r, e->method);
+        take_string(r, e->detail);
         return mc_event_model_add_route(m, e->method, e->detail);
     }
     uint64_t i = code ? code - 2 : expected;
@@ -117,7 +131,7 @@ static uint32_t take_route(struct event_reader *r, struct mc_event *e, uint32_t 
     return (uint32_t)i;
 }
 
-static void take_response(struct event_reader *r, struct mc_event *e, uint32_t route_idx)
+MC_EV_INLINE void take_response(struct event_reader *r, struct mc_event *e, uint32_t route_idx)
 {
     const struct mc_event_route *route = &r->model->routes[route_idx];
     int64_t status = mc_wrap_add(route->status, mc_take_zigzag(&r->column[MC_EV_STATUS]));
@@ -128,7 +142,8 @@ static void take_response(struct event_reader *r, struct mc_event *e, uint32_t r
     e->arena_bytes = take_step(r, MC_EV_ARENA, route->arena_bytes);
 }
 
-static void take_dur(struct event_reader *r, struct mc_event *e, const struct mc_flight *flight)
+MC_EV_INLINE void take_dur(struct event_reader *r, struct mc_event *e,
+                           const struct mc_flight *flight)
 {
     uint32_t rest = take_rest(r);
     int64_t us = mc_take_zigzag(&r->column[MC_EV_DURS]);
@@ -138,33 +153,38 @@ static void take_dur(struct event_reader *r, struct mc_event *e, const struct mc
     e->dur_ns = r->bad ? 0 : (uint64_t)us * 1000 + rest;
 }
 
-static void take_event(struct event_reader *r, struct mc_event *e)
+/* The fields of an event of `type`, which is e's. */
+MC_EV_INLINE void take_fields(struct event_reader *r, struct mc_event *e, int type)
 {
     struct mc_event_model *m = r->model;
-    uint32_t slot = take_conn(r), route_idx = UINT32_MAX;
+    uint32_t slot = take_conn(r), route_idx = UINT32_MAX, flight = 0;
     if (r->bad)
         return;
     struct mc_event_conn *c = &m->conns[slot];
-    unsigned fields = mc_event_fields(e->type);
+    unsigned fields = mc_event_fields(type);
+    const struct mc_flight *request = NULL;
     e->conn_id = c->conn_id;
     if (fields & MC_EVF_STREAM)
-        e->stream_id = mc_event_expect_stream(c, e->type) +
-                       (uint32_t)mc_take_zigzag(&r->column[MC_EV_STREAMS]);
-    const struct mc_flight *flight = NULL;
-    if (e->type == MC_EVENT_RESPONSE)
+        e->stream_id =
+            mc_event_expect_stream(c, type) + (uint32_t)mc_take_zigzag(&r->column[MC_EV_STREAMS]);
+    if (type == MC_EVENT_RESPONSE) {
         flight = mc_event_flight(c, e->stream_id);
+        request = flight < c->flight_count ? &c->flight[flight] : NULL;
+    }
     if (fields & MC_EVF_ROUTE)
-        route_idx = take_route(r, e, flight ? flight->route_idx : c->last_route);
+        route_idx = take_route(r, e, request ? request->route_idx : c->last_route);
     if (r->bad)
         return;
     if (fields & MC_EVF_RESPONSE)
         take_response(r, e, route_idx);
     if (fields & MC_EVF_DUR)
-        take_dur(r, e, flight);
-    if (fields & MC_EVF_DETAIL)
-        e->detail = take_step(r, MC_EV_DETAILS, m->last_detail[e->type]);
+        take_dur(r, e, request);
+    if (fields & MC_EVF_DETAIL) {
+        e->detail = take_step(r, MC_EV_DETAILS, m->last_detail[type]);
+        take_string(r, e->detail);
+    }
     if (fields & MC_EVF_OWNER)
-        e->owner = take_step(r, MC_EV_OWNERS, m->last_owner[e->type]);
+        e->owner = take_step(r, MC_EV_OWNERS, m->last_owner[type]);
     if (fields & MC_EVF_PORT)
         e->port = take_step(r, MC_EV_OWNERS, m->last_port);
     if (fields & MC_EVF_BYTES) {
@@ -174,7 +194,14 @@ static void take_event(struct event_reader *r, struct mc_event *e)
     if (fields & MC_EVF_STATE)
         e->state = mc_take_byte(&r->column[MC_EV_STATES]);
     if (!r->bad)
-        mc_event_model_after(m, slot, e, r->us, route_idx);
+        mc_event_model_after(m, slot, e, type, r->us, route_idx, flight);
+}
+
+static void take_event(struct event_reader *r, struct mc_event *e)
+{
+#define TAKE(type) take_fields(r, e, type)
+    MC_EV_BY_TYPE(e->type, TAKE)
+#undef TAKE
 }
 
 /* Frames' counts into starts; they must add up. */
@@ -195,7 +222,7 @@ static int read_events(struct event_reader *r, struct mc_event_slice *s, uint64_
 {
     for (uint64_t i = 0; i < event_count; i++) {
         struct mc_event *e = &s->events[i];
-        memset(e, 0, sizeof *e);
+        *e = (struct mc_event){0};
         take_time(r, e);
         e->type = mc_take_byte(&r->column[MC_EV_TYPES]);
         if (e->type == MC_EV_RAW)
@@ -260,6 +287,7 @@ int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, ui
     }
     if (rc == 0)
         rc = read_events(&r, &slice, event_count);
+    slice.top_string = r.top_string;
     mc_event_model_free(r.model);
     if (rc < 0) {
         mc_event_slice_fini(&slice);

@@ -33,18 +33,31 @@ void mc_event_writer_begin(struct mc_event_writer *w, uint32_t first_frame)
 }
 
 /* Whether all fields that the type does not use are 0, as they should be. */
-static int fits_type(const struct mc_event *e)
+MC_EV_INLINE int fits_type(const struct mc_event *e, int type)
 {
-    if (e->type >= MC_EVENT_COUNT || e->reserved)
+    if (type >= MC_EVENT_COUNT)
         return 0;
-    unsigned f = mc_event_fields(e->type);
-    int response = (f & MC_EVF_RESPONSE) != 0;
-    return (f & MC_EVF_STREAM || !e->stream_id) && (f & MC_EVF_ROUTE || !e->method) &&
-           (f & (MC_EVF_ROUTE | MC_EVF_DETAIL) || !e->detail) && (f & MC_EVF_OWNER || !e->owner) &&
-           (f & MC_EVF_PORT || !e->port) &&
-           (response || f & MC_EVF_BYTES || (!e->bytes_in && !e->bytes_out)) &&
-           (response || (!e->status && !e->arena_bytes)) && (f & MC_EVF_DUR || !e->dur_ns) &&
-           (f & MC_EVF_STATE || !e->state) && e->dur_ns <= INT64_MAX / 2;
+    unsigned f = mc_event_fields(type);
+    uint64_t unused = e->reserved;
+    if (!(f & MC_EVF_STREAM))
+        unused |= e->stream_id;
+    if (!(f & MC_EVF_ROUTE))
+        unused |= e->method;
+    if (!(f & (MC_EVF_ROUTE | MC_EVF_DETAIL)))
+        unused |= e->detail;
+    if (!(f & MC_EVF_OWNER))
+        unused |= e->owner;
+    if (!(f & MC_EVF_PORT))
+        unused |= e->port;
+    if (!(f & (MC_EVF_RESPONSE | MC_EVF_BYTES)))
+        unused |= e->bytes_in | e->bytes_out;
+    if (!(f & MC_EVF_RESPONSE))
+        unused |= (uint64_t)e->status | e->arena_bytes;
+    if (!(f & MC_EVF_DUR))
+        unused |= e->dur_ns;
+    if (!(f & MC_EVF_STATE))
+        unused |= e->state;
+    return !unused && e->dur_ns <= INT64_MAX / 2;
 }
 
 static void put_raw(struct mc_buf *b, const struct mc_event *e)
@@ -135,20 +148,23 @@ static void put_response(struct mc_event_writer *w, const struct mc_event *e, ui
     mc_put_zigzag(&w->column[MC_EV_ARENA], (int64_t)e->arena_bytes - (int64_t)r->arena_bytes);
 }
 
-static void put_event(struct mc_event_writer *w, const struct mc_event *e)
+/* The fields of an event of `type`, which is e's. */
+MC_EV_INLINE void put_fields(struct mc_event_writer *w, const struct mc_event *e, int type)
 {
     struct mc_event_model *m = w->model;
-    uint32_t slot = put_conn(w, e), route_idx = UINT32_MAX;
+    uint32_t slot = put_conn(w, e), route_idx = UINT32_MAX, flight = 0;
     struct mc_event_conn *c = &m->conns[slot];
-    unsigned fields = mc_event_fields(e->type);
+    unsigned fields = mc_event_fields(type);
+    const struct mc_flight *request = NULL;
     if (fields & MC_EVF_STREAM)
         mc_put_zigzag(&w->column[MC_EV_STREAMS],
-                      (int32_t)(e->stream_id - mc_event_expect_stream(c, e->type)));
-    const struct mc_flight *flight = NULL;
-    if (e->type == MC_EVENT_RESPONSE)
+                      (int32_t)(e->stream_id - mc_event_expect_stream(c, type)));
+    if (type == MC_EVENT_RESPONSE) {
         flight = mc_event_flight(c, e->stream_id);
+        request = flight < c->flight_count ? &c->flight[flight] : NULL;
+    }
     if (fields & MC_EVF_ROUTE)
-        route_idx = put_route(w, e, flight ? flight->route_idx : c->last_route);
+        route_idx = put_route(w, e, request ? request->route_idx : c->last_route);
     if (fields & MC_EVF_RESPONSE)
         put_response(w, e, route_idx);
     if (fields & MC_EVF_DUR) {
@@ -156,14 +172,13 @@ static void put_event(struct mc_event_writer *w, const struct mc_event *e)
         int64_t us = mc_event_us((int64_t)e->dur_ns, &rest);
         mc_put_varint(&w->column[MC_EV_NS], rest);
         w->any_ns |= rest != 0;
-        mc_put_zigzag(&w->column[MC_EV_DURS], flight ? us - (w->last_us - flight->us) : us);
+        mc_put_zigzag(&w->column[MC_EV_DURS], request ? us - (w->last_us - request->us) : us);
     }
     if (fields & MC_EVF_DETAIL)
         mc_put_zigzag(&w->column[MC_EV_DETAILS],
-                      (int64_t)e->detail - (int64_t)m->last_detail[e->type]);
+                      (int64_t)e->detail - (int64_t)m->last_detail[type]);
     if (fields & MC_EVF_OWNER)
-        mc_put_zigzag(&w->column[MC_EV_OWNERS],
-                      (int64_t)e->owner - (int64_t)m->last_owner[e->type]);
+        mc_put_zigzag(&w->column[MC_EV_OWNERS], (int64_t)e->owner - (int64_t)m->last_owner[type]);
     if (fields & MC_EVF_PORT)
         mc_put_zigzag(&w->column[MC_EV_OWNERS], (int64_t)e->port - (int64_t)m->last_port);
     if (fields & MC_EVF_BYTES) {
@@ -172,7 +187,26 @@ static void put_event(struct mc_event_writer *w, const struct mc_event *e)
     }
     if (fields & MC_EVF_STATE)
         mc_put_byte(&w->column[MC_EV_STATES], e->state);
-    mc_event_model_after(m, slot, e, w->last_us, route_idx);
+    mc_event_model_after(m, slot, e, type, w->last_us, route_idx, flight);
+}
+
+/* An event by its type, or as it is when it has fields that its type does not use. */
+MC_EV_INLINE void put_typed(struct mc_event_writer *w, const struct mc_event *e, int type)
+{
+    if (fits_type(e, type)) {
+        mc_put_byte(&w->column[MC_EV_TYPES], (uint8_t)type);
+        put_fields(w, e, type);
+    } else {
+        mc_put_byte(&w->column[MC_EV_TYPES], MC_EV_RAW);
+        put_raw(&w->column[MC_EV_RAWS], e);
+    }
+}
+
+static void put_event(struct mc_event_writer *w, const struct mc_event *e)
+{
+#define PUT(type) put_typed(w, e, type)
+    MC_EV_BY_TYPE(e->type, PUT)
+#undef PUT
 }
 
 void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *events, size_t count)
@@ -181,13 +215,7 @@ void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *eve
     for (size_t i = 0; i < count; i++) {
         const struct mc_event *e = &events[i];
         put_time(w, e);
-        if (fits_type(e)) {
-            mc_put_byte(&w->column[MC_EV_TYPES], e->type);
-            put_event(w, e);
-        } else {
-            mc_put_byte(&w->column[MC_EV_TYPES], MC_EV_RAW);
-            put_raw(&w->column[MC_EV_RAWS], e);
-        }
+        put_event(w, e);
         w->event_count++;
     }
     w->frame_count++;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/plain.h"
 #include "store/trace_format.h"
 #include "tracer/error.h"
 
@@ -113,6 +114,20 @@ int mc_file_exec(sqlite3 *db, const char *sql)
     return mc_file_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+int mc_file_begin(sqlite3 *db)
+{
+    return mc_file_exec(db, "BEGIN IMMEDIATE");
+}
+
+int mc_file_end(sqlite3 *db, int rc)
+{
+    if (rc == 0)
+        rc = mc_file_exec(db, "COMMIT");
+    if (rc < 0 && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
 int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
 {
     return mc_file_error(db, sqlite3_prepare_v2(db, sql, -1, out, NULL));
@@ -145,19 +160,23 @@ static int make_tables(const char *path)
     return rc < 0 ? rc : closed;
 }
 
-int mc_file_upgrade(sqlite3 *db)
+/* Give a file of before there were checksums of plain rows what it lacks. */
+static int add_sums(sqlite3 *db)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(db, "PRAGMA user_version", &stmt);
-    if (rc < 0)
-        return rc;
-    int step = sqlite3_step(stmt);
-    int version = step == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
-    sqlite3_finalize(stmt);
-    rc = mc_file_error(db, step);
-    if (rc == 0 && version < MC_TRACE_VERSION)
+    int rc = mc_file_begin(db);
+    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s", mc_plain_tables[kind].name,
+                 MC_TRACE_SUM + 2);
+        rc = mc_file_exec(db, sql);
+    }
+    if (rc == 0)
+        rc = mc_file_exec(db, MC_TRACE_COPIES);
+    if (rc == 0)
+        rc = mc_plain_seal_all(db);
+    if (rc == 0)
         rc = mc_file_exec(db, "PRAGMA user_version=" TEXT_OF(MC_TRACE_VERSION));
-    return rc;
+    return mc_file_end(db, rc);
 }
 
 /* Make the directory entry of `path` durable. */
@@ -225,8 +244,11 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
         rc = mc_file_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                               "PRAGMA cell_size_check=1; PRAGMA trusted_schema=0;"
                               "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY");
+    int version = 0;
     if (rc == 0)
-        rc = mc_file_check_tables(db);
+        rc = mc_file_check_tables(db, &version);
+    if (rc == 0)
+        rc = version < MC_TRACE_VERSION ? add_sums(db) : mc_plain_mend(db);
     if (rc < 0) {
         mc_file_why(rc, why, why_bytes, "%s: can't be opened for writing: %s", path,
                     rc == MC_EFORMAT ? "its tables are not those of a trace" : sqlite3_errmsg(db));
@@ -237,10 +259,8 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     return 0;
 }
 
-static const char ddl[] = MC_TRACE_DDL;
-
 /* Whether the DDL holds this statement, exactly. */
-static int ddl_has(const char *sql)
+static int ddl_has(const char *ddl, const char *sql)
 {
     size_t n = strlen(sql);
     for (const char *at = strstr(ddl, sql); at; at = strstr(at + 1, sql)) {
@@ -250,7 +270,8 @@ static int ddl_has(const char *sql)
     return 0;
 }
 
-int mc_file_check_tables(sqlite3 *db)
+/* Whether the statements that made the tables are those of a DDL, each once. */
+static int made_by(sqlite3 *db, const char *ddl, int *out)
 {
     sqlite3_stmt *stmt;
     int rc = mc_file_prepare(db,
@@ -262,7 +283,7 @@ int mc_file_check_tables(sqlite3 *db)
     int known = 0, foreign = 0, step;
     while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
         const char *sql = (const char *)sqlite3_column_text(stmt, 0);
-        if (sql && ddl_has(sql))
+        if (sql && ddl_has(ddl, sql))
             known++;
         else
             foreign++;
@@ -274,7 +295,28 @@ int mc_file_check_tables(sqlite3 *db)
     int want = 0;
     for (const char *at = ddl; *at; at++)
         want += *at == ';';
-    return known == want && !foreign ? 0 : MC_EFORMAT;
+    *out = known == want && !foreign;
+    return 0;
+}
+
+int mc_file_check_tables(sqlite3 *db, int *version)
+{
+    static const struct {
+        const char *ddl;
+        int version;
+    } known[] = {{MC_TRACE_DDL, MC_TRACE_VERSION}, {MC_TRACE_DDL_OLD, MC_TRACE_VERSION_PLAIN}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        int is_this;
+        int rc = made_by(db, known[i].ddl, &is_this);
+        if (rc < 0)
+            return rc;
+        if (is_this) {
+            if (version)
+                *version = known[i].version;
+            return 0;
+        }
+    }
+    return MC_EFORMAT;
 }
 
 /* ---- the lock ------------------------------------------------------------------------------- */

@@ -22,21 +22,23 @@ char *mc_file_resolve(const char *path);
  * MC_EFORMAT, MC_EPERM, MC_EIO with `why`. Opens nothing that SQLite has locks on. */
 int mc_file_probe(const char *path, char *why, size_t why_bytes);
 
-/* Open read-write, creating the tables in a new file. The caller holds the lock. */
+/* Open read-write, creating the tables in a new file. The caller holds the lock. A file of an older
+ * version is of this one from now on; damaged plain rows are mended. */
 int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes);
-
-/* A file of an older version is of this one from now on: rows tell by themselves what they hold. */
-int mc_file_upgrade(sqlite3 *db);
 
 /* Run statements that return nothing. */
 int mc_file_exec(sqlite3 *db, const char *sql);
+/* Begin a transaction that writes; end it: commit when rc is 0, else roll back. Returns rc, or what
+ * the commit says. */
+int mc_file_begin(sqlite3 *db);
+int mc_file_end(sqlite3 *db, int rc);
 /* Prepare; *out is finalized by the caller. */
 int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 
-/* The tables and indices of `db` are exactly those of MC_TRACE_DDL (and what ANALYZE leaves):
- * nothing else is there whose triggers, views, checks or expressions could run. MC_EFORMAT
- * otherwise. */
-int mc_file_check_tables(sqlite3 *db);
+/* The tables and indices of `db` are exactly those of a version (and what ANALYZE leaves): nothing
+ * else is there whose triggers, views, checks or expressions could run. MC_EFORMAT otherwise.
+ * *version (may be NULL): the newest one that has these tables. */
+int mc_file_check_tables(sqlite3 *db, int *version);
 
 /* The lock that makes a writer the only one: an advisory lock on PATH-lock, which dies with the
  * process. The file also holds space in reserve for a full disk. */

@@ -95,10 +95,20 @@ void mc_maps_part_fini(struct mc_maps_part *p);
  * MC_ECORRUPT, MC_ENOMEM. */
 int mc_maps_begin(struct mc_map_reader *readers, uint32_t reader_count,
                   const struct mc_schema *schema, uint32_t frame_idx, struct mc_maps *maps);
-/* After mc_maps_begin: bring `maps` to the state after frame f of the part; frames must come in
- * order from 0. `readers` is the position: a copy of the part's. Changes are appended to `changes`
- * (struct mc_slot_change) unless it is NULL; scratch is any buffer. MC_ECORRUPT, MC_ENOMEM. */
-int mc_maps_step(struct mc_map_reader *readers, uint32_t reader_count, uint32_t frame_idx,
-                 struct mc_maps *maps, struct mc_buf *scratch, struct mc_buf *changes);
+/* What a step reads and writes. */
+struct mc_maps_roll {
+    struct mc_map_reader *readers; /* borrowed: the position, a copy of the part's */
+    uint32_t reader_count;
+    struct mc_maps *maps;   /* borrowed */
+    struct mc_buf *scratch; /* borrowed: any buffer */
+    struct mc_buf *changes; /* borrowed: struct mc_slot_change are appended; or NULL */
+    struct mc_buf *undo;    /* borrowed: what mc_maps_take_back needs is appended; or NULL */
+};
+/* After mc_maps_begin: bring the maps to the state after frame f of the part; frames must come in
+ * order from 0. MC_ECORRUPT, MC_ENOMEM. */
+int mc_maps_step(const struct mc_maps_roll *roll, uint32_t frame_idx);
+/* Take `maps` back by what steps appended to undo[0..count), but for their last_conn: reading on
+ * from here needs a copy of the maps as they were then. */
+void mc_maps_take_back(struct mc_maps *maps, const uint8_t *undo, size_t count);
 
 #endif

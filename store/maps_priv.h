@@ -20,4 +20,27 @@ static inline uint32_t mc_bits_count(uint64_t bits)
     return (uint32_t)(bits * UINT64_C(0x0101010101010101) >> 56);
 }
 
+/* The same bits without the `count` lowest, which are fewer than there are. Sums of the bits up to
+ * each byte tell in which byte the first one that stays is (Vigna, Broadword Implementation of
+ * Rank/Select Queries). */
+static inline uint64_t mc_bits_drop(uint64_t bits, uint32_t count)
+{
+    uint64_t sums = bits - (bits >> 1 & UINT64_C(0x5555555555555555));
+    sums = (sums & UINT64_C(0x3333333333333333)) + (sums >> 2 & UINT64_C(0x3333333333333333));
+    sums = ((sums + (sums >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f)) * UINT64_C(0x0101010101010101);
+    /* The top bit of each byte whose sum is above count. */
+    uint64_t above =
+        (sums | UINT64_C(0x8080808080808080)) - (count + 1) * UINT64_C(0x0101010101010101);
+    uint32_t shift = (uint32_t)__builtin_ctzll(above & UINT64_C(0x8080808080808080)) & ~7u;
+    count -= (uint32_t)(sums << 8 >> shift & 255);
+    for (bits &= UINT64_MAX << shift; count; count--)
+        bits &= bits - 1;
+    return bits;
+}
+
+/* Append to `undo` the 64 slots of a word as they are, before they are written to. 0 or MC_ENOMEM.
+ */
+int mc_map_keep_word(const struct mc_map_state *m, uint32_t map_idx, uint32_t word_idx,
+                     struct mc_buf *undo);
+
 #endif

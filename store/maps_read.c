@@ -90,28 +90,28 @@ static int valid_state(uint8_t state)
     return state > ' ' - 1 && state < 0x7f && state != '"' && state != '\\';
 }
 
-#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+typedef uint8_t sixteen __attribute__((vector_size(16)));
 
-/* The top bits of some bytes, if any byte is 0 (Bit Twiddling Hacks, "zero byte in a word"). */
-static uint64_t zero_bytes(uint64_t v)
+/* Which bytes are no states, or `never`. */
+static inline sixteen bad_states(sixteen v, uint8_t never)
 {
-    return (v - EACH_BYTE(1)) & ~v & EACH_BYTE(0x80);
+    return (sixteen)((v < ' ') | (v >= 0x7f) | (v == '"') | (v == '\\') | (v == never));
 }
 
 /* Whether all states are valid, and none is `never` (0: no more is asked). A byte at a time, this
  * was a third of a scan. */
 static int all_valid(const uint8_t *states, size_t count, uint8_t never)
 {
-    uint64_t bad = 0;
+    sixteen bad = {0};
     size_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        uint64_t v = mc_load_u64(states + i);
-        bad |= (v - EACH_BYTE(' ')) & ~v; /* below a space */
-        bad |= v | (v + EACH_BYTE(1));    /* 0x7f and above */
-        bad |= zero_bytes(v ^ EACH_BYTE('"')) | zero_bytes(v ^ EACH_BYTE('\\'));
-        bad |= zero_bytes(v ^ EACH_BYTE((uint64_t)never));
+    for (; i + 16 <= count; i += 16) {
+        sixteen v;
+        memcpy(&v, states + i, sizeof v);
+        bad |= bad_states(v, never);
     }
-    int good = !(bad & EACH_BYTE(0x80));
+    uint64_t halves[2];
+    memcpy(halves, &bad, sizeof halves);
+    int good = !(halves[0] | halves[1]);
     for (; i < count; i++)
         good &= valid_state(states[i]) && states[i] != never;
     return good;
@@ -187,12 +187,28 @@ static int domain_skip(const struct mc_map_state *m, int class, uint32_t *slot, 
             at = (at / 64 + 1) * 64;
             continue;
         }
-        while (--gap)
-            word &= word - 1;
-        at += (uint32_t)__builtin_ctzll(word) + 1;
+        at += (uint32_t)__builtin_ctzll(mc_bits_drop(word, (uint32_t)gap - 1)) + 1;
+        break;
     }
     *slot = at;
     return 0;
+}
+
+/* The bits from slot *at on of the first word that has any, where *at is moved to; 0 at the end of
+ * the map. */
+static uint64_t next_word(const struct mc_map_state *m, int class, uint32_t *at)
+{
+    if (*at >= m->map.slot_count)
+        return 0;
+    uint32_t w = *at / 64, last = (m->map.slot_count - 1) / 64;
+    uint64_t bits = domain_word(m, class, w) >> *at % 64 << *at % 64;
+    if (bits || w == last)
+        return bits;
+    uint64_t none = class == MC_CLASS_ALLOCATED ? UINT64_MAX : 0;
+    for (w++; w < last && m->used[w] == none;)
+        w++;
+    *at = w * 64;
+    return domain_word(m, class, w);
 }
 
 /* What is read of one map's frame, while it is read. Arrays are written at once; the bits of
@@ -202,6 +218,7 @@ struct step {
     struct mc_map_state *m;
     struct mc_buf *flips;   /* struct flip */
     struct mc_buf *changes; /* struct mc_slot_change, or NULL when nobody wants them */
+    struct mc_buf *undo;    /* records of mc_map_keep_word, or NULL */
     uint32_t map_idx;
     int class, owner_rule, conn_rule;
 };
@@ -211,22 +228,31 @@ struct flip {
     uint64_t bits;
 };
 
-/* The same as take_bits for a map without owners: the states are checked and set, run by run of
- * neighbours, nothing else. */
+/* Room for `count` more changes, which are to be filled in; *to NULL when nobody wants them. */
+static int more_changes(struct step *s, uint32_t count, struct mc_slot_change **to)
+{
+    *to = NULL;
+    if (!s->changes)
+        return 0;
+    *to = (void *)mc_buf_reserve(s->changes, count * sizeof **to);
+    if (!*to)
+        return MC_ENOMEM;
+    s->changes->count += count * sizeof **to;
+    return 0;
+}
+
+/* The same as take_bits for a map without owners: the states are set, run by run of neighbours,
+ * nothing else. from: the new states, which are valid, or NULL for slots that are freed. */
 static int take_states(struct step *s, uint32_t word_idx, uint64_t bits, uint32_t count,
-                       struct mc_slot_change *to)
+                       const uint8_t *from)
 {
     uint8_t *states = s->m->map.states + (size_t)word_idx * 64;
-    const uint8_t *from = NULL;
-    if (s->class != MC_CLASS_FREED) {
-        from = mc_span_take(&s->reader->column[MC_MAP_STATES], count);
-        if (!from || !all_valid(from, count, MC_STATE_FREE))
-            return MC_ECORRUPT;
-    }
-    while (bits) {
+    struct mc_slot_change *to;
+    int rc = more_changes(s, count, &to);
+    while (rc == 0 && bits) {
         uint32_t at = (uint32_t)__builtin_ctzll(bits);
-        uint64_t rest = bits >> at;
-        uint32_t run = rest == UINT64_MAX ? 64 : (uint32_t)__builtin_ctzll(~rest);
+        uint64_t rest = ~(bits >> at);
+        uint32_t run = rest ? (uint32_t)__builtin_ctzll(rest) : 64;
         for (uint32_t i = 0; to && i < run; i++)
             *to++ = (struct mc_slot_change){s->map_idx,
                                             word_idx * 64 + at + i,
@@ -234,46 +260,33 @@ static int take_states(struct step *s, uint32_t word_idx, uint64_t bits, uint32_
                                             from ? from[i] : MC_STATE_FREE,
                                             0,
                                             0};
-        if (from)
+        if (run < 8) { /* a call costs more */
+            for (uint32_t i = 0; i < run; i++)
+                states[at + i] = from ? from[i] : MC_STATE_FREE;
+        } else if (from) {
             memcpy(states + at, from, run);
-        else
+        } else {
             memset(states + at, MC_STATE_FREE, run);
+        }
         from = from ? from + run : NULL;
         bits &= at + run < 64 ? UINT64_MAX << (at + run) : 0;
     }
-    return 0;
+    return rc;
 }
 
 /* The slots of a word that the class takes: from columns into the map, and into the changes. */
-static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits)
+static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits, uint32_t count,
+                     const uint8_t *from)
 {
     struct mc_map_state *m = s->m;
     struct mc_span *column = s->reader->column;
-    uint32_t count = mc_bits_count(bits);
-    struct mc_slot_change *to = NULL;
-    if (s->changes) {
-        to = (void *)mc_buf_reserve(s->changes, count * sizeof *to);
-        if (!to)
-            return MC_ENOMEM;
-        s->changes->count += count * sizeof *to;
-    }
-    if (s->class != MC_CLASS_CHANGED) {
-        struct flip *flip = (void *)mc_buf_reserve(s->flips, sizeof *flip);
-        if (!flip)
-            return MC_ENOMEM;
-        *flip = (struct flip){word_idx, bits};
-        s->flips->count += sizeof *flip;
-    }
-    if (!m->map.owners && s->owner_rule != MC_RULE_LISTED && s->conn_rule != MC_RULE_LISTED)
-        return take_states(s, word_idx, bits, count, to);
-    for (; bits; bits &= bits - 1) {
+    struct mc_slot_change *to;
+    int rc = more_changes(s, count, &to);
+    for (; rc == 0 && bits; bits &= bits - 1) {
         uint32_t at = word_idx * 64 + (uint32_t)__builtin_ctzll(bits);
         struct mc_slot_change c = {s->map_idx, at, m->map.states[at], MC_STATE_FREE, 0, 0};
-        if (s->class != MC_CLASS_FREED) {
-            c.state = mc_take_byte(&column[MC_MAP_STATES]);
-            if (!valid_state(c.state) || c.state == MC_STATE_FREE)
-                return MC_ECORRUPT;
-        }
+        if (from)
+            c.state = *from++;
         m->map.states[at] = c.state;
         if (s->owner_rule == MC_RULE_LISTED)
             c.owner = (uint16_t)mc_take_varint(&column[MC_MAP_OWNERS]);
@@ -290,32 +303,54 @@ static int take_bits(struct step *s, uint32_t word_idx, uint64_t bits)
         if (to)
             *to++ = c;
     }
-    return 0;
+    return rc;
+}
+
+static int take_word(struct step *s, uint32_t word_idx, uint64_t bits, uint32_t count,
+                     const uint8_t *from)
+{
+    int rc = s->undo ? mc_map_keep_word(s->m, s->map_idx, word_idx, s->undo) : 0;
+    if (rc == 0 && s->class != MC_CLASS_CHANGED) {
+        struct flip *flip = (void *)mc_buf_reserve(s->flips, sizeof *flip);
+        if (!flip)
+            return MC_ENOMEM;
+        *flip = (struct flip){word_idx, bits};
+        s->flips->count += sizeof *flip;
+    }
+    if (rc < 0)
+        return rc;
+    if (!s->m->map.owners && s->owner_rule != MC_RULE_LISTED && s->conn_rule != MC_RULE_LISTED)
+        return take_states(s, word_idx, bits, count, from);
+    return take_bits(s, word_idx, bits, count, from);
 }
 
 /* Take the `length` next slots of the domain from *slot on. */
 static int take_run(struct step *s, uint32_t *slot, uint64_t length)
 {
     uint32_t n = s->m->map.slot_count, at = *slot;
+    const uint8_t *from = NULL;
     if (length > n)
         return MC_ECORRUPT;
-    while (length) {
-        if (at >= n)
+    if (s->class != MC_CLASS_FREED) {
+        from = mc_span_take(&s->reader->column[MC_MAP_STATES], length);
+        if (!from || !all_valid(from, length, MC_STATE_FREE))
             return MC_ECORRUPT;
-        uint64_t bits = domain_word(s->m, s->class, at / 64) >> at % 64 << at % 64;
-        uint64_t in = mc_bits_count(bits);
-        uint32_t next = (at / 64 + 1) * 64;
+    }
+    while (length) {
+        uint64_t bits = next_word(s->m, s->class, &at);
+        if (!bits)
+            return MC_ECORRUPT;
+        uint32_t next = (at / 64 + 1) * 64, in = mc_bits_count(bits);
         if (in > length) {
-            uint64_t rest = bits;
-            for (uint64_t i = 0; i < length; i++)
-                rest &= rest - 1;
+            uint64_t rest = mc_bits_drop(bits, (uint32_t)length);
             next = at / 64 * 64 + (uint32_t)__builtin_ctzll(rest);
             bits ^= rest;
-            in = length;
+            in = (uint32_t)length;
         }
-        int rc = bits ? take_bits(s, at / 64, bits) : 0;
+        int rc = take_word(s, at / 64, bits, in, from);
         if (rc < 0)
             return rc;
+        from = from ? from + in : NULL;
         length -= in;
         at = next;
     }
@@ -371,6 +406,9 @@ static int read_extra(struct step *s)
             return MC_ECORRUPT;
         c.slot_idx = (uint32_t)slot;
         c.old_state = m->map.states[slot];
+        int rc = s->undo ? mc_map_keep_word(m, s->map_idx, c.slot_idx / 64, s->undo) : 0;
+        if (rc < 0)
+            return rc;
         mc_map_set(m, c.slot_idx, c.state, c.owner, c.conn_id);
         if (s->changes)
             mc_buf_add(s->changes, &c, sizeof c);
@@ -433,12 +471,18 @@ static int merge(struct mc_buf *changes, const size_t starts[MC_CLASS_COUNT + 1]
 }
 
 /* The changes of one map at this frame: read, applied, appended. */
-static int step_map(struct mc_map_reader *r, struct mc_map_state *m, uint32_t map_idx,
-                    uint32_t frame_idx, struct mc_buf *scratch, struct mc_buf *changes)
+static int step_map(const struct mc_maps_roll *roll, uint32_t map_idx, uint32_t frame_idx)
 {
+    struct mc_map_reader *r = &roll->readers[map_idx];
+    struct mc_buf *changes = roll->changes;
     size_t starts[MC_CLASS_COUNT + 1] = {0};
-    struct step s = {r, m, scratch, changes, map_idx, 0, 0, 0};
-    scratch->count = 0;
+    struct step s = {.reader = r,
+                     .m = &roll->maps->maps[map_idx],
+                     .flips = roll->scratch,
+                     .changes = changes,
+                     .undo = roll->undo,
+                     .map_idx = map_idx};
+    s.flips->count = 0;
     int rc = 0;
     if (r->is_extra) {
         rc = read_extra(&s);
@@ -456,9 +500,9 @@ static int step_map(struct mc_map_reader *r, struct mc_map_state *m, uint32_t ma
     if (rc < 0)
         return rc;
     if (!r->is_extra) {
-        apply_flips(m, scratch);
+        apply_flips(s.m, s.flips);
         if (changes)
-            rc = merge(changes, starts, scratch);
+            rc = merge(changes, starts, roll->scratch);
     }
     read_next_frame(r, (uint64_t)frame_idx);
     if (r->next_frame != UINT64_MAX && r->next_frame <= frame_idx)
@@ -485,15 +529,12 @@ int mc_maps_begin(struct mc_map_reader *readers, uint32_t reader_count,
     return 0;
 }
 
-int mc_maps_step(struct mc_map_reader *readers, uint32_t reader_count, uint32_t frame_idx,
-                 struct mc_maps *maps, struct mc_buf *scratch, struct mc_buf *changes)
+int mc_maps_step(const struct mc_maps_roll *roll, uint32_t frame_idx)
 {
-    for (uint32_t i = 0; i < reader_count; i++) {
-        if (readers[i].next_frame != frame_idx)
+    for (uint32_t i = 0; i < roll->reader_count; i++) {
+        if (roll->readers[i].next_frame != frame_idx)
             continue;
-        int rc = i < maps->count
-                     ? step_map(&readers[i], &maps->maps[i], i, frame_idx, scratch, changes)
-                     : MC_ECORRUPT;
+        int rc = i < roll->maps->count ? step_map(roll, i, frame_idx) : MC_ECORRUPT;
         if (rc < 0)
             return rc;
     }

@@ -91,10 +91,8 @@ static inline uint8_t mc_take_byte(struct mc_span *s)
 /* le64. */
 static inline void mc_put_u64(struct mc_buf *b, uint64_t v)
 {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(v >> 8 * i);
-    mc_buf_add(b, bytes, 8);
+    v = htole64(v);
+    mc_buf_add(b, &v, sizeof v);
 }
 
 static inline uint64_t mc_load_u64(const uint8_t *at)

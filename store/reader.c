@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/plain.h"
 #include "store/reader_priv.h"
 #include "store/schema_step.h"
 #include "tracer/error.h"
@@ -26,7 +27,7 @@ static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
     [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                       "WHERE run_id=?1 AND step>=?2 ORDER BY step",
-    [MC_STMT_RUNS] = "SELECT run_id FROM main.run WHERE run_id BETWEEN ?1 AND ?2 ORDER BY run_id",
+    [MC_STMT_VERSION] = "PRAGMA main.data_version",
     [MC_STMT_STEP] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                      "WHERE run_id=?1 AND step=?2",
 };
@@ -105,7 +106,7 @@ static int check_ours(sqlite3 *db, const char *path, char *why, size_t why_bytes
         return mc_file_why(MC_EFORMAT, why, why_bytes,
                            "%s: is a trace of version %lld, this memcam knows versions %d to %d",
                            path, (long long)numbers[1], MC_TRACE_VERSION_OLDEST, MC_TRACE_VERSION);
-    int rc = mc_file_check_tables(db);
+    int rc = mc_file_check_tables(db, NULL);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes, "%s: %s", path,
                            rc == MC_EFORMAT ? "its tables are not those of a trace; name another"
@@ -218,6 +219,8 @@ void mc_reader_close(struct mc_reader *r)
         free(r->runs[i]);
     }
     free(r->runs);
+    mc_buf_fini(&r->run_ids);
+    free(r->whole.keys);
     mc_buf_fini(&r->part);
     mc_event_slice_fini(&r->spare_slice);
     mc_packer_free(r->packer);
@@ -229,62 +232,62 @@ void mc_reader_close(struct mc_reader *r)
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-static int copy_text(sqlite3_stmt *stmt, int column, char **out)
+static int copy_text(const struct mc_plain_value *v, char **out)
 {
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-    size_t count = (size_t)sqlite3_column_bytes(stmt, column);
-    *out = malloc(count + 1);
+    *out = malloc(v->text_bytes + 1);
     if (!*out)
         return MC_ENOMEM;
-    mc_text_clean(*out, count + 1, text ? text : "", count);
+    mc_text_clean(*out, v->text_bytes + 1, v->text ? v->text : "", v->text_bytes);
     return 0;
 }
 
-static int read_run(sqlite3_stmt *stmt, struct mc_run_info *info)
+static int read_run(const struct mc_plain_value v[MC_PLAIN_COLUMNS_MAX], struct mc_run_info *info)
 {
     memset(info, 0, sizeof *info);
-    info->run_id = sqlite3_column_int64(stmt, 0);
-    info->pid = sqlite3_column_int64(stmt, 3);
-    info->start_wall_ns = sqlite3_column_int64(stmt, 6);
-    info->end_ts = sqlite3_column_int64(stmt, 7);
-    info->interval_ns = sqlite3_column_int64(stmt, 9);
-    if (copy_text(stmt, 1, &info->label) < 0 || copy_text(stmt, 2, &info->host) < 0 ||
-        copy_text(stmt, 4, &info->program) < 0 || copy_text(stmt, 5, &info->build) < 0 ||
-        copy_text(stmt, 10, &info->config) < 0 ||
-        (sqlite3_column_type(stmt, 8) != SQLITE_NULL && copy_text(stmt, 8, &info->exit) < 0)) {
+    info->run_id = v[0].number;
+    info->pid = v[3].number;
+    info->start_wall_ns = v[6].number;
+    info->end_ts = v[7].number;
+    info->interval_ns = v[9].number;
+    if (copy_text(&v[1], &info->label) < 0 || copy_text(&v[2], &info->host) < 0 ||
+        copy_text(&v[4], &info->program) < 0 || copy_text(&v[5], &info->build) < 0 ||
+        copy_text(&v[10], &info->config) < 0 ||
+        (v[8].type != SQLITE_NULL && copy_text(&v[8], &info->exit) < 0)) {
         mc_run_info_fini(info);
         return MC_ENOMEM;
     }
     return 0;
 }
 
-int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count)
+/* Read all runs; *runs and *count hold what was read also after an error. */
+static int read_runs(struct mc_reader *r, struct mc_run_info **runs, size_t *count)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(r->db,
-                             "SELECT run_id, label, host, pid, program, build, "
-                             "start_wall_ns, end_ts, exit, interval_ns, config "
-                             "FROM main.run ORDER BY run_id",
-                             &stmt);
+    struct mc_plain_walk *walk;
+    const struct mc_plain_row *row;
+    const struct mc_plain_range all = MC_PLAIN_ALL;
+    int rc = mc_plain_walk_open(r->db, MC_PLAIN_RUN, &all, &walk);
     if (rc < 0)
         return rc;
-    struct mc_run_info *runs = NULL;
-    size_t n = 0;
-    int step;
-    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct mc_run_info *more = realloc(runs, (n + 1) * sizeof *runs);
-        rc = more ? 0 : MC_ENOMEM;
-        if (more)
-            runs = more;
-        if (rc == 0)
-            rc = read_run(stmt, &runs[n]);
+    while ((rc = mc_plain_walk_next(walk, &row)) == 0) {
+        struct mc_run_info *more = realloc(*runs, (*count + 1) * sizeof **runs);
+        rc = MC_ENOMEM;
+        if (!more)
+            break;
+        *runs = more;
+        rc = read_run(row->values, &more[*count]);
         if (rc < 0)
             break;
-        n++;
+        ++*count;
     }
-    if (rc == 0)
-        rc = mc_file_error(r->db, step);
-    sqlite3_finalize(stmt);
+    mc_plain_walk_close(walk);
+    return rc == MC_END ? 0 : rc;
+}
+
+int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count)
+{
+    struct mc_run_info *runs = NULL;
+    size_t n = 0;
+    int rc = read_runs(r, &runs, &n);
     if (rc < 0) {
         while (n)
             mc_run_info_fini(&runs[--n]);
@@ -299,16 +302,60 @@ int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count)
     return *out ? 0 : MC_ENOMEM;
 }
 
-static int run_exists(struct mc_reader *r, int64_t run_id)
+static int list_run_ids(struct mc_reader *r)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(r->db, "SELECT 1 FROM main.run WHERE run_id=?1", &stmt);
+    struct mc_plain_walk *walk;
+    const struct mc_plain_row *row;
+    const struct mc_plain_range all = MC_PLAIN_ALL;
+    int rc = mc_plain_walk_open(r->db, MC_PLAIN_RUN, &all, &walk);
     if (rc < 0)
         return rc;
-    sqlite3_bind_int64(stmt, 1, run_id);
+    r->run_ids.count = 0;
+    while ((rc = mc_plain_walk_next(walk, &row)) == 0)
+        mc_buf_add(&r->run_ids, &row->run_id, sizeof row->run_id);
+    mc_plain_walk_close(walk);
+    if (rc == MC_END && r->run_ids.failed) {
+        r->run_ids.failed = 0;
+        rc = MC_ENOMEM;
+    }
+    return rc == MC_END ? 0 : rc;
+}
+
+int mc_reader_run_ids(struct mc_reader *r, const int64_t **ids, size_t *count)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, MC_STMT_VERSION, &stmt);
+    if (rc < 0)
+        return rc;
     int step = sqlite3_step(stmt);
-    sqlite3_finalize(stmt);
-    return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? MC_ENORUN : mc_file_error(r->db, step);
+    int64_t version = step == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    rc = mc_file_error(r->db, step);
+    if (rc == 0 && (version != r->run_ids_version || !version)) {
+        r->run_ids_version = 0;
+        rc = list_run_ids(r);
+        r->run_ids_version = rc < 0 ? 0 : version;
+    }
+    if (rc < 0)
+        return rc;
+    *ids = (const int64_t *)r->run_ids.bytes;
+    *count = r->run_ids.count / sizeof **ids;
+    return 0;
+}
+
+/* 0, or MC_ENORUN. */
+static int run_exists(struct mc_reader *r, int64_t run_id)
+{
+    const int64_t *ids;
+    size_t count;
+    int rc = mc_reader_run_ids(r, &ids, &count);
+    if (rc < 0)
+        return rc;
+    while (count && *ids != run_id) {
+        ids++;
+        count--;
+    }
+    return count ? 0 : MC_ENORUN;
 }
 
 int mc_reader_span(struct mc_reader *r, int64_t run_id, int64_t *first_ts, int64_t *last_ts)
@@ -537,41 +584,31 @@ int mc_reader_schema(struct mc_reader *r, int64_t run_id, int64_t ts, const stru
 
 /* ---- marks ---------------------------------------------------------------------------------- */
 
-static void copy_bounded(char *to, size_t room, sqlite3_stmt *stmt, int column)
+static void copy_bounded(char *to, size_t room, const struct mc_plain_value *v)
 {
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-    mc_text_clean(to, room, text ? text : "", (size_t)sqlite3_column_bytes(stmt, column));
+    mc_text_clean(to, room, v->text ? v->text : "", v->text_bytes);
 }
 
 int mc_reader_marks(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                     struct mc_mark **out, size_t *count)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(r->db,
-                             "SELECT rowid, ts, dur, label, author FROM main.mark WHERE "
-                             "run_id=?1 AND ts>=?2 AND ts<?3 ORDER BY ts, rowid",
-                             &stmt);
+    struct mc_plain_walk *walk;
+    const struct mc_plain_row *row;
+    const struct mc_plain_range range = {run_id, run_id, from, to - (to > INT64_MIN)};
+    int rc = mc_plain_walk_open(r->db, MC_PLAIN_MARK, &range, &walk);
     if (rc < 0)
         return rc;
-    sqlite3_bind_int64(stmt, 1, run_id);
-    sqlite3_bind_int64(stmt, 2, from);
-    sqlite3_bind_int64(stmt, 3, to);
     struct mc_buf marks = {0};
-    int step;
-    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct mc_mark m = {sqlite3_column_int64(stmt, 0),
-                            sqlite3_column_int64(stmt, 1),
-                            sqlite3_column_int64(stmt, 2),
-                            {0},
-                            {0}};
-        copy_bounded(m.label, sizeof m.label, stmt, 3);
-        copy_bounded(m.author, sizeof m.author, stmt, 4);
-        mc_buf_add(&marks, &m, sizeof m);
+    while ((rc = mc_plain_walk_next(walk, &row)) == 0) {
+        struct mc_mark m = {row->row_id, row->ts, row->values[2].number, {0}, {0}};
+        copy_bounded(m.label, sizeof m.label, &row->values[3]);
+        copy_bounded(m.author, sizeof m.author, &row->values[4]);
+        if (m.ts < to)
+            mc_buf_add(&marks, &m, sizeof m);
     }
-    rc = mc_file_error(r->db, step);
-    sqlite3_finalize(stmt);
-    if (rc == 0 && !mc_buf_reserve(&marks, 1))
-        rc = MC_ENOMEM;
+    mc_plain_walk_close(walk);
+    if (rc == MC_END)
+        rc = mc_buf_reserve(&marks, 1) ? 0 : MC_ENOMEM;
     if (rc < 0) {
         mc_buf_fini(&marks);
         return rc;

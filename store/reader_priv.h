@@ -45,7 +45,7 @@ enum mc_statement {
     MC_STMT_PART,
     MC_STMT_STEPS,
     MC_STMT_STEP,
-    MC_STMT_RUNS,
+    MC_STMT_VERSION,
     MC_STMT_COUNT
 };
 
@@ -57,6 +57,12 @@ struct mc_read_counts {
     uint64_t pruned;  /* chunks that their summary ruled out */
 };
 
+/* A set of chunks, as numbers: holes.c. */
+struct mc_seen {
+    uint64_t *keys; /* owned; a hash table, 0: free */
+    uint32_t count, room;
+};
+
 struct mc_reader {
     sqlite3 *db; /* owned when owns_db */
     int owns_db;
@@ -66,8 +72,11 @@ struct mc_reader {
     sqlite3_stmt *stmts[MC_STMT_COUNT]; /* owned */
     struct mc_run_schema **runs;        /* owned */
     uint32_t run_count, run_room;
-    struct mc_schema view; /* what mc_reader_schema lends out: arrays borrowed from a run's */
-    struct mc_buf part;    /* the bytes of the part fetched last */
+    struct mc_buf run_ids;   /* int64_t; those of the file when it was of... */
+    int64_t run_ids_version; /* ...this data_version; 0: not read yet */
+    struct mc_schema view;   /* what mc_reader_schema lends out: arrays borrowed from a run's */
+    struct mc_seen whole;    /* chunks whose parts are as their checksums say */
+    struct mc_buf part;      /* the bytes of the part fetched last */
     struct mc_event_slice spare_slice; /* memory for a row's events */
     int (*stop)(void *); /* asked before each row: not 0 ends what is being read; or NULL */
     void *stop_arg;      /* borrowed */
@@ -88,6 +97,9 @@ int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **
  * and connections inside a statement of someone else's are fine. */
 int mc_reader_begin(struct mc_reader *r);
 void mc_reader_end(struct mc_reader *r);
+
+/* The numbers of the file's runs, rising; borrowed until the next call. */
+int mc_reader_run_ids(struct mc_reader *r, const int64_t **ids, size_t *count);
 
 /* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
  * stays at its place until the reader is closed, though its arrays may move when it grows. */
@@ -126,6 +138,13 @@ void mc_row_close(struct mc_row *row);
 int mc_row_head(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head,
                 struct mc_value_summary **summary);
 
+/* Only the head, with every part's checksum looked at: of a chunk once for each reader. Codes as of
+ * mc_row_open. */
+int mc_row_sums(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head);
+/* Look at the checksums of the parts that a head tells of. */
+int mc_row_parts_check(struct mc_reader *r, const struct mc_row_ref *ref,
+                       const struct mc_chunk_head *head);
+
 /* The events of a frame. A part that can't be read is MC_ECORRUPT, or MC_END when its row has gone.
  */
 int mc_row_events(struct mc_row *row, uint32_t frame_idx, const struct mc_event **events,
@@ -137,14 +156,17 @@ struct mc_row_walk {
     int64_t run_id, from, to;
     int64_t last_ts;    /* of the newest row passed */
     int64_t seen_ts;    /* of the newest good row; INT64_MIN */
-    int heads_only;     /* check heads, open nothing: `out` may be NULL */
+    int sums_only;      /* check sums, open nothing: `out` may be NULL */
     struct mc_gap hole; /* damaged rows before the row just given; reason[0] 0: none */
 };
 void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id, int64_t from,
                       int64_t to);
 /* The next good row, opened; MC_END at the end (hole may be set then too). */
 int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out);
-/* The holes that damaged rows leave in [from, to), as struct mc_gap appended to `out`. */
+/* Append a gap that touches [from, to). 0 or MC_ENOMEM. */
+int mc_gap_add(struct mc_buf *out, const struct mc_gap *g, int64_t from, int64_t to);
+/* The holes that damaged rows leave in [from, to), as struct mc_gap appended to `out`. Reads the
+ * bytes of every chunk of the span that this reader has not found whole before. */
 int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                     struct mc_buf *out);
 /* Whether code means "this row is damaged" rather than "the file can't be read now". */

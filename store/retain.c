@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "store/plain.h"
 #include "store/writer_priv.h"
 #include "tracer/error.h"
 
@@ -16,7 +17,7 @@ static int drop_row(struct mc_sink *s, int64_t id, int is_tail)
 {
     const struct mc_bind binds[] = {MC_INT(id), MC_INT(id * MC_PART_COUNT),
                                     MC_INT(id * MC_PART_COUNT + MC_PART_COUNT - 1)};
-    int rc = mc_file_exec(s->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_begin(s->db);
     if (rc == 0 && is_tail)
         rc = mc_sink_run(s->db, "DELETE FROM tail WHERE tail_id=?1", binds, 1);
     if (rc == 0 && !is_tail)
@@ -24,10 +25,7 @@ static int drop_row(struct mc_sink *s, int64_t id, int is_tail)
     if (rc == 0 && !is_tail)
         rc =
             mc_sink_run(s->db, "DELETE FROM part WHERE part_id BETWEEN ?2 AND ?3 AND ?1", binds, 3);
-    if (rc == 0)
-        rc = mc_file_exec(s->db, "COMMIT");
-    if (rc < 0 && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    rc = mc_file_end(s->db, rc);
     return rc < 0 ? rc : 1;
 }
 
@@ -86,30 +84,49 @@ static int drop_empty_runs(struct mc_sink *s)
         return rc;
     static const char *const tables[] = {"run", "source", "schema_step", "mark", "gap"};
     const struct mc_bind id[] = {MC_INT(run_id)};
+    rc = mc_file_begin(s->db);
     for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++) {
         char sql[64];
         snprintf(sql, sizeof sql, "DELETE FROM %s WHERE run_id=?1", tables[i]);
         rc = mc_sink_run(s->db, sql, id, 1);
     }
+    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
+        const struct mc_bind copies[] = {MC_INT(run_id), MC_INT(kind)};
+        rc = mc_sink_run(s->db, "DELETE FROM row_copy WHERE kind=?2 AND run_id=?1", copies, 2);
+    }
+    rc = mc_file_end(s->db, rc);
     return rc < 0 ? rc : 1;
 }
 
-/* Marks and gaps before the first frame that a run still has. */
+/* Marks and gaps before the first frame that a run still has; then copies before it that have no
+ * row any more. */
 static int drop_old_notes(struct mc_sink *s)
 {
-    static const char *const deletes[] = {
-        "DELETE FROM gap WHERE rowid IN (SELECT gap.rowid FROM "
-        "(SELECT run_id AS id, (SELECT first_ts FROM chunk WHERE chunk.run_id=run.run_id "
-        "ORDER BY last_ts LIMIT 1) AS first FROM run) JOIN gap ON gap.run_id=id AND ts<first "
-        "WHERE ts+dur<first LIMIT 200)",
-        "DELETE FROM mark WHERE rowid IN (SELECT mark.rowid FROM "
-        "(SELECT run_id AS id, (SELECT first_ts FROM chunk WHERE chunk.run_id=run.run_id "
-        "ORDER BY last_ts LIMIT 1) AS first FROM run) JOIN mark ON mark.run_id=id AND ts<first "
-        "WHERE ts+dur<first LIMIT 200)",
+#define FIRST_FRAMES                                                                               \
+    "(SELECT run_id AS id, (SELECT first_ts FROM chunk WHERE chunk.run_id=run.run_id "             \
+    "ORDER BY last_ts LIMIT 1) AS first FROM run)"
+#define DROP_ROWS(table)                                                                           \
+    "DELETE FROM " table " WHERE rowid IN (SELECT " table ".rowid FROM " FIRST_FRAMES              \
+    " JOIN " table " ON " table ".run_id=id AND ts<first WHERE ts+dur<first LIMIT 200)"
+#define DROP_COPIES(table, kind)                                                                   \
+    "DELETE FROM row_copy WHERE kind=" kind                                                        \
+    " AND (run_id, ts, row_id) IN (SELECT c.run_id, c.ts, "                                        \
+    "c.row_id FROM " FIRST_FRAMES " JOIN row_copy AS c ON c.kind=" kind " AND c.run_id=id AND "    \
+    "c.ts<first WHERE NOT EXISTS (SELECT 1 FROM " table " AS t WHERE t.rowid=c.row_id))"
+    _Static_assert(MC_PLAIN_MARK == 2 && MC_PLAIN_GAP == 3, "as below");
+    static const char *const deletes[][2] = {
+        {DROP_ROWS("gap"), DROP_COPIES("gap", "3")},
+        {DROP_ROWS("mark"), DROP_COPIES("mark", "2")},
     };
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof deletes / sizeof deletes[0]; i++)
-        rc = mc_sink_run(s->db, deletes[i], NULL, 0);
+    for (size_t i = 0; rc == 0 && i < sizeof deletes / sizeof deletes[0]; i++) {
+        rc = mc_file_begin(s->db);
+        if (rc == 0)
+            rc = mc_sink_run(s->db, deletes[i][0], NULL, 0);
+        if (rc == 0 && sqlite3_changes(s->db) > 0)
+            rc = mc_sink_run(s->db, deletes[i][1], NULL, 0);
+        rc = mc_file_end(s->db, rc);
+    }
     return rc;
 }
 

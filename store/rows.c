@@ -168,6 +168,28 @@ int mc_row_head(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chu
     return read_row(r, ref, head, NULL, summary);
 }
 
+int mc_row_parts_check(struct mc_reader *r, const struct mc_row_ref *ref,
+                       const struct mc_chunk_head *head)
+{
+    struct mc_row row = {.ref = *ref, .reader = r};
+    struct mc_chunk_head again;
+    int rc = ref->is_tail ? read_row(r, ref, &again, &row.body, NULL) : 0;
+    uint64_t offset = 0;
+    for (uint32_t i = 0; rc == 0 && i < head->part_count; i++) {
+        const struct mc_chunk_part *p = &head->parts[i];
+        const uint8_t *bytes = NULL;
+        rc = (ref->is_tail ? fetch_tail_part : fetch_chunk_part)(&row, p, offset, &bytes);
+        if (rc == 0 && mc_sum64(bytes, p->stored_bytes, MC_SUM_SEED) != p->checksum)
+            rc = MC_ECORRUPT;
+        offset += p->stored_bytes;
+    }
+    mc_buf_fini(&row.body);
+    /* A part that is missing may have gone with its row. */
+    if (rc == MC_ECORRUPT && read_row(r, ref, &again, NULL, NULL) == MC_END)
+        rc = MC_END;
+    return rc;
+}
+
 int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summary,
                 struct mc_row **out)
 {
@@ -282,17 +304,17 @@ static void check_hole(struct mc_row_walk *w, const struct mc_chunk_head *h)
     w->seen_ts = h->last_ts;
 }
 
-/* Open the row, or check its head only. */
+/* Open the row, or check its sums only. */
 static int open_or_check(struct mc_row_walk *w, const struct mc_row_ref *ref, struct mc_row **out)
 {
-    if (!w->heads_only) {
+    if (!w->sums_only) {
         int rc = mc_row_open(w->reader, ref, 0, out);
         if (rc == 0)
             check_hole(w, &(*out)->chunk.info);
         return rc;
     }
     struct mc_chunk_head *head = malloc(sizeof *head);
-    int rc = head ? mc_row_head(w->reader, ref, head, NULL) : MC_ENOMEM;
+    int rc = head ? mc_row_sums(w->reader, ref, head) : MC_ENOMEM;
     if (rc == 0)
         check_hole(w, head);
     free(head);

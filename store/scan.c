@@ -1,6 +1,8 @@
 /* scan.c: events, gaps, envelopes and single numbers over a span of a run. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/plain.h"
 #include "store/reader_priv.h"
 #include "tracer/error.h"
 
@@ -63,55 +65,24 @@ int mc_reader_events(struct mc_reader *r, int64_t run_id, int64_t from, int64_t 
 
 /* ---- gaps ----------------------------------------------------------------------------------- */
 
-static int add_gap(struct mc_buf *out, const struct mc_gap *g, int64_t from, int64_t to)
-{
-    int64_t end = mc_wrap_add(g->ts, g->dur_ns);
-    if (g->ts < to && (end > from || g->ts >= from))
-        mc_buf_add(out, g, sizeof *g);
-    return out->failed ? MC_ENOMEM : 0;
-}
-
 static int stored_gaps(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
                        struct mc_buf *out)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(r->db,
-                             "SELECT ts, dur, lost, reason FROM main.gap WHERE run_id=?1 AND "
-                             "ts<?2 ORDER BY ts",
-                             &stmt);
+    struct mc_plain_walk *walk;
+    const struct mc_plain_row *row;
+    const struct mc_plain_range range = {run_id, run_id, INT64_MIN, to};
+    int rc = mc_plain_walk_open(r->db, MC_PLAIN_GAP, &range, &walk);
     if (rc < 0)
         return rc;
-    sqlite3_bind_int64(stmt, 1, run_id);
-    sqlite3_bind_int64(stmt, 2, to);
-    int step = SQLITE_DONE;
-    while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct mc_gap g = {sqlite3_column_int64(stmt, 0),
-                           sqlite3_column_int64(stmt, 1),
-                           (uint64_t)sqlite3_column_int64(stmt, 2),
-                           {0}};
-        const char *reason = (const char *)sqlite3_column_text(stmt, 3);
-        size_t n = reason ? strlen(reason) : 0;
-        memcpy(g.reason, reason, n < sizeof g.reason ? n : sizeof g.reason - 1);
-        rc = add_gap(out, &g, from, to);
+    while (rc == 0 && (rc = mc_plain_walk_next(walk, &row)) == 0) {
+        const struct mc_plain_value *reason = &row->values[3];
+        struct mc_gap g = {row->ts, row->values[2].number, (uint64_t)row->values[4].number, {0}};
+        size_t n = reason->text ? strnlen(reason->text, reason->text_bytes) : 0;
+        if (n)
+            memcpy(g.reason, reason->text, n < sizeof g.reason ? n : sizeof g.reason - 1);
+        rc = mc_gap_add(out, &g, from, to);
     }
-    if (rc == 0)
-        rc = mc_file_error(r->db, step);
-    sqlite3_finalize(stmt);
-    return rc;
-}
-
-int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
-                    struct mc_buf *out)
-{
-    struct mc_row_walk walk;
-    mc_row_walk_init(&walk, r, run_id, from, to);
-    walk.heads_only = 1;
-    int rc;
-    do {
-        rc = mc_row_walk_next(&walk, NULL);
-        if (rc >= 0 && walk.hole.reason[0] && add_gap(out, &walk.hole, from, to) < 0)
-            rc = MC_ENOMEM;
-    } while (rc == 0);
+    mc_plain_walk_close(walk);
     return rc == MC_END ? 0 : rc;
 }
 

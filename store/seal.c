@@ -56,13 +56,10 @@ static int end_chunk(struct sealing *s)
     if (!s->chunk.frame_count)
         return 0;
     struct mc_sink *sink = s->sink;
-    int rc = mc_file_exec(sink->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_begin(sink->db);
     if (rc == 0)
         rc = mc_sink_put_chunk(sink, &s->chunk, s->run_id, s->first_tail_id, s->last_tail_id);
-    if (rc == 0)
-        rc = mc_file_exec(sink->db, "COMMIT");
-    if (rc < 0 && !sqlite3_get_autocommit(sink->db))
-        sqlite3_exec(sink->db, "ROLLBACK", NULL, NULL, NULL);
+    rc = mc_file_end(sink->db, rc);
     s->chunk.frame_count = 0;
     return rc;
 }
@@ -110,6 +107,11 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
     struct mc_schema view;
     mc_run_schema_view(schema, c->ts[f], &view);
     struct mc_frame frame = {.ts = c->ts[f], .schema = &view, .values = values};
+    const struct mc_maps_roll roll = {.readers = readers,
+                                      .reader_count = c->maps.count,
+                                      .maps = &s->from,
+                                      .scratch = &s->scratch,
+                                      .changes = &s->changes};
     s->changes.count = 0;
     int rc = mc_maps_begin(readers, c->maps.count, &schema->schema, f, &s->from);
     if (rc == 0)
@@ -117,7 +119,7 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
     if (rc == 0)
         rc = mc_chunk_writer_frame_begin(&s->chunk, &s->to);
     if (rc == 0)
-        rc = mc_maps_step(readers, c->maps.count, f, &s->from, &s->scratch, &s->changes);
+        rc = mc_maps_step(&roll, f);
     if (rc == 0)
         rc = add_map_changes(s);
     if (rc == 0)

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "store/plain.h"
 #include "store/reader_priv.h"
 #include "store/schema_step.h"
 #include "store/writer_priv.h"
@@ -126,16 +127,43 @@ int mc_sink_begin(struct mc_sink *s, int64_t run_id, const struct mc_run_info *i
         MC_INT(info->interval_ns),
         MC_TEXT(info->config),
     };
-    rc = mc_sink_run(s->db,
-                     "INSERT INTO run (run_id, label, host, pid, program, build, "
-                     "start_wall_ns, end_ts, interval_ns, config) "
-                     "VALUES (?1,?2,?3,?4,?5,?6,?7,0,?8,?9)",
-                     binds, 9);
+    rc = mc_file_begin(s->db);
+    if (rc == 0)
+        rc = mc_sink_run(s->db,
+                         "INSERT INTO run (run_id, label, host, pid, program, build, "
+                         "start_wall_ns, end_ts, interval_ns, config) "
+                         "VALUES (?1,?2,?3,?4,?5,?6,?7,0,?8,?9)",
+                         binds, 9);
+    if (rc == 0)
+        rc = mc_plain_seal(s->db, MC_PLAIN_RUN, run_id, 0);
+    rc = mc_file_end(s->db, rc);
     if (rc < 0)
         return rc;
     s->run_id = run_id;
     s->start_wall_ns = info->start_wall_ns;
     return 0;
+}
+
+/* Within the caller's transaction. */
+static int set_exit(sqlite3 *db, int64_t run_id, const char *exit)
+{
+    const struct mc_bind binds[] = {MC_INT(run_id), MC_TEXT(exit)};
+    int rc = mc_sink_run(db, "UPDATE run SET exit=?2 WHERE run_id=?1", binds, 2);
+    return rc < 0 ? rc : mc_plain_seal(db, MC_PLAIN_RUN, run_id, 0);
+}
+
+int mc_sink_stop_runs(sqlite3 *db)
+{
+    int64_t run_id = 0;
+    int rc = mc_file_begin(db);
+    while (rc == 0) {
+        rc = mc_sink_number(db, "SELECT run_id FROM run WHERE exit IS NULL LIMIT 1", NULL, 0,
+                            INT64_MIN, &run_id);
+        if (rc < 0 || run_id == INT64_MIN)
+            break;
+        rc = set_exit(db, run_id, "recorder stopped");
+    }
+    return mc_file_end(db, rc);
 }
 
 /* Take the run's schema as the file has it, and where its frames end. */
@@ -180,9 +208,10 @@ int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *r
         return rc < 0 ? rc : MC_ENORUN;
     mc_sink_reset(s);
     rc = load_run(s, id);
-    const struct mc_bind adopt[] = {MC_INT(id)};
     if (rc == 0)
-        rc = mc_sink_run(s->db, "UPDATE run SET exit=NULL WHERE run_id=?1", adopt, 1);
+        rc = mc_file_begin(s->db);
+    if (rc == 0)
+        rc = mc_file_end(s->db, set_exit(s->db, id, NULL));
     if (rc < 0) {
         mc_sink_reset(s);
         return rc;
@@ -197,17 +226,12 @@ int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *r
 
 static int end_run(struct mc_sink *s, const char *exit, int seal)
 {
-    int rc = mc_file_exec(s->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_begin(s->db);
     if (rc == 0 && seal)
         rc = mc_sink_put_chunk(s, &s->chunk, s->run_id, s->first_tail_id, s->next_tail_id - 1);
-    const struct mc_bind binds[] = {MC_INT(s->run_id), MC_TEXT(exit)};
     if (rc == 0)
-        rc = mc_sink_run(s->db, "UPDATE run SET exit=?2 WHERE run_id=?1", binds, 2);
-    if (rc == 0)
-        rc = mc_file_exec(s->db, "COMMIT");
-    if (rc < 0 && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    return rc;
+        rc = set_exit(s->db, s->run_id, exit);
+    return mc_file_end(s->db, rc);
 }
 
 int mc_sink_end(struct mc_sink *s, const char *exit)
@@ -259,7 +283,8 @@ static int put_source(struct mc_sink *s, const struct mc_source *source)
         MC_INT(source->slot_bytes),
         MC_INT(source->capacity_bytes),
     };
-    return mc_sink_run(s->db, "INSERT INTO source VALUES (?1,?2,?3,?4,?5,?6,?7,?8)", binds, 8);
+    int rc = mc_sink_run(s->db, "INSERT INTO source VALUES (?1,?2,?3,?4,?5,?6,?7,?8,0)", binds, 8);
+    return rc < 0 ? rc : mc_plain_seal(s->db, MC_PLAIN_SOURCE, s->run_id, source->source_idx);
 }
 
 /* What the file does not know of the schema becomes a row, valid from this frame on. */
@@ -492,7 +517,9 @@ static int put_gap(struct mc_sink *s, const struct mc_gap *g)
 {
     const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(g->ts), MC_INT(g->dur_ns),
                                     MC_TEXT(g->reason), MC_INT(g->lost)};
-    return mc_sink_run(s->db, "INSERT INTO gap VALUES (?1,?2,?3,?4,?5)", binds, 5);
+    int rc = mc_sink_run(s->db, "INSERT INTO gap VALUES (?1,?2,?3,?4,?5,0)", binds, 5);
+    return rc < 0 ? rc
+                  : mc_plain_seal(s->db, MC_PLAIN_GAP, s->run_id, sqlite3_last_insert_rowid(s->db));
 }
 
 static int put_marks(struct mc_sink *s, const struct mc_queued_mark *marks)
@@ -509,6 +536,8 @@ static int put_marks(struct mc_sink *s, const struct mc_queued_mark *marks)
                          "INSERT INTO mark (rowid, run_id, ts, dur, label, author) "
                          "VALUES (?1,?2,?3,?4,?5,?6)",
                          binds, 6);
+        if (rc == 0)
+            rc = mc_plain_seal(s->db, MC_PLAIN_MARK, s->run_id, m->mark_id);
     }
     return rc;
 }
@@ -516,7 +545,7 @@ static int put_marks(struct mc_sink *s, const struct mc_queued_mark *marks)
 static int commit_all(struct mc_sink *s, struct mc_queued_frame *frames,
                       const struct mc_queued_mark *marks)
 {
-    int rc = mc_file_exec(s->db, "BEGIN IMMEDIATE");
+    int rc = mc_file_begin(s->db);
     if (rc == 0 && s->lost.reason[0])
         rc = put_gap(s, &s->lost);
     for (struct mc_queued_frame *q = frames; rc == 0 && q; q = q->next) {
@@ -532,12 +561,10 @@ static int commit_all(struct mc_sink *s, struct mc_queued_frame *frames,
     if (rc == 0 && frames && s->run_id) {
         const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(s->last_ts)};
         rc = mc_sink_run(s->db, "UPDATE run SET end_ts=?2 WHERE run_id=?1", binds, 2);
+        if (rc == 0)
+            rc = mc_plain_seal(s->db, MC_PLAIN_RUN, s->run_id, 0);
     }
-    if (rc == 0)
-        rc = mc_file_exec(s->db, "COMMIT");
-    if (rc < 0 && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    return rc;
+    return mc_file_end(s->db, rc);
 }
 
 void mc_sink_lost(struct mc_sink *s, const struct mc_gap *gap)

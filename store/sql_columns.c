@@ -174,6 +174,20 @@ static void state_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
                       c->field == 2, context);
 }
 
+static void life_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
+                        sqlite3_context *context)
+{
+    const struct mc_sql_life *life = mc_sql_life(s);
+    if (c->what == MC_SQL_SOURCE)
+        sqlite3_result_text(context, life->pool, -1, SQLITE_STATIC);
+    else if (c->field == 0)
+        put_value(context, life->end_ts == MC_VALUE_NONE ? MC_VALUE_NONE : life->end_ts - s->ts);
+    else if (c->field == 1)
+        sqlite3_result_int64(context, life->slot_idx);
+    else
+        holder_column(&s->schema->schema, life->owner, life->conn_id, c->field == 2, context);
+}
+
 static void summary_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
                            sqlite3_context *context)
 {
@@ -235,6 +249,9 @@ void mc_sql_rows_column(struct mc_sql_rows *s, int column, sqlite3_context *cont
         return;
     case MC_SQL_STATES:
         state_column(s, c, context);
+        return;
+    case MC_SQL_LIFETIMES:
+        life_column(s, c, context);
         return;
     case MC_SQL_SUMMARIES:
         summary_column(s, c, context);

@@ -187,6 +187,8 @@ int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take)
     m->reader = r;
     m->ref_count = 1; /* ours, while we register */
     int rc = mc_sql_register_percentile(db);
+    if (rc == SQLITE_OK)
+        rc = mc_sql_register_plain(db);
     for (size_t i = 0; rc == SQLITE_OK && i < mc_sql_table_count; i++) {
         struct entry *e = calloc(1, sizeof *e);
         if (!e) {

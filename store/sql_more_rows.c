@@ -11,8 +11,7 @@ static const struct mc_source *source_of_map(const struct mc_frame *f, uint32_t 
     return &f->schema->sources[f->maps[map_idx].source_idx];
 }
 
-/* The next frame of the span, in map_frame. */
-static int next_map_frame(struct mc_sql_rows *s)
+int mc_sql_next_map_frame(struct mc_sql_rows *s)
 {
     int desc = s->filter.ts_desc, rc;
     const struct mc_frame *f = NULL;
@@ -43,7 +42,7 @@ int mc_sql_next_change(struct mc_sql_rows *s)
             s->place = s->slot_at;
             return 0;
         }
-        int rc = next_map_frame(s);
+        int rc = mc_sql_next_map_frame(s);
         if (rc)
             return rc;
         s->slot_at = 0;

@@ -233,7 +233,13 @@ static int order_of(const struct plan *p, struct mc_reader *r, const enum mc_sql
     return MC_SQL_BY_RUN;
 }
 
-/* Summaries are made going forwards; a map has no order of time. */
+/* A map has no order of time, and a slot's lifetime is known at its end. */
+static int has_order(const struct mc_sql_table *t)
+{
+    return t->sort != MC_SQL_STATES && t->sort != MC_SQL_LIFETIMES;
+}
+
+/* Summaries are made going forwards. */
 static int is_forward_only(const struct mc_sql_table *t)
 {
     return t->sort == MC_SQL_SUMMARIES || t->sort == MC_SQL_HOLES;
@@ -243,7 +249,7 @@ static int plan_order(struct plan *p, struct mc_reader *r)
 {
     enum mc_sql_what what[3];
     int desc[3] = {0}, count;
-    if (!p->info->nOrderBy || p->t->sort == MC_SQL_STATES || !order_terms(p, what, desc, &count))
+    if (!p->info->nOrderBy || !has_order(p->t) || !order_terms(p, what, desc, &count))
         return 0;
     int order = order_of(p, r, what, count), bits = 0;
     if (order < 0)

@@ -34,6 +34,7 @@ enum mc_sql_sort {
     MC_SQL_GCS,
     MC_SQL_CHANGES,
     MC_SQL_STATES,
+    MC_SQL_LIFETIMES,
     MC_SQL_SUMMARIES,
     MC_SQL_HOLES
 };
@@ -140,6 +141,10 @@ int mc_sql_runs(struct mc_reader *r, const struct mc_sql_span *run_ids, struct m
 /* Register all tables and make the views on `db`; they read through `r`, which stays the caller's
  * unless `take` says that it goes with the connection. */
 int mc_sql_register(sqlite3 *db, struct mc_reader *r, int take);
+
+/* The plain tables' whole rows, as virtual tables of these names: sql_plain.c. A SQLite code. */
+extern const char *const mc_sql_plain_names[];
+int mc_sql_register_plain(sqlite3 *db);
 
 /* Put functions in SQLite's place whose one call could take minutes: sql_functions.c. */
 int mc_sql_bound_functions(sqlite3 *db);

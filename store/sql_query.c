@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/plain.h"
 #include "store/sql_priv.h"
 #include "tracer/error.h"
 
@@ -113,8 +114,9 @@ struct guard {
     int64_t cpu_deadline_ns; /* CLOCK_THREAD_CPUTIME_ID */
     int64_t soonest_ns;      /* CLOCK_MONOTONIC: before it the above can't have come */
     int64_t memory_bytes, memory_start;
-    const char *denied; /* what the authorizer refused; static */
-    const char *limit;  /* which limit stopped the query; static */
+    const atomic_int *gone; /* borrowed */
+    const char *denied;     /* what the authorizer refused; static */
+    const char *limit;      /* which limit stopped the query; static */
     char function[64];
 };
 
@@ -175,7 +177,9 @@ static int time_is_up(const struct guard *g)
 static int progress(void *arg)
 {
     struct guard *g = arg;
-    if (time_is_up(g))
+    if (g->gone && atomic_load(g->gone))
+        g->limit = "caller's";
+    else if (time_is_up(g))
         g->limit = "time";
     else if (g->memory_bytes && sqlite3_memory_used() - g->memory_start > g->memory_bytes)
         g->limit = "memory";
@@ -187,11 +191,13 @@ static int progress(void *arg)
  * (slot_state without its arguments) has connected all the same. */
 static void connect_tables(sqlite3 *db)
 {
-    for (size_t i = 0; i <= mc_sql_table_count; i++) {
+    for (size_t i = 0; i <= mc_sql_table_count + MC_PLAIN_COUNT; i++) {
         char sql[64];
         sqlite3_stmt *stmt = NULL;
         snprintf(sql, sizeof sql, "SELECT 1 FROM \"%s\"",
-                 i < mc_sql_table_count ? mc_sql_tables[i].name : "json_each");
+                 i < MC_PLAIN_COUNT                        ? mc_sql_plain_names[i]
+                 : i < MC_PLAIN_COUNT + mc_sql_table_count ? mc_sql_tables[i - MC_PLAIN_COUNT].name
+                                                           : "json_each");
         sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
         sqlite3_finalize(stmt);
     }
@@ -322,6 +328,10 @@ static int explain(struct mc_reader *r, const struct guard *g, int step, char *w
     if (g->denied)
         return mc_file_why(MC_EDENIED, why, why_bytes,
                            "not allowed in a query: %s; a trace can only be read", g->denied);
+    static const char not_a_table[] = "cannot modify "; /* a view, or a virtual table */
+    if (strncmp(sqlite3_errmsg(r->query_db), not_a_table, sizeof not_a_table - 1) == 0)
+        return mc_file_why(MC_EDENIED, why, why_bytes,
+                           "not allowed in a query: to change anything; a trace can only be read");
     int code = mc_file_error(r->query_db, step);
     if (code == MC_EIO && (step & 0xff) != SQLITE_IOERR)
         code = MC_ESQL;
@@ -377,7 +387,9 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     struct mc_query_limits none = {0};
     if (!limits)
         limits = &none;
-    struct guard g = {.memory_bytes = limits->memory_bytes, .memory_start = sqlite3_memory_used()};
+    struct guard g = {.memory_bytes = limits->memory_bytes,
+                      .memory_start = sqlite3_memory_used(),
+                      .gone = limits->gone};
     if (limits->time_ms) {
         g.cpu_deadline_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) + limits->time_ms * 1000000;
         g.soonest_ns = now_ns(CLOCK_MONOTONIC) + limits->time_ms * 1000000;
@@ -386,7 +398,7 @@ int mc_reader_query(struct mc_reader *r, const char *sql, const struct mc_query_
     int is_limited = limits->time_ms || limits->memory_bytes;
     sqlite3_limit(r->query_db, SQLITE_LIMIT_LENGTH,
                   is_limited ? VALUE_BYTES_MAX_LIMITED : VALUE_BYTES_MAX);
-    set_guard(r, &g, is_limited);
+    set_guard(r, &g, is_limited || limits->gone);
     struct output o = {.fn = fn, .arg = arg};
     int cut = 0;
     rc = run_query(r, sql, limits->rows, &o, &g, &cut, why, why_bytes);

@@ -201,6 +201,10 @@ static int begin(struct mc_sql_rows *s)
     s->map_frame = NULL;
     mc_sql_begin_events(s);
     switch (s->table->sort) {
+    case MC_SQL_LIFETIMES: {
+        int rc = mc_sql_begin_lifetimes(s);
+        return rc || s->cursor ? rc : open_cursor(s);
+    }
     case MC_SQL_CHANGES:
     case MC_SQL_STATES:
         return s->cursor ? 0 : open_cursor(s);
@@ -223,7 +227,9 @@ static int take_filter(struct mc_sql_rows *s, const struct mc_sql_filter *filter
     s->filter = *filter;
     s->filter.source = source;
     s->asked = filter->ts;
-    if (s->table->sort == MC_SQL_SUMMARIES) {
+    if (s->table->sort == MC_SQL_LIFETIMES) {
+        s->filter.ts.max = INT64_MAX; /* a life ends when it ends */
+    } else if (s->table->sort == MC_SQL_SUMMARIES) {
         /* A second's row stands at its start, and is made of the frames up to the next second. */
         s->filter.ts.max = later(filter->ts.max, 999999999);
     }
@@ -258,6 +264,7 @@ void mc_sql_rows_close(struct mc_sql_rows *s)
         return;
     drop_row(s);
     mc_cursor_close(s->cursor);
+    mc_sql_lifetimes_free(s->lifetimes);
     mc_buf_fini(&s->holes);
     mc_buf_fini(&s->window);
     free(s->sums);
@@ -328,6 +335,8 @@ int mc_sql_rows_next(struct mc_sql_rows *s)
         return mc_sql_next_change(s);
     case MC_SQL_STATES:
         return mc_sql_next_state(s);
+    case MC_SQL_LIFETIMES:
+        return mc_sql_next_lifetime(s);
     case MC_SQL_SUMMARIES:
         return mc_sql_next_summary(s);
     default:

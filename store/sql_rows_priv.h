@@ -63,6 +63,7 @@ struct mc_sql_rows {
     size_t slot_at;
     uint32_t slot_map;
     int slot_begun;
+    struct mc_sql_lifetimes *lifetimes; /* owned */
     /* summaries */
     struct mc_sql_sum *sums, *done; /* sums owned: two of sum_count; done: the second half */
     uint32_t sum_count, sum_at, sums_due;
@@ -72,6 +73,15 @@ struct mc_sql_rows {
     struct mc_buf holes;
     size_t hole_at;
     struct mc_gap hole;
+};
+
+/* From a slot's allocation, at the row's ts, to its end. */
+struct mc_sql_life {
+    const char *pool; /* borrowed from the run's schema */
+    uint32_t slot_idx;
+    int64_t end_ts; /* MC_VALUE_NONE: held to the end of the run */
+    uint64_t conn_id;
+    uint16_t owner;
 };
 
 /* An event that waits until no earlier one can come. */
@@ -95,8 +105,15 @@ void mc_sql_begin_events(struct mc_sql_rows *s);
 int mc_sql_next_event(struct mc_sql_rows *s);
 /* The source that a value of a frame belongs to. */
 const struct mc_source *mc_sql_source_of_value(const struct mc_schema *s, uint32_t value_idx);
+/* The next frame of the span, in map_frame. 0, MC_END, or a code. */
+int mc_sql_next_map_frame(struct mc_sql_rows *s);
 int mc_sql_next_change(struct mc_sql_rows *s);
 int mc_sql_next_state(struct mc_sql_rows *s);
+int mc_sql_begin_lifetimes(struct mc_sql_rows *s);
+int mc_sql_next_lifetime(struct mc_sql_rows *s);
+/* What the row says; borrowed until the next one. */
+const struct mc_sql_life *mc_sql_life(const struct mc_sql_rows *s);
+void mc_sql_lifetimes_free(struct mc_sql_lifetimes *lifetimes);
 int mc_sql_next_summary(struct mc_sql_rows *s);
 
 #endif

@@ -38,19 +38,14 @@ struct mc_sql_scan {
 
 int mc_sql_runs(struct mc_reader *r, const struct mc_sql_span *run_ids, struct mc_buf *out)
 {
-    sqlite3_stmt *stmt;
-    int rc = mc_reader_stmt(r, MC_STMT_RUNS, &stmt);
-    if (rc < 0)
-        return rc;
-    sqlite3_bind_int64(stmt, 1, run_ids->min);
-    sqlite3_bind_int64(stmt, 2, run_ids->max);
-    int step;
-    while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        int64_t run_id = sqlite3_column_int64(stmt, 0);
-        mc_buf_add(out, &run_id, sizeof run_id);
+    const int64_t *ids;
+    size_t count;
+    int rc = mc_reader_run_ids(r, &ids, &count);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (ids[i] >= run_ids->min && ids[i] <= run_ids->max)
+            mc_buf_add(out, &ids[i], sizeof ids[i]);
     }
-    sqlite3_reset(stmt);
-    return out->failed ? MC_ENOMEM : mc_file_error(r->db, step);
+    return out->failed ? MC_ENOMEM : rc;
 }
 
 int mc_sql_scan_new(struct mc_reader *r, const struct mc_sql_table *table, struct mc_sql_scan **out)

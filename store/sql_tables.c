@@ -80,6 +80,11 @@ const struct mc_sql_table mc_sql_tables[] = {
      MC_KIND_SLAB,
      {RUN_AND_TS, SOURCE("pool"), OTHER("slot", "INTEGER", 0), OTHER("old_state", "TEXT", 1),
       OTHER("new_state", "TEXT", 2), OTHER("owner", "TEXT", 3), OTHER("conn_id", "INTEGER", 4)}},
+    {"slot_lifetime",
+     MC_SQL_LIFETIMES,
+     MC_KIND_SLAB,
+     {RUN_AND_TS, OTHER("dur", "INTEGER", 0), SOURCE("pool"), OTHER("slot", "INTEGER", 1),
+      OTHER("owner", "TEXT", 2), OTHER("conn_id", "INTEGER", 3)}},
     {"slot_state",
      MC_SQL_STATES,
      MC_KIND_SLAB,
@@ -105,8 +110,13 @@ const struct mc_sql_table mc_sql_tables[] = {
 const size_t mc_sql_table_count = sizeof mc_sql_tables / sizeof mc_sql_tables[0];
 
 const char *const mc_sql_views[] = {
+    /* In place of the plain tables: main.run and so on are as stored, damaged or not. */
+    "CREATE TEMP VIEW run AS SELECT * FROM whole_run",
+    "CREATE TEMP VIEW source AS SELECT * FROM whole_source",
+    "CREATE TEMP VIEW mark AS SELECT * FROM whole_mark",
+
     /* What damaged rows leave out is a gap like any other. */
-    "CREATE TEMP VIEW gap AS SELECT run_id, ts, dur, reason, lost FROM main.gap "
+    "CREATE TEMP VIEW gap AS SELECT run_id, ts, dur, reason, lost FROM whole_gap "
     "UNION ALL SELECT run_id, ts, dur, reason, lost FROM damaged_span",
 
     /* A connection from accept to close; requests and errors in between. */
@@ -134,12 +144,6 @@ const char *const mc_sql_views[] = {
     "max(high_water) OVER (PARTITION BY run_id, pool) AS top, "
     "max(overflow) OVER (PARTITION BY run_id, pool) AS overflow FROM pool_sample) "
     "WHERE high_water=top GROUP BY run_id, pool",
-
-    /* From a slot's allocation to the end of it; dur NULL: held to the end of the recording. */
-    "CREATE TEMP VIEW slot_lifetime AS SELECT run_id, ts, next_ts-ts AS dur, pool, slot, owner, "
-    "conn_id FROM (SELECT run_id, ts, pool, slot, owner, conn_id, old_state, "
-    "lead(ts) OVER (PARTITION BY run_id, pool, slot ORDER BY ts) AS next_ts FROM slot_change "
-    "WHERE (old_state='.')<>(new_state='.')) WHERE old_state='.'",
 
     /* Pools whose lowest fill of the last quarter is above that of the first. */
     "CREATE TEMP VIEW leak_suspect AS SELECT run_id, pool, used_first, used_last, "

@@ -10,6 +10,8 @@
 #ifndef MC_TRACE_H
 #define MC_TRACE_H
 
+#include <stdatomic.h>
+
 #include "tracer/buf.h"
 #include "tracer/frame.h"
 
@@ -91,8 +93,8 @@ int mc_reader_span(struct mc_reader *r, int64_t run_id, int64_t *first_ts, int64
 int mc_cursor_open(struct mc_reader *r, int64_t run_id, struct mc_cursor **out);
 void mc_cursor_close(struct mc_cursor *c);
 /* Leave out of the frames what the caller does not look at, which need not be decoded then: their
- * slot changes (the maps are there), their events and bucket counts. */
-enum mc_cursor_parts { MC_CURSOR_CHANGES = 1, MC_CURSOR_EVENTS = 2 };
+ * slot changes (the maps are there), their bucket counts, their events with the bucket counts. */
+enum mc_cursor_parts { MC_CURSOR_CHANGES = 1, MC_CURSOR_EVENTS = 2, MC_CURSOR_BUCKETS = 4 };
 void mc_cursor_leave_out(struct mc_cursor *c, unsigned parts);
 /* Stand on the newest frame with frame.ts <= ts (the run's first when ts is before it), with its
  * events and changes like any other. 0, MC_END for a run without frames, or a negative code. */
@@ -179,6 +181,8 @@ struct mc_query_limits {
     int64_t rows;         /* 0: no bound */
     int64_t time_ms;      /* of the calling thread's CPU; 0: no bound */
     int64_t memory_bytes; /* 0: no bound */
+    const atomic_int
+        *gone; /* borrowed; NULL, or what another thread sets when nobody waits any more */
 };
 /* What a stranger's query may take. A call that is under way at the end of its time is not cut
  * short, but no single one takes long: texts are bounded too, to 256 KiB. */

@@ -1,14 +1,22 @@
-/* trace_format.h: the layout of a trace file, version 2: tables, rows, parts, columns.
+/* trace_format.h: the layout of a trace file, version 3: tables, rows, parts, columns.
  *
  * Owns:   every number and name that is written to a file. A change here brings a new
  *         MC_TRACE_VERSION, a golden file in tests/golden and code that still reads the old one.
- *         Version 2 has MC_PART_FOLLOWS in place of MC_PART_BUCKETS, and two more column modes. A
- *         file of version 1 that is written to becomes one of version 2; its rows stay as they are.
+ *         Version 2 has MC_PART_FOLLOWS in place of MC_PART_BUCKETS, and two more column modes.
+ *         Version 3 has the plain tables' checksums and row_copy. A file of an older version that
+ *         is written to becomes one of version 3: its plain rows get both, the rest stays.
  * Format: a SQLite database, application_id MC_TRACE_APP_ID, user_version MC_TRACE_VERSION,
  *         page_size 4096, auto_vacuum incremental, WAL. All integers in blobs are LEB128 varints;
  *         "z" is a zigzag varint, "le64" eight bytes, little end first.
  *
- * Tables that any sqlite3 reads as they are: run, source, mark, gap (see MC_TRACE_DDL).
+ * Tables that any sqlite3 reads as they are: run, source, mark, gap (see MC_TRACE_DDL), the "plain"
+ * ones.
+ *   checksum   of kind, run_id, ts, row_id (le64; see row_copy), le64 0, then the row's body
+ *
+ * row_copy     a copy of each row of a plain table, read when the row is damaged or gone
+ *   kind       enum mc_plain_kind; ts, row_id: 0, 0 (run), 0, source_id (source), ts, rowid
+ *   checksum   the row's; body: for each column but checksum, in order: 0 (NULL), or 1 and
+ *              z number, or 2, byte count, bytes (a text)
  *
  * schema_step  one row for each growth of a run's schema (struct mc_schema), in order of step
  *   from_ts    the first frame that knows it; checksum: of run_id, step, from_ts (le64), then body
@@ -57,7 +65,8 @@
 #include <stdint.h>
 
 #define MC_TRACE_APP_ID 0x4d43414d /* "MCAM" */
-#define MC_TRACE_VERSION 2
+#define MC_TRACE_VERSION 3
+#define MC_TRACE_VERSION_PLAIN 2  /* the newest without checksums of plain rows */
 #define MC_TRACE_VERSION_OLDEST 1 /* that is still read */
 #define MC_TRACE_PAGE_BYTES 4096
 
@@ -92,16 +101,18 @@ enum mc_head_flags {
 #define MC_MAX_ROLL (UINT64_C(1) << 20)
 #define MC_MAX_VALUES (UINT64_C(1) << 20) /* of a frame */
 
-#define MC_TRACE_DDL                                                                               \
+/* `sum` is the plain tables' last column. */
+#define MC_TRACE_TABLES(sum)                                                                       \
     "CREATE TABLE run (run_id INTEGER PRIMARY KEY, label TEXT, host TEXT, pid INTEGER, "           \
     "program TEXT, build TEXT, start_wall_ns INTEGER, end_ts INTEGER, exit TEXT, "                 \
-    "interval_ns INTEGER, config TEXT);"                                                           \
+    "interval_ns INTEGER, config TEXT" sum ");"                                                    \
     "CREATE TABLE source (run_id INTEGER, source_id INTEGER, kind TEXT, name TEXT, unit TEXT, "    \
-    "slot_count INTEGER, slot_bytes INTEGER, capacity_bytes INTEGER, "                             \
+    "slot_count INTEGER, slot_bytes INTEGER, capacity_bytes INTEGER" sum ", "                      \
     "PRIMARY KEY (run_id, source_id)) WITHOUT ROWID;"                                              \
-    "CREATE TABLE mark (run_id INTEGER, ts INTEGER, dur INTEGER, label TEXT, author TEXT);"        \
+    "CREATE TABLE mark (run_id INTEGER, ts INTEGER, dur INTEGER, label TEXT, author TEXT" sum ");" \
     "CREATE INDEX mark_ts ON mark (run_id, ts);"                                                   \
-    "CREATE TABLE gap (run_id INTEGER, ts INTEGER, dur INTEGER, reason TEXT, lost INTEGER);"       \
+    "CREATE TABLE gap (run_id INTEGER, ts INTEGER, dur INTEGER, reason TEXT, lost INTEGER" sum     \
+    ");"                                                                                           \
     "CREATE INDEX gap_ts ON gap (run_id, ts);"                                                     \
     "CREATE TABLE schema_step (run_id INTEGER, step INTEGER, from_ts INTEGER, checksum INTEGER, "  \
     "body BLOB, PRIMARY KEY (run_id, step)) WITHOUT ROWID;"                                        \
@@ -114,5 +125,12 @@ enum mc_head_flags {
     "summary BLOB);"                                                                               \
     "CREATE INDEX chunk_ts ON chunk (run_id, last_ts);"                                            \
     "CREATE TABLE part (part_id INTEGER PRIMARY KEY, body BLOB);"
+#define MC_TRACE_SUM ", checksum INTEGER"
+#define MC_TRACE_COPIES                                                                            \
+    "CREATE TABLE row_copy (kind INTEGER, run_id INTEGER, ts INTEGER, row_id INTEGER, "            \
+    "checksum INTEGER, body BLOB, PRIMARY KEY (kind, run_id, ts, row_id)) WITHOUT ROWID;"
+
+#define MC_TRACE_DDL MC_TRACE_TABLES(MC_TRACE_SUM) MC_TRACE_COPIES
+#define MC_TRACE_DDL_OLD MC_TRACE_TABLES("") /* of versions 1 and 2 */
 
 #endif

@@ -53,14 +53,12 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
     w->sink.path = mc_file_resolve(path);
     rc = w->sink.path ? mc_sink_init(&w->sink, db, opts) : MC_ENOMEM;
     if (rc == 0)
-        rc = mc_file_upgrade(db);
-    if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(run_id) FROM run", NULL, 0, 0, &w->next_run_id);
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(rowid) FROM mark", NULL, 0, 0, &w->next_mark_id);
     /* A killed recorder's runs; the one that is taken up again loses this exit. */
     if (rc == 0)
-        rc = mc_sink_run(db, "UPDATE run SET exit='recorder stopped' WHERE exit IS NULL", NULL, 0);
+        rc = mc_sink_stop_runs(db);
     w->next_run_id++;
     w->next_mark_id++;
     w->sink.has_orphans = 1;
@@ -351,10 +349,9 @@ int mc_writer_mark(struct mc_writer *w, int64_t ts, int64_t dur_ns, const char *
     m->what = MC_MARK_NEW;
     m->ts = ts;
     m->dur_ns = dur_ns;
-    m->label = (char *)(m + 1);
-    m->author = m->label + label_bytes;
-    memcpy(m->label, label, label_bytes);
-    memcpy(m->author, author ? author : "", author_bytes);
+    char *texts = (char *)(m + 1);
+    m->label = memcpy(texts, label, label_bytes);
+    m->author = memcpy(texts + label_bytes, author ? author : "", author_bytes);
     m->mark_id = w->next_mark_id++;
     if (mark_id)
         *mark_id = m->mark_id;

@@ -52,7 +52,7 @@ struct mc_queued_mark {
     struct mc_queued_mark *next;
     enum mc_mark_what what;
     int64_t mark_id, ts, dur_ns;
-    char *label, *author; /* owned, behind it */
+    const char *label, *author; /* borrowed; of one in the queue, they stand behind it */
 };
 
 /* The bound on a trace, divided: room.c. */
@@ -130,6 +130,8 @@ struct mc_writer {
 /* sink.c: frames into rows. */
 int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options *opts);
 void mc_sink_fini(struct mc_sink *s);
+/* Runs that no recorder ended have stopped. */
+int mc_sink_stop_runs(sqlite3 *db);
 /* Forget the run: the next frame starts anew. */
 void mc_sink_reset(struct mc_sink *s);
 int mc_sink_begin(struct mc_sink *s, int64_t run_id, const struct mc_run_info *info);

@@ -14,12 +14,10 @@ void mc_buf_fini(struct mc_buf *b)
     memset(b, 0, sizeof *b);
 }
 
-uint8_t *mc_buf_reserve(struct mc_buf *b, size_t more)
+uint8_t *mc_buf_grow(struct mc_buf *b, size_t more)
 {
     if (b->failed)
         return NULL;
-    if (more <= b->room - b->count)
-        return b->bytes + b->count;
     size_t room = b->room ? b->room : 256;
     while (room - b->count < more) {
         if (room > SIZE_MAX / 2) {
@@ -38,44 +36,47 @@ uint8_t *mc_buf_reserve(struct mc_buf *b, size_t more)
     return bytes + b->count;
 }
 
-void mc_buf_add(struct mc_buf *b, const void *bytes, size_t count)
+/* "00" to "99". */
+static const char two_digits[] = "00010203040506070809101112131415161718192021222324"
+                                 "25262728293031323334353637383940414243444546474849"
+                                 "50515253545556575859606162636465666768697071727374"
+                                 "75767778798081828384858687888990919293949596979899";
+
+static uint32_t digit_count(uint64_t value)
 {
-    uint8_t *at = count ? mc_buf_reserve(b, count) : NULL;
-    if (!at)
-        return;
-    memcpy(at, bytes, count);
-    b->count += count;
+    uint32_t count = 1;
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
 }
 
-void mc_buf_add_str(struct mc_buf *b, const char *text)
+uint8_t *mc_write_digits(uint8_t *at, uint64_t value)
 {
-    mc_buf_add(b, text, strlen(text));
-}
-
-void mc_buf_add_char(struct mc_buf *b, char c)
-{
-    mc_buf_add(b, &c, 1);
+    uint8_t *end = at + digit_count(value), *to = end;
+    while (value >= 100) {
+        to -= 2;
+        memcpy(to, two_digits + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10)
+        memcpy(to - 2, two_digits + value * 2, 2);
+    else
+        to[-1] = (uint8_t)('0' + value);
+    return end;
 }
 
 void mc_buf_add_u64(struct mc_buf *b, uint64_t value)
 {
-    char digits[20];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    mc_buf_add(b, digits + first, sizeof digits - first);
+    uint8_t *at = mc_buf_reserve(b, MC_DIGITS_MAX);
+    if (at)
+        b->count += (size_t)(mc_write_digits(at, value) - at);
 }
 
 void mc_buf_add_i64(struct mc_buf *b, int64_t value)
 {
-    if (value < 0) {
+    if (value < 0)
         mc_buf_add_char(b, '-');
-        mc_buf_add_u64(b, 0 - (uint64_t)value);
-    } else {
-        mc_buf_add_u64(b, (uint64_t)value);
-    }
+    mc_buf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void mc_buf_printf(struct mc_buf *b, const char *format, ...)
@@ -118,15 +119,23 @@ static void add_json_char(struct mc_buf *b, const uint8_t *at, size_t bytes)
     }
 }
 
+/* Characters that stand in a JSON string as they are. */
+static const uint8_t is_plain[256] = {
+    [' '] = 1, ['!'] = 1, ['#' ... ';'] = 1, ['=' ... '['] = 1, [']' ... '~'] = 1,
+};
+
 void mc_buf_add_json(struct mc_buf *b, const char *text, size_t text_bytes)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + text_bytes;
     mc_buf_add_char(b, '"');
     while (at < end) {
-        const uint8_t *plain = at;
-        while (at < end && *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\' && *at != '<')
-            at++;
-        mc_buf_add(b, plain, (size_t)(at - plain));
+        uint8_t *to = mc_buf_reserve(b, (size_t)(end - at));
+        if (!to)
+            return;
+        const uint8_t *from = at;
+        while (at < end && is_plain[*at])
+            *to++ = *at++;
+        b->count += (size_t)(at - from);
         if (at == end)
             break;
         size_t bytes = mc_utf8_char_bytes(at, (size_t)(end - at));

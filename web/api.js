@@ -47,9 +47,9 @@ export function getOfRun(run, what, query, signal) {
   return ask(runUrl(run, what, query), { signal });
 }
 
-/** @param {string} url @param {object} body */
-function post(url, body) {
-  return ask(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+/** @param {string} url @param {object} body @param {AbortSignal} [signal] */
+function post(url, body, signal) {
+  return ask(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
 }
 
 /** @param {string} run @param {{ts: number, dur: number, label: string}} mark @returns {Promise<{mark_id: number}>} */
@@ -70,6 +70,7 @@ export function postMarkRemoval(run, id) {
 const QUERIES_AT_ONCE = 2;
 /** others' pages may keep the server busy: it is asked again, a few times */
 const BUSY_STATUS = 503;
+const WRONG_STATUS = 400;
 const BUSY_TURNS = 4;
 const BUSY_WAIT_MS = 400;
 let queriesUnderWay = 0;
@@ -79,15 +80,19 @@ const queriesWaiting = [];
 /**
  * Ask the recording in SQL. The page's own questions wait for each other, so that they are never too
  * many for the server, nor in the way of a person's.
- * @param {string} sql @param {number} limit @param {string} [file] @param {boolean} [isPersons]
+ * @param {string} sql @param {number} limit @param {string} [file] @param {AbortSignal} [signal] @param {boolean} [isPersons]
  */
-export async function postQuery(sql, limit, file, isPersons = false) {
+export async function postQuery(sql, limit, file, signal, isPersons = false) {
   if (!isPersons && queriesUnderWay >= QUERIES_AT_ONCE) await new Promise((resolve) => { queriesWaiting.push(() => resolve(undefined)); });
   queriesUnderWay += 1;
   try {
     for (let turn = 1; ; turn += 1) {
+      signal?.throwIfAborted();
       try {
-        return await post('/api/query', file ? { sql, limit, file } : { sql, limit });
+        // A wrong or stopped query is no trouble of the page's: soft, the browser's console is not told.
+        const answer = await post('/api/query', { sql, limit, soft: true, ...(file ? { file } : {}) }, signal);
+        if (answer.error !== undefined) throw new ApiError(WRONG_STATUS, answer.detail ?? answer.error);
+        return answer;
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== BUSY_STATUS || turn === BUSY_TURNS) throw error;
         await new Promise((resolve) => { setTimeout(resolve, BUSY_WAIT_MS * turn); });

@@ -1,5 +1,5 @@
 // @ts-check
-// chart_view.js: charts with axes over the last minutes, by uPlot; two are drawn per turn at most.
+// chart_view.js: charts with axes over the last minutes, by uPlot; one is drawn at a time.
 
 // @ts-ignore: it is beside this file only where the page is served
 import uPlot from './uPlot.esm.js';
@@ -12,7 +12,6 @@ const PARTS = 240;
 const SPAN_NS = 180e9;
 const MIN_SPAN_NS = 10e9;
 const REDRAW_MS = 250;
-const DRAWN_A_TURN = 2;
 /** moments farther apart are not joined: nothing is known between them */
 const BRIDGED_NS = 1e9;
 
@@ -116,9 +115,11 @@ function createChart(options, state, seek, beside) {
   return {
     root,
     drawn: 0,
-    isVisible: () => visible.is(root),
+    seen: '',
+    isVisible: () => width > 0 && visible.is(root),
+    /** What the picture is made of. */
+    key: () => `${state.version.doc} ${beside.state.version.doc} ${state.compare !== null} ${theme.version} ${width}`,
     draw() {
-      if (width === 0) return;
       const other = beside.span(shownSpan(state));
       data.length = 1 + rows * (other ? 2 : 1);
       const [from, to] = shownSpan(state);
@@ -148,25 +149,25 @@ export function createChartView(state, actions, beside) {
   byId('chart-cards').append(...charts.map((c) => c.root));
   setText(byId('charts-span'), `${duration(SPAN_NS)} up to the moment shown · click to go there`);
   let next = 0;
-  let seen = -1;
+  /** @param {number} nowMs @returns {typeof charts[number] | undefined} the next one that is to be drawn */
+  const wanted = (nowMs) => {
+    for (let i = 0; i < charts.length; i += 1) {
+      const chart = charts[(next + i) % charts.length];
+      if (chart.isVisible() && nowMs - chart.drawn >= REDRAW_MS && chart.seen !== chart.key()) return chart;
+    }
+    return undefined;
+  };
   return {
-    /** @param {number} nowMs @returns {boolean} whether some are yet to draw */
+    /** @param {number} nowMs */
+    due: (nowMs) => state.doc !== null && wanted(nowMs) !== undefined,
+    /** Draw one of them. @param {number} nowMs */
     draw(nowMs) {
-      if (!state.doc) return false;
-      let drawn = 0;
-      let due = 0;
-      for (let i = 0; i < charts.length; i += 1) {
-        const chart = charts[(next + i) % charts.length];
-        if (!chart.isVisible() || (nowMs - chart.drawn < REDRAW_MS && seen === theme.version)) continue;
-        due += 1;
-        if (drawn >= DRAWN_A_TURN) continue;
-        chart.draw();
-        chart.drawn = nowMs;
-        drawn += 1;
-      }
-      next = (next + drawn) % charts.length;
-      seen = theme.version;
-      return due > drawn;
+      const chart = wanted(nowMs);
+      if (!chart) return;
+      next = charts.indexOf(chart) + 1;
+      chart.draw();
+      chart.drawn = nowMs;
+      chart.seen = chart.key();
     },
   };
 }

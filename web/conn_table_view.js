@@ -73,7 +73,9 @@ export function createConnTable(state, actions) {
   const rows = [];
   const fallHead = heads[heads.length - 1].head;
   new ResizeObserver(() => { fallWidth = fallHead.clientWidth; state.changed('place'); }).observe(fallHead);
-  scroll.addEventListener('scroll', () => { seen = ''; state.changed('place'); }, { passive: true });
+  // Asked for in the middle of a frame, it would lay the page out again.
+  let scrolled = 0;
+  scroll.addEventListener('scroll', () => { scrolled = scroll.scrollTop; seen = ''; state.changed('place'); }, { passive: true });
   span.addEventListener('change', () => { seen = ''; state.changed('place'); });
 
   /** @param {string} name */
@@ -104,7 +106,7 @@ export function createConnTable(state, actions) {
   function drawRows() {
     const wanted = Math.max(LEAST_ROWS, Math.min(MOST_ROWS, shown.length));
     scroll.style.height = `${(wanted + 1) * ROW_PX + 6}px`;
-    const first = Math.max(0, Math.min(Math.floor(scroll.scrollTop / ROW_PX) - SPARE_ROWS, shown.length - wanted));
+    const first = Math.max(0, Math.min(Math.floor(scrolled / ROW_PX) - SPARE_ROWS, shown.length - wanted));
     const inSight = shown.slice(first, first + wanted + 2 * SPARE_ROWS);
     while (rows.length < inSight.length) {
       const row = createRow(state, actions);

@@ -1,24 +1,98 @@
 // @ts-check
-// context.js: what went before a moment: the minutes of the charts, and what rates are counted from.
+// context.js: what came before the moment that is shown: charts, events, connections, latencies,
+// collections; asked for once a moment, after it has been painted, one question after the other.
+// Another moment drops what is still asked: the server stops working on it.
 
 import { getOfRun } from './api.js';
-import { overviewSeries, RATE_SPAN_NS } from './observe.js';
-import { HISTORY_SPAN_NS } from './state.js';
+import { connectionsBefore } from './conn_asks.js';
+import { askHistory, collectionsBefore, fillHeat, newestEvents } from './context_asks.js';
+import { HOLE_NS } from './state.js';
 
-const SEED_PX = 600;
+/** who seeks on within this time wants no more than the moment itself */
+const STILL_MS = 150;
 
-/**
- * @param {import('./state.js').State} state whose run event is known
- * @param {number} to @param {boolean} still whether nothing comes after that rates could be counted from
- * @returns {Promise<[any, any]>} the overview up to that moment and the document a second before; null where it can't be had
- */
-export async function askHistory(state, to, still) {
-  const run = /** @type {string} */ (state.runKey);
-  const from = Math.max(0, to - HISTORY_SPAN_NS);
-  const series = overviewSeries(state.run.sources, 'charts').join(',');
-  const settled = await Promise.allSettled([
-    to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }) : Promise.resolve(null),
-    still && to > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS }) : Promise.resolve(null),
-  ]);
-  return /** @type {[any, any]} */ (settled.map((s) => (s.status === 'fulfilled' ? s.value : null)));
+/** @typedef {import('./state.js').State} State */
+
+export class Context {
+  /** @param {State} state */
+  constructor(state) {
+    this.state = state;
+    this.filled = false;
+    this.asked = new AbortController();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
+
+  /** Another moment is on its way: what came before this one is of no use. */
+  drop() {
+    clearTimeout(this.timer);
+    this.asked.abort();
+    this.asked = new AbortController();
+    this.filled = false;
+  }
+
+  /** The moment is there; ask when it stays for a while. */
+  fillSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fill(), STILL_MS);
+  }
+
+  /** Ask for what came before it, unless that was done; when the run is not known yet, a little later. */
+  fill() {
+    const { state } = this;
+    if (this.filled || (!state.run && state.mode === 'pause')) return;
+    if (!state.run || !state.doc) {
+      if (state.mode !== 'pause') this.fillSoon();
+      return;
+    }
+    this.filled = true;
+    this.ask(/** @type {string} */ (state.runKey), this.asked.signal);
+  }
+
+  /** @param {string} run @param {AbortSignal} signal */
+  async ask(run, signal) {
+    const { state } = this;
+    const isCurrent = () => run === state.runKey && !signal.aborted;
+    // Paused, all that came before is asked for; else what came before the first that the stream brought.
+    const to = state.mode !== 'pause' && state.events.length > 0 ? state.events.newest(state.events.length - 1).ts : state.ts;
+    const questions = [
+      () => this.fillCharts(isCurrent, signal),
+      () => this.fillMarks(run, signal),
+      async () => {
+        const events = await newestEvents(run, to, signal);
+        if (isCurrent() && state.events.length === 0) state.takeEvents({ events }, false);
+      },
+      async () => {
+        const list = await collectionsBefore(state, to, signal);
+        if (isCurrent()) state.seedCollections(list);
+      },
+      async () => {
+        const known = await connectionsBefore(state, to, signal);
+        if (isCurrent()) state.seedConnections(known.open, known.events);
+      },
+      () => fillHeat(state, to, signal, isCurrent),
+    ];
+    for (const question of questions) {
+      if (!isCurrent()) return;
+      await question().catch(() => {}); // what is missing is not shown
+    }
+  }
+
+  /** @param {string} run @param {AbortSignal} signal */
+  async fillMarks(run, signal) {
+    const { state } = this;
+    const [{ marks }, { gaps }] = await Promise.all([getOfRun(run, 'marks', {}, signal), getOfRun(run, 'gaps', {}, signal)]);
+    if (run !== state.runKey) return;
+    for (const mark of marks) state.addMark(mark);
+    for (const gap of gaps) state.addGap(gap);
+  }
+
+  /** The minutes before the newest moments that the page has seen without a hole. @param {() => boolean} isCurrent @param {AbortSignal} signal */
+  async fillCharts(isCurrent, signal) {
+    const { state } = this;
+    const begin = () => (state.history.length > 0 ? state.history.ts[state.history.at(state.history.tailIndex(HOLE_NS))] : state.ts);
+    const to = begin();
+    const [overview, docBefore] = await askHistory(state, to, state.mode === 'pause', signal);
+    if (isCurrent() && state.history.length > 0 && begin() >= to) await state.seedHistory(overview, docBefore, isCurrent);
+  }
 }

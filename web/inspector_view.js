@@ -8,6 +8,7 @@ import { createDiffView } from './diff_view.js';
 import { eventTable, eventText, link } from './event_view.js';
 import { createPickView } from './pick_view.js';
 import { createSqlView } from './sql_view.js';
+import { createWarningsView } from './warnings_view.js';
 
 const EVENTS_SHOWN = 200;
 const REDRAW_MS = 400;
@@ -15,17 +16,14 @@ export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'S
 
 /** @typedef {import('./state.js').State} State */
 
-/** @param {string} level */
-function shape(level) {
-  return el('span', { class: 'shape' }, el('span', { 'aria-hidden': 'true' }, level === 'critical' ? '■' : '▲'), el('span', { class: 'visually-hidden' }, `${level}: `));
-}
-
-/** Show other parts in a panel; what had the focus by its place has it again, and the panel stays scrolled. @param {HTMLElement} panel @param {HTMLElement[]} parts */
+/**
+ * Show other parts in a panel; what had the focus by its place has it again. It stays scrolled, as
+ * nobody asks for its layout in between: that would cost one more of the page.
+ * @param {HTMLElement} panel @param {HTMLElement[]} parts
+ */
 function replaceIn(panel, parts) {
-  const scroll = panel.scrollTop;
-  const place = [...panel.querySelectorAll('button')].findIndex((node) => node === document.activeElement);
+  const place = panel.contains(document.activeElement) ? [...panel.querySelectorAll('button')].findIndex((node) => node === document.activeElement) : -1;
   panel.replaceChildren(...parts);
-  panel.scrollTop = scroll;
   if (place >= 0) (panel.querySelectorAll('button')[place] ?? panel).focus({ preventScroll: true });
 }
 
@@ -36,6 +34,7 @@ export function createInspectorView(state, actions) {
   const sql = createSqlView(state, actions);
   const diff = createDiffView(state, actions);
   const pick = createPickView(state, actions);
+  const warned = createWarningsView(state, actions);
   /** @type {Record<string, HTMLElement>} */
   const buttons = {};
   for (const [id, text] of TABS) {
@@ -61,31 +60,6 @@ export function createInspectorView(state, actions) {
   let shownTab = '';
   let shownPick = state.pick;
 
-  /** @param {import('./warnings.js').Warning} warning */
-  function warningRow(warning) {
-    const go = () => (warning.ts !== undefined ? actions.seek(warning.ts) : actions.showWarning(warning));
-    return el('li', { class: warning.level, 'data-warning': `${warning.kind}:${warning.name}`, 'data-level': warning.level },
-      shape(warning.level), link(warning.text, go, 'Show it'));
-  }
-
-  /** @param {import('./findings.js').Finding} finding */
-  function findingRow(finding) {
-    const isHere = state.ts >= finding.ts && state.ts <= finding.end;
-    return el('li', { class: finding.level, 'data-finding': `${finding.kind}:${finding.name}`, 'aria-current': isHere ? 'true' : undefined },
-      shape(finding.level), el('span', { class: 'when' }, clock(finding.ts).replace(/\.\d+$/, '')), link(finding.text, () => actions.showFinding(finding), 'Go where it began'));
-  }
-
-  /** @param {import('./warnings.js').Warning[]} warnings */
-  function drawWarnings(warnings) {
-    if (!state.doc) return [el('p', { class: 'empty' }, 'Nothing is shown yet.')];
-    const { findings } = state;
-    return [el('h3', {}, state.mode === 'live' ? 'Now' : 'At this moment'),
-      warnings.length === 0 ? el('p', { class: 'dim' }, 'Nothing to warn of: no pool above 80 %, no overflow, no gap.') : el('ul', { class: 'warnings' }, ...warnings.map(warningRow)),
-      el('h3', {}, 'In this run'),
-      findings.length === 0 ? el('p', { class: 'dim' }, 'No pool above 80 %, no overflow, no server error, no gap in all of it.') : el('ul', { class: 'warnings' }, ...findings.map(findingRow)),
-      ...(findings.length > 0 ? [el('p', { class: 'dim' }, 'A click goes where it began; W goes from one to the next.')] : [])];
-  }
-
   function drawEvents() {
     const fits = eventFilter(state.filter);
     const list = [];
@@ -106,39 +80,59 @@ export function createInspectorView(state, actions) {
     return out;
   }
 
+  const tabNow = () => (TABS.some(([id]) => id === state.tab) ? state.tab : 'warnings');
+  /** All that the tab is made of. @param {import('./warnings.js').Warning[]} warnings */
+  function keyOf(warnings) {
+    const v = state.version;
+    switch (tabNow()) {
+      case 'pick': return `${v.pick} ${v.doc} ${v.run}`;
+      case 'events': return `${v.events} ${v.place} ${state.ts}`;
+      case 'marks': return `${v.marks}`;
+      case 'sql': return `${v.run}`;
+      case 'diff': return `${v.run} ${v.runs} ${JSON.stringify(state.compare)}`;
+      default: return `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0} ${state.findings.map((f) => f.text + (state.ts >= f.ts && state.ts <= f.end)).join('|')} ${state.mode === 'live'}`;
+    }
+  }
+
+  /** Make another tab the one shown. @param {string} tab */
+  function turnTo(tab) {
+    for (const [id] of TABS) {
+      buttons[id].setAttribute('aria-selected', String(id === tab));
+      buttons[id].tabIndex = id === tab ? 0 : -1;
+    }
+    panel.setAttribute('aria-labelledby', `tab-${tab}`);
+    panel.replaceChildren();
+    shownTab = tab;
+    seenKey = '';
+  }
+
   return {
     diff,
-    /** @param {import('./warnings.js').Warning[]} warnings @param {number} nowMs @returns {boolean} whether it wants to be drawn again */
-    draw(warnings, nowMs) {
-      const tab = TABS.some(([id]) => id === state.tab) ? state.tab : 'warnings';
-      if (tab !== shownTab) {
-        for (const [id] of TABS) {
-          buttons[id].setAttribute('aria-selected', String(id === tab));
-          buttons[id].tabIndex = id === tab ? 0 : -1;
-        }
-        panel.setAttribute('aria-labelledby', `tab-${tab}`);
-        panel.replaceChildren();
-        shownTab = tab;
-        seenKey = '';
-      }
+    /** @param {import('./warnings.js').Warning[]} warnings @param {number} nowMs @returns {boolean} whether it is to be drawn now */
+    due(warnings, nowMs) {
+      const tab = tabNow();
       setText(buttons.warnings, warnings.length > 0 ? `Warnings ${warnings.length}` : 'Warnings');
-      const v = state.version;
-      const key = {
-        warnings: `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0} ${state.findings.map((f) => f.text + (state.ts >= f.ts && state.ts <= f.end)).join('|')} ${state.mode === 'live'}`,
-        pick: `${v.pick} ${v.doc} ${v.run}`, events: `${v.events} ${v.place} ${state.ts}`, marks: `${v.marks}`, sql: `${v.run}`, diff: `${v.run} ${v.runs} ${JSON.stringify(state.compare)}`,
-      }[/** @type {'warnings'} */ (tab)];
-      if (key === seenKey) return false;
-      if (nowMs - drawnMs < REDRAW_MS && seenKey !== '') return true;
-      if (seenKey !== '' && (pressed || panel.querySelector('input:focus'))) return true;
-      if (seenKey !== '' && panel.matches(':hover') && tab === 'events' && state.mode !== 'pause') return true;
+      if (tab !== shownTab) return true;
+      if (nowMs - drawnMs < REDRAW_MS && seenKey !== '') return false;
+      if (seenKey !== '' && (pressed || panel.querySelector('input:focus'))) return false;
+      if (seenKey !== '' && tab === 'events' && state.mode !== 'pause' && panel.matches(':hover')) return false;
+      return keyOf(warnings) !== seenKey;
+    },
+    /** @param {import('./warnings.js').Warning[]} warnings @param {number} nowMs */
+    draw(warnings, nowMs) {
+      const tab = tabNow();
+      if (tab !== shownTab) turnTo(tab);
+      drawnMs = nowMs;
       if (state.pick !== shownPick) panel.scrollTop = 0;
       shownPick = state.pick;
-      drawnMs = nowMs;
-      seenKey = key;
+      const isFirst = seenKey === '';
+      seenKey = keyOf(warnings);
       if (tab === 'sql') sql.mount(panel);
       else if (tab === 'diff') diff.mount(panel);
-      else replaceIn(panel, tab === 'warnings' ? drawWarnings(warnings) : tab === 'pick' ? pick.draw() : tab === 'events' ? drawEvents() : drawMarks());
-      return false;
+      else if (tab === 'warnings') {
+        if (isFirst) panel.replaceChildren(warned.root);
+        warned.draw(warnings);
+      } else replaceIn(panel, tab === 'pick' ? pick.draw() : tab === 'events' ? drawEvents() : drawMarks());
     },
   };
 }

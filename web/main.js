@@ -29,6 +29,7 @@ import { within, zoom } from './timeline.js';
 import { createTipView } from './tip_view.js';
 import { createTrafficView } from './traffic_view.js';
 import { createTransportView } from './transport_view.js';
+import { Turns } from './turns.js';
 import { decodePlace, encodePlace } from './url.js';
 import { createVitalsView } from './vitals_view.js';
 import { findWarnings } from './warnings.js';
@@ -37,6 +38,7 @@ import { createZoomView } from './zoom_view.js';
 const FADE_MS = 90;
 /** Nobody reads numbers that change sixty times a second: the slots do that. */
 const NUMBERS_MS = 160;
+const UNSEEN_MS = 1000;
 const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 2000;
 const URL_EVERY_MS = 700;
@@ -138,27 +140,48 @@ const views = {
 
 let asked = false;
 let faded = 0;
-/** The parts with numbers and lists: while time passes at most one of them is drawn per frame. */
-const parts = [
-  { draw: (/** @type {number} */ nowMs) => views.pools.draw(nowMs), key: '', ms: 0 },
-  { draw: () => views.compare.draw(), key: '', ms: 0 },
-  { draw: () => views.vitals.draw(state), key: '', ms: 0 },
-  { draw: () => views.memory.draw(), key: '', ms: 0 },
-  { draw: () => views.traffic.draw(), key: '', ms: 0 },
-  { draw: () => views.connections.draw(), key: '', ms: 0 },
-];
+/** The parts with numbers and lists. */
+const parts = /** @type {[string, (nowMs: number) => void][]} */ ([
+  ['pools', (nowMs) => views.pools.draw(nowMs)],
+  ['compare', () => views.compare.draw()],
+  ['vitals', () => views.vitals.draw(state)],
+  ['memory', () => views.memory.draw()],
+  ['traffic', () => views.traffic.draw()],
+  ['connections', () => views.connections.draw()],
+  ['metrics', () => views.traffic.drawMetrics()],
+]).map(([id, draw]) => ({ root: byId(id), draw, key: '', ms: 0 }));
+for (const { root } of parts) visible.watch(root);
 
-/** @param {number} nowMs @returns {boolean} whether some are yet to draw */
-function drawParts(nowMs) {
-  const key = `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${other.version.doc} ${other.version.run} ${visible.version} ${Math.floor(nowMs / 1000)}`;
-  const due = parts.filter((part) => part.key !== key);
-  const now = state.mode === 'pause' ? due : due.filter((part) => part.key === '' || nowMs - part.ms >= NUMBERS_MS).sort((a, b) => a.ms - b.ms).slice(0, 1);
-  for (const part of now) {
-    part.key = key;
-    part.ms = nowMs;
-    part.draw(nowMs);
-  }
-  return due.length > now.length;
+/** What all parts are made of. */
+const partsKey = () => `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${other.version.doc} ${other.version.run} ${visible.version}`;
+
+/** @param {typeof parts[number]} part @param {number} nowMs */
+function drawPart(part, nowMs) {
+  part.key = `${partsKey()} ${Math.floor(nowMs / 1000)}`;
+  part.ms = nowMs;
+  part.draw(nowMs);
+}
+
+/** What is drawn in turns: a frame has time for some of it, the others come with the next ones. @type {import('./turns.js').Job[]} */
+const jobs = [
+  { due: () => state.batch !== null || state.waiting.length > 0, run: () => state.takeWaiting() },
+  { due: () => views.timeline.moved(), run: () => views.timeline.draw() },
+  ...parts.map((part) => ({
+    due: (/** @type {number} */ nowMs) => part.key !== `${partsKey()} ${Math.floor(nowMs / 1000)}`
+      && (part.key === '' || state.mode === 'pause' || nowMs - part.ms >= (visible.is(part.root) ? NUMBERS_MS : UNSEEN_MS)),
+    run: (/** @type {number} */ nowMs) => drawPart(part, nowMs),
+  })),
+  { due: (nowMs) => views.charts.due(nowMs), run: (nowMs) => views.charts.draw(nowMs) },
+  { due: (nowMs) => views.inspector.due(warnings, nowMs), run: (nowMs) => views.inspector.draw(warnings, nowMs) },
+];
+const turns = new Turns(jobs);
+let shownFrames = -1;
+
+/** After a seek all parts change in one frame: whatever is read belongs to the moment shown. @param {number} nowMs */
+function drawMoment(nowMs) {
+  if (state.mode !== 'pause' || shownFrames === state.frames) return;
+  shownFrames = state.frames;
+  for (const part of parts) drawPart(part, nowMs);
 }
 
 /** Draw once in the next animation frame, however often it is asked for. */
@@ -168,28 +191,37 @@ function schedule() {
   requestAnimationFrame(draw);
 }
 
+let edgesKey = '';
+
+/** The lines on top and at the bottom; what they say of the link changes by itself. @param {number} nowMs */
+function drawEdges(nowMs) {
+  const { doc, run, runs, place, overview } = state.version;
+  const key = `${doc} ${run} ${runs} ${place} ${overview} ${Math.floor(nowMs / NUMBERS_MS)}`;
+  if (key === edgesKey) return;
+  edgesKey = key;
+  views.header.draw(state, statusOf(state, performance.now()), warnings);
+  views.transport.draw();
+}
+
 /** @param {number} nowMs */
 function draw(nowMs) {
   asked = false;
-  const begin = performance.now();
+  const begin = performance.now() - spent.ms;
+  spent.ms = 0;
   if (warnedFor !== state.version.doc) {
     warnings = state.doc ? findWarnings(state.doc, state.history, state.gaps) : [];
     warnedFor = state.version.doc;
   }
-  second.follow(begin);
-  views.header.draw(state, statusOf(state, begin), warnings);
+  second.follow(nowMs);
+  drawEdges(nowMs);
   views.markers.draw();
-  views.transport.draw();
-  views.timeline.draw();
+  drawMoment(nowMs);
   let again = fade(nowMs);
-  again = drawParts(nowMs) || again;
   views.pools.paint();
   views.zoom.paint();
   views.compare.paint();
-  again = views.charts.draw(nowMs) || again;
-  again = views.inspector.draw(warnings, nowMs) || again;
-  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin + spent.ms;
-  spent.ms = 0;
+  again = turns.take(nowMs, begin) || again;
+  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
   script.count += 1;
   if (again) schedule();
 }
@@ -411,7 +443,7 @@ function writeUrl() {
 function setOwners(on) {
   byId('owner-colours').checked = on;
   views.pools.byOwner(on);
-  parts[0].key = '';
+  for (const part of parts) part.key = '';
   schedule();
 }
 
@@ -452,10 +484,13 @@ setInterval(() => {
   keepFindings();
   keepPick();
   writeUrl();
-  schedule();
 }, URL_EVERY_MS);
+// Parts that change less often than frames come are drawn with one of these.
+setInterval(schedule, NUMBERS_MS);
 setInterval(() => player.poll(), POLL_MS);
+player.hide(document.hidden);
 document.addEventListener('visibilitychange', () => {
+  player.hide(document.hidden);
   second.hide(document.hidden);
   schedule();
 });

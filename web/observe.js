@@ -147,15 +147,17 @@ export function overviewSeries(sources, purpose) {
  * @param {any[]} sources
  * @param {History} history
  * @param {number} before only moments before this ts
+ * @param {[number, number]} [rows] of these moments only, from the first to before the second
+ * @returns {boolean} whether there are none behind them
  */
-export function seed(overview, sources, history, before) {
+export function seed(overview, sources, history, before, [first, end] = [0, Infinity]) {
   const { from, to, series } = overview;
   const px = series.length > 0 ? series[0].max.length : 0;
   const capacity = new Map(sources.filter((s) => s.kind === 'slab').map((s) => [s.name, s.slot_count]));
   const heapBytes = new Map(sources.filter((s) => s.kind === 'heap').map((s) => [s.name, s.capacity_bytes]));
-  for (let i = 0; i < px; i += 1) {
+  for (let i = first; i < Math.min(px, end); i += 1) {
     const ts = from + ((i + 0.5) / px) * (to - from);
-    if (ts >= before) break;
+    if (ts >= before) return true;
     if (series.every((/** @type {any} */ s) => s.max[i] === null)) continue;
     const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), process: /** @type {any} */ ({}), connections: /** @type {any} */ ({}) };
     for (const s of series) {
@@ -170,4 +172,5 @@ export function seed(overview, sources, history, before) {
     }
     observe(doc, history);
   }
+  return end >= px;
 }

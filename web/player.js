@@ -3,17 +3,18 @@
 // Pausing closes the stream, seeking opens another: the server keeps no session.
 
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
-import { connectionsBefore } from './conn_asks.js';
-import { askHistory } from './context.js';
-import { collectionsBefore, fillHeat, newestEvents } from './context_asks.js';
+import { Context } from './context.js';
 import { FINDING_SERIES, findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries } from './observe.js';
-import { HOLE_NS } from './state.js';
 import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
+/** a page that nobody sees for so long gives its stream back */
+const HIDE_MS = 2000;
+/** away for longer, the newest state is worth more than all that came in between */
+const AWAY_MS = 10000;
 const OVERVIEW_PX = 1200;
 /** at such speeds a batch is of seconds, and nobody reads its events */
 const FAST = 25;
@@ -35,13 +36,14 @@ export class Player {
     this.wanted = null;
     /** @type {{run: string | null, aim: number, shown: number} | null} the last jump and the frame that showed it */
     this.jumped = null;
-    this.seeded = false;
-    /** bumped by each seek that asks what came before */
-    this.contextTurn = 0;
+    this.context = new Context(state);
     this.followLive = false;
     this.timelineTrouble = '';
+    this.hidden = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.contextTimer = undefined;
+    this.hideTimer = undefined;
+    /** @type {{mode: 'live' | 'play', ms: number} | null} what was given back while nobody saw the page */
+    this.resting = null;
   }
 
   /** Begin: find the run of the link, or the live one, or the newest. @param {import('./url.js').Place} place */
@@ -71,7 +73,7 @@ export class Player {
     this.close();
     state.openRun(runKey);
     state.setPlace({ view: place.view ?? null, selected: place.selected ?? null, speed: place.speed ?? 1 });
-    this.seeded = false;
+    this.context.drop();
     this.attempt = 0;
     if (place.ts === undefined && state.entry?.live) return this.goLive();
     const ts = place.ts ?? state.entry?.first_ts ?? 0;
@@ -134,6 +136,7 @@ export class Player {
     this.turn += 1;
     const turn = this.turn;
     this.close();
+    this.resting = null;
     state.aim = null;
     state.setPlace({ mode, link: 'connecting', ended: null });
     state.lastFrameMs = performance.now();
@@ -141,13 +144,53 @@ export class Player {
       opened: () => {
         this.attempt = 0;
         state.setPlace({ link: 'open' });
-        this.fillContext();
+        this.context.fill();
       },
       lost: () => {
         state.setPlace({ link: 'lost' });
         this.reconnect(turn, mode);
       },
     });
+    if (this.hidden) this.hide(true);
+  }
+
+  /** Whether nobody sees the page: then it holds no stream, of which a browser has six for a server. @param {boolean} hidden */
+  hide(hidden) {
+    this.hidden = hidden;
+    clearTimeout(this.hideTimer);
+    if (hidden) this.hideTimer = setTimeout(() => this.rest(), HIDE_MS);
+    else this.wake();
+  }
+
+  rest() {
+    const { mode } = this.state;
+    if (mode === 'pause' || this.resting) return;
+    this.turn += 1;
+    this.close();
+    this.close = () => {};
+    this.resting = { mode, ms: performance.now() };
+  }
+
+  /** Seen again: go on where it rested, live with what came since, or, after long, anew. */
+  async wake() {
+    const { resting, state } = this;
+    if (!resting || state.mode !== resting.mode) return;
+    if (resting.mode === 'play') {
+      this.playFrom(state.ts);
+      return;
+    }
+    const back = await this.refreshRuns();
+    if (this.hidden || this.resting !== resting || state.mode !== 'live') return;
+    if (back && state.entry && !state.entry.live) {
+      this.resting = null;
+      this.ended(state.entry.end_ts, state.entry.exit ?? null);
+    } else if (performance.now() - resting.ms < AWAY_MS && state.doc) {
+      this.open('live', { last_event_id: state.ts });
+    } else {
+      state.forgetEvents();
+      this.context.drop();
+      this.open('live', {});
+    }
   }
 
   /** Try until the server answers, then go on behind the last frame. @param {number} turn @param {'live' | 'play'} mode */
@@ -177,10 +220,10 @@ export class Player {
   take(name, data) {
     const { state } = this;
     switch (name) {
-      case 'run': state.setRun(data); this.fillContext(); break;
+      case 'run': state.setRun(data); this.context.fill(); break;
       case 'keyframe': state.keyframe(data, state.frames > 0 && state.mode !== 'live'); break;
       case 'delta': state.delta(data); break;
-      case 'events': state.takeEvents(data); break;
+      case 'events': state.bringEvents(data); break;
       case 'mark': if (data.removed) state.removeMark(data.mark_id); else state.addMark(data); break;
       case 'gap': state.addGap(data); break;
       case 'end': this.ended(data.ts, data.exit); break;
@@ -240,7 +283,7 @@ export class Player {
       if (run === state.runKey && state.mode === 'pause') {
         state.setPlace({ link: 'open' });
         state.keyframe(doc, state.doc !== null && Math.abs(doc.ts - state.ts) < 5e8);
-        if (turn === this.turn) this.fillContextSoon();
+        if (turn === this.turn) this.context.fillSoon();
         if (aim - doc.ts > state.intervalNs * 2 && aim <= state.endTs && !state.gapShown) this.askHole(aim);
       }
     } catch (error) {
@@ -275,7 +318,7 @@ export class Player {
       if (name !== 'run') return;
       close();
       this.state.setRun(data);
-      this.fillContextSoon();
+      this.context.fillSoon();
     }, { opened: () => {}, lost: () => {} });
   }
 
@@ -284,7 +327,7 @@ export class Player {
     const { state } = this;
     const aim = Math.max(state.entry?.first_ts ?? 0, Math.min(ts, state.endTs));
     state.forgetEvents();
-    this.seeded = false;
+    this.context.drop();
     if (state.mode === 'play') this.playFrom(aim);
     else await this.pauseAt(aim);
   }
@@ -362,54 +405,6 @@ export class Player {
     } catch (error) {
       this.say(`The mark was not removed: ${error instanceof Error ? error.message : error}`);
     }
-  }
-
-  fillContextSoon() {
-    clearTimeout(this.contextTimer);
-    this.contextTimer = setTimeout(() => this.fillContext(), 120);
-  }
-
-  /** What happened just before the moment: charts, events, latencies; once per seek, each as it comes. */
-  fillContext() {
-    const { state } = this;
-    if (this.seeded || (!state.run && state.mode === 'pause')) return;
-    if (!state.run || !state.doc) {
-      if (state.mode !== 'pause') this.fillContextSoon();
-      return;
-    }
-    this.seeded = true;
-    this.contextTurn += 1;
-    const turn = this.contextTurn;
-    const run = /** @type {string} */ (state.runKey);
-    const isCurrent = () => run === state.runKey && turn === this.contextTurn;
-    // Paused, all that came before is asked for; else what came before the first that the stream brought.
-    const to = state.mode !== 'pause' && state.events.length > 0 ? state.events.newest(state.events.length - 1).ts : state.ts;
-    this.fillCharts(run, isCurrent);
-    newestEvents(run, to).then((answer) => {
-      if (isCurrent() && state.events.length === 0) state.takeEvents({ events: answer.events }, false);
-    }, () => {});
-    getOfRun(run, 'marks', {}).then((answer) => {
-      if (run === state.runKey) for (const mark of answer.marks) state.addMark(mark);
-    }, () => {});
-    getOfRun(run, 'gaps', {}).then((answer) => {
-      if (run === state.runKey) for (const gap of answer.gaps) state.addGap(gap);
-    }, () => {});
-    fillHeat(state, to, isCurrent);
-    connectionsBefore(state, to).then((known) => {
-      if (isCurrent()) state.seedConnections(known.open, known.events);
-    }, () => {});
-    collectionsBefore(state, to).then((list) => {
-      if (isCurrent()) state.seedCollections(list);
-    }, () => {});
-  }
-
-  /** The minutes before the newest moments that the page has seen without a hole. @param {string} run @param {() => boolean} isCurrent */
-  async fillCharts(run, isCurrent) {
-    const { state } = this;
-    const begin = () => (state.history.length > 0 ? state.history.ts[state.history.at(state.history.tailIndex(HOLE_NS))] : state.ts);
-    const to = begin();
-    const [overview, docBefore] = await askHistory(state, to, state.mode === 'pause');
-    if (isCurrent() && state.history.length > 0 && begin() >= to) state.seedHistory(overview, docBefore);
   }
 
   /** Ask for the timeline's span anew. */

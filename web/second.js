@@ -8,7 +8,7 @@
 
 import { inB, curveOf } from './align.js';
 import { getOfRun, runUrl } from './api.js';
-import { askHistory } from './context.js';
+import { askHistory } from './context_asks.js';
 import { openStream } from './stream.js';
 
 const QUEUE_MOST = 400;
@@ -376,6 +376,7 @@ export class Second {
     const ts = state.history.ts[state.history.at(0)];
     this.seededFor = ts;
     const [overview, docBefore] = await askHistory(state, ts, true);
-    if (turn === this.turn && state.history.length > 0 && state.history.ts[state.history.at(0)] === ts) state.seedHistory(overview, docBefore);
+    const isCurrent = () => turn === this.turn && state.history.length > 0 && state.history.ts[state.history.at(0)] === ts;
+    if (isCurrent()) state.seedHistory(overview, docBefore, isCurrent);
   }
 }

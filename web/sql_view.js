@@ -115,7 +115,7 @@ export function createSqlView(state, actions) {
     note.textContent = 'asking…';
     try {
       const file = state.entry?.file;
-      const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file : undefined, true);
+      const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file : undefined, undefined, true);
       result = { columns: answer.columns, rows: answer.rows };
       sorted = null;
       note.textContent = `${answer.rows.length} rows${answer.truncated ? ` (there are more; the limit is ${LIMIT})` : ''}, ${answer.ms} ms`;

@@ -10,11 +10,16 @@ import { mergePatch, ownValue } from './patch.js';
 import { PoolMap } from './pool_map.js';
 
 export const HISTORY_ROWS = 3000;
+/** moments of an overview that are put into the charts at a time, and at most */
+const SEED_SLICE = 60;
+const SEED_ROWS_MOST = 2000;
 export const HISTORY_SPAN_NS = 300e9;
 const HISTORY_COLUMNS = 400;
 /** moments further apart are not one minute of a chart: someone went from one to the other */
 export const HOLE_NS = 2e9;
 const EVENTS_KEPT = 2000;
+const BATCHES_WAITING = 40;
+const EVENTS_A_TURN = 250;
 const CONNS_KEPT = 2000;
 export const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
@@ -43,6 +48,8 @@ export class State {
     /** @type {Map<string, PoolMap>} */
     this.maps = new Map();
     this.history = new History(HISTORY_ROWS, HISTORY_COLUMNS);
+    /** where the next history is put together, before it takes the place of the one above */
+    this.spare = new History(HISTORY_ROWS, HISTORY_COLUMNS);
     /** @type {Recent<any>} */
     this.events = new Recent(EVENTS_KEPT);
     /** @type {Recent<any>} */
@@ -57,6 +64,11 @@ export class State {
     this.heatSeconds = HEAT_SECONDS;
     this.heatTo = -1;
     this.eventsUnshown = 0;
+    /** @type {string[]} batches of events as they came, not looked at yet */
+    this.waiting = [];
+    /** @type {{events: any[], more?: number} | null} the batch that is looked at, and how far */
+    this.batch = null;
+    this.batchAt = 0;
     /** @type {Mark[]} */
     this.marks = [];
     /** @type {Gap[]} */
@@ -152,6 +164,7 @@ export class State {
     this.doc = null;
     this.maps.clear();
     this.history = new History(HISTORY_ROWS, HISTORY_COLUMNS);
+    this.spare = new History(HISTORY_ROWS, HISTORY_COLUMNS);
     this.forgetEvents();
     this.marks = [];
     this.gaps = [];
@@ -175,6 +188,8 @@ export class State {
     this.heat.fill(0);
     this.heatTo = -1;
     this.eventsUnshown = 0;
+    this.waiting = [];
+    this.batch = null;
   }
 
   /** @param {any} run the run event */
@@ -238,6 +253,29 @@ export class State {
         if (typeof letters === 'string') map.applyOwners(Number(page), letters);
       }
     }
+  }
+
+  /** A batch of events has come; it is looked at when there is time. @param {string} text */
+  bringEvents(text) {
+    if (this.waiting.length >= BATCHES_WAITING) this.waiting.shift();
+    this.waiting.push(text);
+    this.changed();
+  }
+
+  /** Look at a part of what waits. @returns {boolean} whether more waits */
+  takeWaiting() {
+    if (!this.batch) {
+      const text = this.waiting.shift();
+      if (text === undefined) return false;
+      this.batch = /** @type {{events: any[], more?: number}} */ (JSON.parse(text));
+      this.batchAt = 0;
+      return true;
+    }
+    const { events, more } = this.batch;
+    this.takeEvents({ events: events.slice(this.batchAt, this.batchAt + EVENTS_A_TURN), more });
+    this.batchAt += EVENTS_A_TURN;
+    if (this.batchAt >= events.length) this.batch = null;
+    return this.batch !== null || this.waiting.length > 0;
   }
 
   /** @param {{events: any[], more?: number}} batch @param {boolean} heat whether they are to be counted in the heat map */
@@ -344,30 +382,43 @@ export class State {
     this.changed('overview');
   }
 
+  /** The newest moments without a hole among them: [index of the first, its ts]; none begin at no time. @returns {[number, number]} */
+  tail() {
+    const index = this.history.tailIndex(HOLE_NS);
+    return [index, this.history.length > 0 ? this.history.ts[this.history.at(index)] : Infinity];
+  }
+
   /**
-   * Put what the overview knows of the minutes before into the charts.
+   * Put what the overview knows of the minutes before into the charts, a slice at a time, so that
+   * frames are drawn in between.
    * @param {any} overview
    * @param {any} docBefore the document a second before the first one seen, if it could be had:
    *   what the rates of a single moment are counted from
+   * @param {() => boolean} isCurrent whether it is still wanted
    */
-  seedHistory(overview, docBefore) {
+  async seedHistory(overview, docBefore, isCurrent) {
+    const [, begin] = this.tail();
+    const fresh = this.spare;
+    fresh.clear();
+    for (let row = 0; overview && row < SEED_ROWS_MOST; row += SEED_SLICE) {
+      if (seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin, [row, row + SEED_SLICE])) break;
+      await new Promise((resolve) => { setTimeout(resolve); });
+      if (!isCurrent()) return;
+    }
+    const [tail, now] = this.tail();
+    if (now !== begin || fresh !== this.spare) return;
     const old = this.history;
-    const fresh = new History(HISTORY_ROWS, HISTORY_COLUMNS);
-    const tail = old.tailIndex(HOLE_NS);
-    const begin = old.length > 0 ? old.ts[old.at(tail)] : Infinity;
-    if (overview) seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin);
     if (docBefore && docBefore.ts < begin) observe(docBefore, fresh, this.freed);
     if (old.length - tail === 1 && this.doc?.ts === begin) {
       observe(this.doc, fresh, this.freed);
-      this.history = fresh;
-      this.changed('doc');
-      return;
-    }
-    for (let i = tail; i < old.length; i += 1) {
-      fresh.push(old.ts[old.at(i)]);
-      for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);
+    } else {
+      for (let i = tail; i < old.length; i += 1) {
+        fresh.push(old.ts[old.at(i)]);
+        for (const [name, column] of old.columns) if (!Number.isNaN(column[old.at(i)])) fresh.set(name, column[old.at(i)]);
+      }
     }
     this.history = fresh;
+    this.spare = old;
     this.changed('doc');
   }
 

@@ -12,7 +12,7 @@ export const spent = { ms: 0 };
  * Open a stream. `end` closes it, or the browser would ask for it again; so does the first error,
  * and `lost` is told: to try again is for the caller, who knows what was seen last.
  * @param {string} url
- * @param {(name: StreamEvent, data: any) => void} take
+ * @param {(name: StreamEvent, data: any) => void} take `events` come as text, to be read when there is time for it
  * @param {{opened: () => void, lost: () => void}} told
  * @returns {() => void} close it; after that neither function is called
  */
@@ -36,7 +36,7 @@ export function openStream(url, take, told) {
       if (!open) return;
       const begin = performance.now();
       if (name === 'end') close();
-      take(name, JSON.parse(message.data));
+      take(name, name === 'events' ? message.data : JSON.parse(message.data));
       spent.ms += performance.now() - begin;
     });
   }

@@ -154,3 +154,27 @@ export function lanes(overview, capacity) {
   }
   return out;
 }
+
+/**
+ * The lowest and highest value of each column; NaN where there is none.
+ * @param {Float64Array} low @param {Float64Array} high of the columns: filled
+ * @param {Lane} lane @param {number} from x of the first part @param {number} wide columns a part @param {number} reach how many parts a value stands for when none follows
+ */
+export function columns(low, high, lane, from, wide, reach) {
+  low.fill(NaN);
+  high.fill(NaN);
+  const parts = lane.high.length;
+  for (let i = 0; i < parts; i += 1) {
+    const most = lane.high[i];
+    if (Number.isNaN(most)) continue;
+    let stands = 1;
+    while (stands < reach && i + stands < parts && Number.isNaN(lane.high[i + stands])) stands += 1;
+    if (i + stands >= parts) stands = 1;
+    const begin = Math.max(0, Math.floor(from + i * wide));
+    const end = Math.min(low.length, Math.max(begin + 1, Math.ceil(from + (i + stands) * wide)));
+    for (let x = begin; x < end; x += 1) {
+      if (!(high[x] >= most)) high[x] = most;
+      if (!(low[x] <= lane.low[i])) low[x] = lane.low[i];
+    }
+  }
+}

@@ -5,7 +5,8 @@
 import { byId, el, fitCanvas } from './dom.js';
 import { bytes, clock, duration, rate } from './format.js';
 import { collections } from './findings.js';
-import { lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
+import { LanesImage } from './lanes_view.js';
+import { columns, lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
 import { colours, theme } from './theme.js';
 
 const TALL_LANE_PX = 20;
@@ -31,9 +32,6 @@ const LANES = {
 
 /** The series of the page that go on where the overview ends. @type {Record<string, string[]>} */
 const TAILS = { 'req/s': ['req'], 'err/s': ['e4', 'e5'], 'pool %': ['worst'], heap: ['heap_bytes'], RSS: ['rss'] };
-const TAIL_PX = 2;
-const tailLow = new Float64Array(2048);
-const tailHigh = new Float64Array(2048);
 
 /** @typedef {import('./state.js').State} State */
 
@@ -56,10 +54,16 @@ export function createTimelineView(state, actions) {
   let collected = [];
   let drawnKey = '';
   let lanesKey = '';
+  const image = new LanesImage();
+  let imageKey = '';
 
   const span = () => /** @type {[number, number]} */ (state.view ?? [0, Math.max(1e9, state.endTs)]);
   const plot = () => Math.max(1, width - LABEL_PX);
   const tsAt = (/** @type {MouseEvent} */ event) => toTs(event.clientX - root.getBoundingClientRect().left - LABEL_PX, span(), plot());
+
+  /** All that the picture is made of, but the cursor. */
+  const key = () => `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view && state.mode !== 'live' ? '' : Math.floor(state.endTs / 5e8)}`;
+  let cursorPlace = '';
 
   gestures();
 
@@ -148,7 +152,8 @@ export function createTimelineView(state, actions) {
     context.font = `${lanePx === TALL_LANE_PX ? 11 : 10}px system-ui, sans-serif`;
     const now = span();
     drawGaps(now, height);
-    shown.forEach((lane, i) => drawLane(lane, TOP_PX + i * lanePx, now));
+    drawLabels();
+    drawLanes(now, ratio);
     drawCollections(now);
     drawAxis(now, height);
     drawFindings(now);
@@ -163,81 +168,66 @@ export function createTimelineView(state, actions) {
     }
   }
 
-  /** @param {import('./timeline.js').Lane} lane @param {number} y @param {[number, number]} now */
-  function drawLane(lane, y, now) {
-    const { colour, format } = LANES[lane.name];
+  /** Names and tops of the lanes, at their left. */
+  function drawLabels() {
     context.fillStyle = colours.dim;
     context.textBaseline = 'middle';
-    context.textAlign = 'left';
-    context.fillText(lane.name, 4, y + lanePx / 2);
-    context.textAlign = 'right';
-    context.fillText(`≤ ${format(lane.top)}`, LABEL_PX - 6, y + lanePx / 2);
-    context.textAlign = 'left';
-    const { from, to } = state.overview;
-    const parts = lane.high.length;
-    const base = y + lanePx - 2;
-    const scale = (lanePx - 4) / (lane.top || 1);
-    const step = (to - from) / parts;
-    const wide = Math.max(1, toX(from + step, now, plot()) - toX(from, now, plot()));
-    // Where pixels are finer than frames, a frame stands until the next one.
-    const reach = Math.ceil((state.intervalNs * 1.6) / step);
-    context.save();
-    context.beginPath();
-    context.rect(LABEL_PX, y, plot(), lanePx);
-    context.clip();
-    context.fillStyle = colours[colour];
-    for (let pass = 0; pass < 2; pass += 1) {
-      context.globalAlpha = pass === 0 ? 0.3 : 1;
-      context.beginPath();
-      for (let i = 0; i < parts; i += 1) {
-        const high = lane.high[i];
-        if (Number.isNaN(high)) continue;
-        const x = LABEL_PX + toX(from + i * step, now, plot());
-        const top = base - high * scale;
-        let stands = 1;
-        while (stands < reach && i + stands < parts && Number.isNaN(lane.high[i + stands])) stands += 1;
-        if (i + stands >= parts) stands = 1;
-        if (pass === 0) context.rect(x, top, wide * stands, base - top);
-        else context.rect(x, top, wide * stands, Math.max(1.5, (high - lane.low[i]) * scale));
-      }
-      context.fill();
+    shown.forEach((lane, i) => {
+      const y = TOP_PX + (i + 0.5) * lanePx;
+      context.fillText(lane.name, 4, y);
+      context.textAlign = 'right';
+      context.fillText(`≤ ${LANES[lane.name].format(lane.top)}`, LABEL_PX - 6, y);
+      context.textAlign = 'left';
+    });
+  }
+
+  /** The lanes' values, when they, their place or the colours are others. @param {[number, number]} now @param {number} ratio */
+  function drawLanes(now, ratio) {
+    const across = Math.max(1, Math.round(plot() * ratio));
+    const key = `${lanesKey} ${now} ${across} ${lanePx} ${ratio} ${theme.version} ${state.mode === 'live' ? state.ts : ''}`;
+    if (shown.length === 0) return;
+    if (key !== imageKey) {
+      imageKey = key;
+      image.begin(across, shown.length, lanePx, ratio);
+      const { from, to } = state.overview;
+      const step = (to - from) / shown[0].high.length;
+      const wide = toX(now[0] + step, now, across);
+      // Where pixels are finer than frames, a frame stands until the next one.
+      const reach = Math.ceil((state.intervalNs * 1.6) / step);
+      shown.forEach((lane, i) => {
+        const colour = colours[LANES[lane.name].colour];
+        columns(image.low, image.high, lane, toX(from, now, across), wide, reach);
+        image.paint(i, lane.top, colour, 0, across);
+        if (state.isLiveRun && state.mode === 'live') drawTail(i, lane, from, step, now, across);
+      });
+      image.rule(shown.length);
+      image.end();
     }
-    drawTail(lane, from, step, base, scale, now);
-    context.restore();
-    context.globalAlpha = 1;
-    context.fillStyle = colours.line;
-    context.fillRect(LABEL_PX, y + lanePx - 1, plot(), 1);
+    context.drawImage(image.canvas, LABEL_PX, TOP_PX, plot(), lanePx * shown.length);
   }
 
   /**
    * Live, the store is some seconds behind: what came since is in the page's own series.
-   * @param {import('./timeline.js').Lane} lane @param {number} from of the overview @param {number} step of its parts
-   * @param {number} base @param {number} scale @param {[number, number]} now
+   * @param {number} index @param {import('./timeline.js').Lane} lane @param {number} from of the overview @param {number} step of its parts
+   * @param {[number, number]} now @param {number} across
    */
-  function drawTail(lane, from, step, base, scale, now) {
-    if (!state.isLiveRun || state.mode !== 'live') return;
+  function drawTail(index, lane, from, step, now, across) {
     let last = lane.high.length - 1;
     while (last >= 0 && Number.isNaN(lane.high[last])) last -= 1;
     const begin = from + (last + 1) * step;
-    const px = toX(state.ts, now, plot()) - toX(begin, now, plot());
-    const count = Math.min(tailLow.length, Math.ceil(px / TAIL_PX));
-    if (count < 1) return;
-    const lows = tailLow.subarray(0, count);
-    const highs = tailHigh.subarray(0, count);
-    const part = (state.ts - begin) / count;
+    const left = Math.max(0, Math.floor(toX(begin, now, across)));
+    const right = Math.min(across, Math.ceil(toX(state.ts, now, across)));
+    if (right <= left) return;
+    const lows = image.low.subarray(left, right);
+    const highs = image.high.subarray(left, right);
     for (const series of TAILS[lane.name]) {
       state.history.envelope(series, begin, state.ts + 1, lows, highs);
-      let known = NaN;
-      for (let i = 0; i < count; i += 1) {
-        if (!Number.isNaN(highs[i])) known = highs[i];
-        if (Number.isNaN(known)) continue;
-        const x = LABEL_PX + toX(begin + i * part, now, plot());
-        const tall = Math.min(lanePx - 4, known * scale);
-        context.globalAlpha = 0.3;
-        context.fillRect(x, base - tall, TAIL_PX, tall);
-        context.globalAlpha = 1;
-        context.fillRect(x, base - tall, TAIL_PX, 1.5);
+      for (let x = 1; x < highs.length; x += 1) {
+        if (!Number.isNaN(highs[x])) continue;
+        highs[x] = highs[x - 1];
+        lows[x] = highs[x - 1];
       }
+      image.paint(index, lane.top, colours[LANES[lane.name].colour], left, right);
     }
   }
 
@@ -328,23 +318,25 @@ export function createTimelineView(state, actions) {
   }
 
   return {
+    /** @returns {boolean} whether the timeline has to be drawn anew; the cursor is at its place */
+    moved() {
+      if (width === 0) return false;
+      const x = toX(state.ts, span(), plot());
+      const hidden = !state.doc || x < 0 || x > plot() + 1;
+      const place = `translateX(${Math.round(LABEL_PX + Math.min(plot(), x))}px)`;
+      if (cursor.hidden !== hidden) cursor.hidden = hidden;
+      if (place !== cursorPlace) cursor.style.transform = cursorPlace = place;
+      return key() !== drawnKey;
+    },
     draw() {
-      if (width === 0) return;
-      const now = span();
-      const key = `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view && state.mode !== 'live' ? '' : Math.floor(state.endTs / 5e8)}`;
       if (`${state.version.overview}` !== lanesKey) {
         lanesKey = `${state.version.overview}`;
         const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
         shown = state.overview ? lanes(state.overview, capacity) : [];
         collected = state.overview ? collections(state.overview) : [];
       }
-      if (key !== drawnKey) {
-        drawnKey = key;
-        drawAll();
-      }
-      const x = toX(state.ts, now, plot());
-      cursor.hidden = !state.doc || x < 0 || x > plot() + 1;
-      cursor.style.transform = `translateX(${Math.round(LABEL_PX + Math.min(plot(), x))}px)`;
+      drawnKey = key();
+      drawAll();
     },
   };
 }

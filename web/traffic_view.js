@@ -140,6 +140,10 @@ export function createTrafficView(state, actions) {
       byId('routes').hidden = order.length === 0;
       for (const row of routes.sync(order)) row.draw();
       drawHeat();
+    },
+    drawMetrics() {
+      const { doc } = state;
+      if (!doc) return;
       const names = Object.keys(doc.metrics ?? {}).slice(0, METRICS_SHOWN);
       byId('metrics').hidden = names.length === 0;
       setText(byId('metrics-sum'), kindCounts(state.run?.sources ?? []));

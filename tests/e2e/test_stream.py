@@ -103,7 +103,15 @@ def test_documents_are_states():
         mc.equal(state.json(), documents[newest], "the document at %d" % ts)
         keyframe = take(mc.Stream(stream_url(player, "from=%d" % ts)), 1)[-1]
         mc.equal(keyframe[1], state.text(), "keyframe and state, byte for byte")
+        mc.equal(mc.get("%s/api/runs/1/state?maps=0&ts=%d" % (player.dash, ts)).json(),
+                 without_maps(documents[newest]), "the same without its maps")
     mc.equal(mc.get(player.dash + "/api/runs/1/state").json(), documents[known[-1]], "the newest")
+
+
+def without_maps(document):
+    pools = {name: {field: value for field, value in pool.items() if field not in ("pages", "owners")}
+             for name, pool in document["pools"].items()}
+    return dict(document, pools=pools, owners={})
 
 
 def test_live_documents_are_states():
@@ -119,6 +127,36 @@ def test_live_documents_are_states():
             mc.equal(state.json(), document, "the document at %d" % document["ts"])
     newest = mc.get(process.dash + "/api/runs/1/state").json()
     mc.check(newest["ts"] >= document["ts"], "the newest state is as new as the stream")
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def ask_and_leave(dash, count, leave):
+    """Ask `count` endless questions and, with `leave`, hang up. Seconds until another one is answered."""
+    where = urllib.parse.urlparse(dash)
+    body = json.dumps({"sql": ENDLESS})
+    head = "POST /api/query HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    sockets = [socket.create_connection((where.hostname, where.port)) for _ in range(count)]
+    for s in sockets:
+        s.sendall((head % (where.netloc, len(body)) + body).encode())
+    mc.wait_for("all places to be taken", lambda: mc.post(dash + "/api/query", {"sql": "select 1"}).status == 503)
+    begin = time.monotonic()
+    if leave:
+        for s in sockets:
+            s.close()
+    mc.wait_for("a free place", lambda: mc.post(dash + "/api/query", {"sql": "select 1"}).status == 200)
+    elapsed = time.monotonic() - begin
+    for s in sockets:
+        s.close()
+    return elapsed
+
+
+def test_nobody_waits_for_an_answer_that_nobody_wants():
+    player = replay(recorded("2"))
+    stayed = ask_and_leave(player.dash, 4, False)
+    left = ask_and_leave(player.dash, 4, True)
+    mc.check(left < stayed / 2, "a place is free %.3f s after they hung up, %.3f s where they waited" % (left, stayed))
 
 
 def test_backwards():

@@ -40,18 +40,26 @@ static int fetch(void *arg, const struct mc_chunk_part *part, uint64_t offset,
 static void roll_maps(struct mc_chunk *c)
 {
     struct mc_maps maps = {0};
-    struct mc_buf scratch = {0}, changes = {0};
+    struct mc_buf scratch = {0}, changes = {0}, undo = {0};
     int rc = mc_chunk_maps(c);
+    struct mc_maps_roll roll = {.readers = c->maps.readers,
+                                .reader_count = c->maps.count,
+                                .maps = &maps,
+                                .scratch = &scratch};
     for (uint32_t f = 0; rc == 0 && f < c->info.frame_count; f++) {
-        changes.count = 0;
+        changes.count = undo.count = 0;
+        roll.changes = f % 2 ? &changes : NULL;
+        roll.undo = f % 3 ? &undo : NULL;
         rc = mc_maps_begin(c->maps.readers, c->maps.count, c->schema, f, &maps);
         if (rc == 0)
-            rc = mc_maps_step(c->maps.readers, c->maps.count, f, &maps, &scratch,
-                              f % 2 ? &changes : NULL);
+            rc = mc_maps_step(&roll, f);
     }
+    if (undo.count)
+        mc_maps_take_back(&maps, undo.bytes, undo.count);
     mc_maps_fini(&maps);
     mc_buf_fini(&scratch);
     mc_buf_fini(&changes);
+    mc_buf_fini(&undo);
 }
 
 static void read_parts(const uint8_t *data, size_t count)

@@ -119,7 +119,7 @@ static size_t count_of(const struct client *c, const char *text)
 static void newest_document_is(struct client *c)
 {
     struct mc_buf document = {0};
-    CHECK_INT(mc_hub_document(hub, &document), 0);
+    CHECK_INT(mc_hub_document(hub, 0, &document), 0);
     const char data[] = "data: ";
     size_t at = c->got.count - 2 - document.count;
     CHECK(c->got.count > document.count + 8);

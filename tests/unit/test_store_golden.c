@@ -157,10 +157,16 @@ static void version_2(void)
     check_version(2);
 }
 
-/* A file of version 1 that is recorded into holds what it held, and says that it is newer. */
-static void version_1_goes_on(void)
+static void version_3(void)
 {
-    struct mc_buf file = read_file("tests/golden/v1.db"), text = {0};
+    check_version(3);
+}
+
+/* A file of an older version that is recorded into holds what it held, and says that it is newer.
+ */
+static void goes_on(const char *file_name, const char *text_name)
+{
+    struct mc_buf file = read_file(file_name), text = {0};
     struct mc_run_info info = gen_info();
     struct mc_writer *w;
     struct gen g;
@@ -178,7 +184,7 @@ static void version_1_goes_on(void)
     gen_fini(&g);
     CHECK_INT(run_id, 2);
     dump(trace_path, &text);
-    struct mc_buf want = read_file("tests/golden/v1.txt");
+    struct mc_buf want = read_file(text_name);
     mc_buf_add_char(&want, 0);
     CHECK_STR((const char *)text.bytes, (const char *)want.bytes);
     mc_buf_fini(&file);
@@ -193,6 +199,12 @@ static void version_1_goes_on(void)
     mc_buf_fini(&want);
 }
 
+static void older_versions_go_on(void)
+{
+    goes_on("tests/golden/v1.db", "tests/golden/v1.txt");
+    goes_on("tests/golden/v2.db", "tests/golden/v2.txt");
+}
+
 int main(int argc, char **argv)
 {
     trace_name("golden");
@@ -201,7 +213,8 @@ int main(int argc, char **argv)
     } else {
         RUN(version_1);
         RUN(version_2);
-        RUN(version_1_goes_on);
+        RUN(version_3);
+        RUN(older_versions_go_on);
     }
     trace_remove();
     return CHECK_DONE();

@@ -241,6 +241,27 @@ static void summaries_and_slot_states(void)
                 &b);
     CHECK(a.count > 100);
     CHECK(a.count == b.count && memcmp(a.bytes, b.bytes, a.count) == 0);
+    /* A slot's life is what lies between the changes to it; one in a span is one that began there.
+     */
+    for (int spans = 0; spans < 2; spans++) {
+        char ours[300], theirs[500];
+        const char *span =
+            spans ? "AND ts BETWEEN 3000000000 AND 9000000000 AND pool='tcp_buffers'" : "";
+        a.count = b.count = 0;
+        snprintf(ours, sizeof ours,
+                 "SELECT ts, dur, pool, slot, owner, conn_id FROM slot_lifetime WHERE run_id=1 %s "
+                 "ORDER BY pool, slot, ts",
+                 span);
+        snprintf(theirs, sizeof theirs,
+                 "SELECT ts, next_ts-ts, pool, slot, owner, conn_id FROM (SELECT *, lead(ts) OVER "
+                 "(PARTITION BY pool, slot ORDER BY ts) AS next_ts FROM slot_change WHERE "
+                 "(old_state='.')<>(new_state='.')) WHERE old_state='.' %s ORDER BY pool, slot, ts",
+                 span);
+        CHECK_INT(mc_reader_query(r, ours, NULL, add_row, &a, NULL, NULL, 0), 0);
+        query_plain(theirs, &b);
+        CHECK(a.count > 100);
+        CHECK(a.count == b.count && memcmp(a.bytes, b.bytes, a.count) == 0);
+    }
     static const char *const views[] = {"conn",
                                         "request",
                                         "pool_high_water",
