@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/app.h"
+#include "server/app_stats.h"
 #include "server/command.h"
 #include "server/loop_stats.h"
 #include "server/token.h"
@@ -26,6 +27,7 @@ struct host {
     uv_signal_t sigint, sigterm;
     uv_timer_t beat;
     struct mc_loop_stats stats;
+    struct mc_app_stats held;
     unsigned beat_count;
     struct mc_tracer *tracer;
     struct mc_app *app;
@@ -52,8 +54,10 @@ static void on_beat(uv_timer_t *timer)
 {
     struct host *h = timer->data;
     mc_tracer_beat(h->tracer);
-    if (h->beat_count++ % TELL_BEATS == 0)
+    if (h->beat_count++ % TELL_BEATS == 0) {
         mc_loop_stats_tell(&h->stats);
+        mc_app_stats_tell(&h->held);
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -64,6 +68,7 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_close((uv_handle_t *)&h->sigterm, NULL);
     uv_close((uv_handle_t *)&h->beat, NULL);
     mc_loop_stats_stop(&h->stats);
+    mc_app_stats_stop(&h->held);
     mc_http_server_close(h->server, NULL, NULL);
 }
 
@@ -127,6 +132,7 @@ static void ready_tell(const struct host *h, const struct mc_settings *s)
 static void handles_start(struct host *h)
 {
     mc_loop_stats_start(&h->stats, &h->loop, h->tracer);
+    mc_app_stats_start(&h->held, h->tracer, h->server, mc_app_vm(h->app));
     uv_timer_init(&h->loop, &h->beat);
     uv_signal_init(&h->loop, &h->sigint);
     uv_signal_init(&h->loop, &h->sigterm);
@@ -168,6 +174,7 @@ static int run(const struct mc_settings *s)
     name_make(s->args[0], name);
     prctl(PR_SET_NAME, "memcam-app"); /* it was started as /proc/self/exe */
     signal(SIGPIPE, SIG_IGN);
+    mc_app_stats_count();
     struct host h = {0};
     if (mc_token_load(s, h.token) != 0 || address_check(&h, s) != 0)
         return MC_EXIT_FAILED;

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import time
+import urllib.parse
 
 import mc
 from mc import check, equal, get, post, request
@@ -71,6 +72,27 @@ APP = """
       (if (> n 1) (loop (- n 1) (* product n)) (respond-json 200 product)))))
 (route 'GET "/endless" (lambda (req) (respond-stream 200 0 (lambda (i) (make-string 50000 #\\z)))))
 """
+
+
+def metrics_of(serve):
+    return {name: metric.get("value") for name, metric in
+            get(serve.dash + "/api/runs/1/state?maps=0").json()["metrics"].items()}
+
+
+def test_the_insides_are_told():
+    """Memory of libraries, address space, strings, the machine's steps: as they come and go."""
+    s = mc.Serve(APP)
+    mc.wait_for("the first figures", lambda: (metrics_of(s).get("virtual_bytes") or 0) > 0)
+    before = metrics_of(s)
+    check(before["libuv_bytes"] > 0 and before["nghttp2_bytes"] == 0, "nobody speaks HTTP/2 yet: %r" % before)
+    check(0 < before["strings"] < before["strings_room"], "the table of strings has room: %r" % before)
+    where = urllib.parse.urlparse(s.app)
+    with socket.create_connection((where.hostname, where.port)) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4" + bytes(5))
+        mc.wait_for("a session's memory", lambda: metrics_of(s)["nghttp2_bytes"] > 1000)
+    mc.wait_for("its end", lambda: metrics_of(s)["nghttp2_bytes"] == 0)
+    equal(get(s.app + "/factorial/500").status, 200, "some work")
+    mc.wait_for("its steps", lambda: metrics_of(s)["scheme_steps"] >= before["scheme_steps"] + 500)
 
 
 def test_routes():
