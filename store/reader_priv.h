@@ -100,6 +100,8 @@ void mc_reader_end(struct mc_reader *r);
 
 /* The numbers of the file's runs, rising; borrowed until the next call. */
 int mc_reader_run_ids(struct mc_reader *r, const int64_t **ids, size_t *count);
+/* 0, MC_ENORUN, or another code. */
+int mc_reader_has_run(struct mc_reader *r, int64_t run_id);
 
 /* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
  * stays at its place until the reader is closed, though its arrays may move when it grows. */
