@@ -32,6 +32,7 @@ struct host {
     struct mc_tracer *tracer;
     struct mc_app *app;
     struct mc_http_server *server;
+    char token[MC_TOKEN_BYTES];
 };
 
 /* "tests/demo/app.scm" is called "app"; what a tracer's name can't hold becomes '-'. */
@@ -71,7 +72,7 @@ static void on_signal(uv_signal_t *handle, int number)
     mc_http_server_close(h->server, NULL, NULL);
 }
 
-static int listen_start(struct host *h, const struct mc_settings *s, const char *token)
+static struct mc_http_options http_options(const struct host *h, const struct mc_settings *s)
 {
     struct mc_http_options options = {
         .name = "app",
@@ -86,11 +87,28 @@ static int listen_start(struct host *h, const struct mc_settings *s, const char 
         .body_max_bytes = (uint32_t)s->body_max_bytes,
         .idle_timeout_ms = (uint32_t)(s->idle_timeout_ns / 1000000),
         .host_allow = s->hosts,
-        .token = token[0] != '\0' ? token : NULL,
+        .token = h->token[0] != '\0' ? h->token : NULL,
         .handler = mc_app_handle,
         .arg = h->app,
     };
     options.always = mc_http_app_headers(&options.always_count);
+    return options;
+}
+
+/* Before there is anything to record: an address that is taken leaves no run. 0, or told. */
+static int address_check(const struct host *h, const struct mc_settings *s)
+{
+    struct mc_http_options options = http_options(h, s);
+    char why[512] = "";
+    int rc = mc_http_address_check(&options, why, sizeof(why));
+    if (rc != 0)
+        mc_say_failure(s->listen, rc, why);
+    return rc;
+}
+
+static int listen_start(struct host *h, const struct mc_settings *s)
+{
+    struct mc_http_options options = http_options(h, s);
     char why[512] = "";
     int rc = mc_http_server_open(&h->loop, &options, &h->server, why, sizeof(why));
     if (rc != 0)
@@ -127,9 +145,6 @@ static void handles_start(struct host *h)
 /* Make all of it; an enum mc_exit, told on stderr. */
 static int host_start(struct host *h, const struct mc_settings *s, const char *name)
 {
-    char token[MC_TOKEN_BYTES];
-    if (mc_token_load(s, token) != 0)
-        return MC_EXIT_FAILED;
     struct mc_app_options options = {.loop = &h->loop,
                                      .tracer = h->tracer,
                                      .name = name,
@@ -146,7 +161,7 @@ static int host_start(struct host *h, const struct mc_settings *s, const char *n
         mc_say("%s: %s", err.where[0] != '\0' ? err.where : s->args[0], err.message);
         return MC_EXIT_USAGE;
     }
-    if (listen_start(h, s, token) != 0)
+    if (listen_start(h, s) != 0)
         return MC_EXIT_FAILED;
     handles_start(h);
     ready_tell(h, s);
@@ -161,6 +176,8 @@ static int run(const struct mc_settings *s)
     signal(SIGPIPE, SIG_IGN);
     mc_app_stats_count();
     struct host h = {0};
+    if (mc_token_load(s, h.token) != 0 || address_check(&h, s) != 0)
+        return MC_EXIT_FAILED;
     struct mc_options tracing = {.struct_bytes = sizeof(tracing),
                                  .build = MC_VERSION,
                                  .label = s->label,

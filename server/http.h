@@ -52,6 +52,10 @@ struct mc_http_options {
     void *arg;
 };
 
+/* Whether the address can be listened on now, for what has to be known before a server can be made.
+ * 0, or what mc_http_server_open would say of it. */
+int mc_http_address_check(const struct mc_http_options *opts, char *why, size_t why_bytes);
+
 /* Bind and listen. A non-loopback address without both TLS and token is refused (MC_EDENIED).
  * `why` gets one line. */
 int mc_http_server_open(uv_loop_t *loop, const struct mc_http_options *opts,

@@ -260,6 +260,19 @@ def test_script_errors():
     equal(len(err.strip().splitlines()), 1, "one line: " + err)
 
 
+def test_loading_without_end():
+    """A script that loops while it loads says so, is recorded, and ends on SIGTERM."""
+    script = mc.write("loop.scm", "(import (scheme base))\n(let loop ((i 0)) (loop (+ i 1)))\n")
+    process = mc.Process([mc.MEMCAM, "serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+                          "--store", mc.path("loop.db")])
+    process.line(r".*loop.scm is still being loaded after 5 s.*", "err", 20)
+    process.send(signal.SIGTERM)
+    equal(process.wait(), 0, "ended as asked: " + process.err())
+    status, out, _ = mc.run("query", mc.path("loop.db"), "SELECT exit, end_ts > 4e9 FROM run",
+                            "--format", "csv")
+    equal((status, out.splitlines()[-1]), (0, "signal 15,1"), out)
+
+
 def test_refusals():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -272,6 +285,12 @@ def test_refusals():
             equal(process.wait(), 3, "port in use")
             equal((len(process.err().strip().splitlines()), process.out()), (1, ""), process.err())
             check(used in process.err(), "names the port: " + process.err())
+            if args[1] == used:
+                status, out, _ = mc.run("query", "memcam.db", "SELECT count(*) FROM run", "--format", "csv")
+                equal((status, out.split()[-1]), (0, "0"), "a port that is taken leaves no run")
+                os.unlink(mc.path("memcam.db"))
+            else:
+                check(not os.path.exists(mc.path("memcam.db")), "nor a trace where nothing was to be recorded")
     not_ours = mc.write("notes.db", "these are notes, and not a trace\n" * 50)
     status, _, err = mc.run("serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
                             "--store", not_ours)
