@@ -91,6 +91,10 @@ struct mc_sql_filter {
     int64_t row_limit; /* INT64_MAX: none */
 };
 
+/* Let `to` be a copy of `from`, and its source one that *source owns, which frees the one before. 0,
+ * or MC_ENOMEM: nothing has changed. */
+int mc_sql_filter_copy(struct mc_sql_filter *to, char **source, const struct mc_sql_filter *from);
+
 /* SQLite's xBestIndex: which constraints, which order and which limit are done here. idxStr says it
  * in words, which EXPLAIN QUERY PLAN shows and mc_sql_plan_filter reads back. */
 int mc_sql_plan(const struct mc_sql_table *t, struct mc_reader *r, sqlite3_index_info *info);

@@ -219,13 +219,9 @@ static int begin(struct mc_sql_rows *s)
 
 static int take_filter(struct mc_sql_rows *s, const struct mc_sql_filter *filter)
 {
-    char *source = filter->source ? strdup(filter->source) : NULL;
-    if (filter->source && !source)
-        return MC_ENOMEM;
-    free(s->source);
-    s->source = source;
-    s->filter = *filter;
-    s->filter.source = source;
+    int rc = mc_sql_filter_copy(&s->filter, &s->source, filter);
+    if (rc < 0)
+        return rc;
     s->asked = filter->ts;
     if (s->table->sort == MC_SQL_LIFETIMES) {
         s->filter.ts.max = INT64_MAX; /* a life ends when it ends */

@@ -1,13 +1,10 @@
 /* test_store_plans.c: what SQL pushes down into a trace: the plan in words, what is then not read,
  * and that answers stay those of plain tables, whatever is asked.
  */
-#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "store/reader_priv.h"
-#include "tests/unit/store_trace.h"
-
-static sqlite3 *plain; /* copies of the tables, made row by row */
+#include "tests/unit/store_sql.h"
 
 /* ---- a trace of four runs: other sources in each, a hole, one not ended ---------------------- */
 
@@ -49,45 +46,6 @@ static void write_runs(void)
     }
 }
 
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-static int add_row(void *arg, const struct mc_query_row *row)
-{
-    struct mc_buf *out = arg;
-    for (int i = 0; row->type && i < row->column_count; i++) {
-        mc_buf_add_str(out, row->text[i] ? row->text[i] : "NULL");
-        mc_buf_add_char(out, i + 1 < row->column_count ? '|' : '\n');
-    }
-    return 0;
-}
-
-static void ask(struct mc_reader *r, const char *sql, struct mc_buf *out)
-{
-    char why[256] = "";
-    out->count = 0;
-    CHECK_INT(mc_reader_query(r, sql, NULL, add_row, out, NULL, why, sizeof why), 0);
-    if (why[0])
-        fprintf(stderr, "%s: %s\n", sql, why);
-    mc_buf_add_char(out, 0);
-}
-
-static void ask_plain(const char *sql, struct mc_buf *out)
-{
-    sqlite3_stmt *stmt;
-    out->count = 0;
-    CHECK_INT(sqlite3_prepare_v2(plain, sql, -1, &stmt, NULL), SQLITE_OK);
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int n = sqlite3_column_count(stmt);
-        for (int i = 0; i < n; i++) {
-            const char *text = (const char *)sqlite3_column_text(stmt, i);
-            mc_buf_add_str(out, text ? text : "NULL");
-            mc_buf_add_char(out, i + 1 < n ? '|' : '\n');
-        }
-    }
-    sqlite3_finalize(stmt);
-    mc_buf_add_char(out, 0);
-}
-
 /* ---- plans ----------------------------------------------------------------------------------- */
 
 static void plans(void)
@@ -124,7 +82,7 @@ static void plans(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char sql[400];
         snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", cases[i].sql);
-        ask(r, sql, &a);
+        sql_ask(r, sql, &a);
         int found = strstr((char *)a.bytes, cases[i].plan) != NULL;
         int sorts = strstr((char *)a.bytes, "B-TREE") != NULL;
         if (!found || sorts != cases[i].sorts)
@@ -144,7 +102,7 @@ static struct mc_read_counts cost_of(const char *sql)
     struct mc_reader *r;
     struct mc_buf a = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
-    ask(r, sql, &a);
+    sql_ask(r, sql, &a);
     struct mc_read_counts counts = r->counts;
     mc_buf_fini(&a);
     mc_reader_close(r);
@@ -270,7 +228,7 @@ static const char *value_of(const char *table, const char *column, char text[160
     char sql[200];
     snprintf(sql, sizeof sql, "SELECT quote(%s) FROM %s LIMIT 1 OFFSET %u", column, table,
              roll(300));
-    ask_plain(sql, &out);
+    sql_ask_plain(sql, &out);
     snprintf(text, 160, "%.*s%s", (int)strcspn((char *)out.bytes, "\n"), (char *)out.bytes,
              roll(5) ? "" : "+0.5");
     mc_buf_fini(&out);
@@ -305,7 +263,7 @@ static void generated(void)
         {"run_id", "ts", "kind", "dur"},     {"run_id", "ts", "source", "max"}};
     static const char *const orders[] = {"ts", "ts DESC", "run_id, ts DESC", "run_id DESC, ts"};
     struct mc_reader *r;
-    struct mc_buf a = {0}, b = {0}, sql = {0};
+    struct mc_buf sql = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     copy_tables(r);
     srand(4);
@@ -332,13 +290,7 @@ static void generated(void)
                           : roll(2)       ? " LIMIT 7"
                                           : "");
         mc_buf_add_char(&sql, 0);
-        ask(r, (char *)sql.bytes, &a);
-        ask_plain((char *)sql.bytes, &b);
-        if (strcmp((char *)a.bytes, (char *)b.bytes) != 0) {
-            fprintf(stderr, "%s\n got %.200s\nwant %.200s\n", (char *)sql.bytes, (char *)a.bytes,
-                    (char *)b.bytes);
-            CHECK(0);
-        }
+        sql_same(r, (char *)sql.bytes);
     }
     /* By ts alone, over all runs; joins that ask for one instant after the other. */
     static const char *const fixed[] = {
@@ -353,13 +305,8 @@ static void generated(void)
         "b.ts BETWEEN a.ts-50000000 AND a.ts WHERE a.pool='tcp_buffers'",
         "SELECT a.pool, count(b.ts) FROM pool_sample a LEFT JOIN gc_event b ON a.run_id=b.run_id "
         "AND b.ts>a.ts GROUP BY a.pool ORDER BY a.pool"};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        ask(r, fixed[i], &a);
-        ask_plain(fixed[i], &b);
-        CHECK_STR((char *)a.bytes, (char *)b.bytes);
-    }
-    mc_buf_fini(&a);
-    mc_buf_fini(&b);
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        sql_same(r, fixed[i]);
     mc_buf_fini(&sql);
     sqlite3_close(plain);
     mc_reader_close(r);
@@ -382,12 +329,12 @@ static void percentiles(void)
     struct mc_buf a = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ask(r, cases[i][0], &a);
+        sql_ask(r, cases[i][0], &a);
         CHECK_STR((char *)a.bytes, cases[i][1]);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char why[256] = "";
-        CHECK(mc_reader_query(r, wrong[i], NULL, add_row, &a, NULL, why, sizeof why) < 0);
+        CHECK(mc_reader_query(r, wrong[i], NULL, sql_add_row, &a, NULL, why, sizeof why) < 0);
         CHECK(strncmp(why, "percentile(value, p):", 21) == 0);
     }
     mc_buf_fini(&a);
