@@ -5,146 +5,14 @@
  * Variables that are assigned live in boxes: closures copy what they capture, and continuations
  * copy the stack.
  */
-#include <stdlib.h>
-
-#include "lisp/compile_priv.h"
-
-struct loop {
-    struct loop *up;
-    const struct var *var;
-    uint32_t start; /* op index */
-    uint32_t base;  /* slot of its first variable */
-    uint32_t count;
-};
-
-/* One procedure being made. All buffers lie in the arena. */
-struct fn {
-    struct compiler *c;
-    struct fn *up;
-    struct lambda *lambda;
-    struct loop *loops;
-    uint32_t *ops, op_count, op_room;
-    scm_value *consts;
-    uint32_t const_count, const_room;
-    struct scm_line *lines;
-    uint32_t line_count, line_room;
-    struct var **captures;
-    uint32_t capture_count, capture_room;
-    uint32_t max_depth;
-    uint32_t last_at, barrier; /* the last instruction; none before barrier may be changed */
-    uint32_t file;
-};
+#include "lisp/codegen_priv.h"
 
 static void gen(struct fn *f, struct node *n, uint32_t depth, int tail);
-
-/* ---- emitting ------------------------------------------------------------------------------- */
-
-static void *grown(struct fn *f, void *old, uint32_t count, uint32_t *room, size_t each)
-{
-    if (count < *room)
-        return old;
-    uint32_t bigger = *room ? *room * 2 : 32;
-    void *fresh = scm_ast(f->c, bigger * each);
-    if (count)
-        memcpy(fresh, old, count * each);
-    *room = bigger;
-    return fresh;
-}
-
-static void word(struct fn *f, uint32_t w)
-{
-    f->ops = grown(f, f->ops, f->op_count, &f->op_room, sizeof *f->ops);
-    f->ops[f->op_count++] = w;
-}
-
-static uint32_t emit(struct fn *f, enum scm_op op, int64_t operand)
-{
-    if (operand > 0x7fffff || operand < -0x800000)
-        scm_syntax(f->c, SCM_FALSE, "a procedure is too large to compile");
-    f->last_at = f->op_count;
-    word(f, (uint32_t)op | (uint32_t)operand << 8);
-    return f->last_at;
-}
-
-static void note_depth(struct fn *f, uint32_t depth)
-{
-    if (depth > f->max_depth)
-        f->max_depth = depth;
-    if (depth > 60000)
-        scm_syntax(f->c, SCM_FALSE, "a procedure with more than 60000 variables");
-}
-
-static void note_line(struct fn *f, scm_pos pos)
-{
-    uint32_t at = (uint32_t)pos;
-    if (!at || (uint32_t)(pos >> 32) != f->file)
-        return;
-    if (f->line_count && f->lines[f->line_count - 1].line_column == at)
-        return;
-    f->lines = grown(f, f->lines, f->line_count, &f->line_room, sizeof *f->lines);
-    f->lines[f->line_count++] = (struct scm_line){f->op_count, at};
-}
-
-static uint32_t constant(struct fn *f, scm_value v)
-{
-    for (uint32_t i = f->const_count; i-- > 0 && i + 32 > f->const_count;) {
-        if (f->consts[i] == v)
-            return i;
-    }
-    f->consts = grown(f, f->consts, f->const_count, &f->const_room, sizeof *f->consts);
-    f->consts[f->const_count] = v;
-    return f->const_count++;
-}
-
-/* A jump whose target comes later. */
-static uint32_t jump_ahead(struct fn *f, enum scm_op op)
-{
-    return emit(f, op, 0);
-}
-
-static void land_words(struct fn *f, uint32_t at, uint32_t more)
-{
-    int64_t distance = (int64_t)f->op_count - (int64_t)at - 1 - (int64_t)more;
-    if (distance > 0x7fffff)
-        scm_syntax(f->c, SCM_FALSE, "a procedure is too large to compile");
-    f->ops[at] = (f->ops[at] & 255) | (uint32_t)distance << 8;
-    f->barrier = f->op_count;
-}
-
-static int has_more_word(enum scm_op op)
-{
-    return op >= SCM_OP_JUMP_NOT_LT_INT && op <= SCM_OP_JUMP_NOT_NUM_EQ_INT;
-}
-
-static void land(struct fn *f, uint32_t at)
-{
-    land_words(f, at, has_more_word((enum scm_op)(f->ops[at] & 255)) ? 1 : 0);
-}
-
-static void push(struct fn *f, uint32_t depth)
-{
-    note_depth(f, depth + 1);
-    if (f->last_at >= f->barrier && f->op_count) {
-        uint32_t *last = &f->ops[f->last_at];
-        enum scm_op op = (enum scm_op)(*last & 255), fused = SCM_OP_NONE;
-        if (op == SCM_OP_LOCAL)
-            fused = SCM_OP_LOCAL_PUSH;
-        else if (op == SCM_OP_CONST)
-            fused = SCM_OP_CONST_PUSH;
-        else if (op == SCM_OP_INT)
-            fused = SCM_OP_INT_PUSH;
-        if (fused != SCM_OP_NONE) {
-            *last = (*last & ~255u) | (uint32_t)fused;
-            return;
-        }
-    }
-    emit(f, SCM_OP_PUSH, 0);
-}
 
 static void finish(struct fn *f, int tail)
 {
     if (tail)
-        emit(f, SCM_OP_RETURN, 0);
+        scm_emit(f, SCM_OP_RETURN, 0);
 }
 
 /* ---- variables ------------------------------------------------------------------------------ */
@@ -162,7 +30,8 @@ static uint32_t capture_index(struct fn *f, struct var *var)
     }
     if (f->capture_count >= 60000)
         scm_syntax(f->c, SCM_FALSE, "a procedure that uses more than 60000 outer variables");
-    f->captures = grown(f, f->captures, f->capture_count, &f->capture_room, sizeof *f->captures);
+    f->captures =
+        scm_emit_grown(f, f->captures, f->capture_count, &f->capture_room, sizeof *f->captures);
     f->captures[f->capture_count] = var;
     return f->capture_count++;
 }
@@ -172,27 +41,27 @@ static void load(struct fn *f, struct var *var, scm_pos pos)
 {
     if (is_own(f, var)) {
         if (var->checked && !var->boxed) {
-            note_line(f, pos);
-            emit(f, SCM_OP_LOCAL_CHECKED, var->slot);
-            word(f, constant(f, var->name));
+            scm_emit_line(f, pos);
+            scm_emit(f, SCM_OP_LOCAL_CHECKED, var->slot);
+            scm_emit_word(f, scm_emit_constant(f, var->name));
         } else {
-            emit(f, SCM_OP_LOCAL, var->slot);
+            scm_emit(f, SCM_OP_LOCAL, var->slot);
         }
     } else {
-        emit(f, SCM_OP_FREE, capture_index(f, var));
+        scm_emit(f, SCM_OP_FREE, capture_index(f, var));
     }
     if (var->boxed) {
-        note_line(f, pos);
-        emit(f, SCM_OP_UNBOX, constant(f, var->name));
+        scm_emit_line(f, pos);
+        scm_emit(f, SCM_OP_UNBOX, scm_emit_constant(f, var->name));
     }
 }
 
 static void store(struct fn *f, struct var *var)
 {
     if (!is_own(f, var))
-        emit(f, SCM_OP_SET_BOX_FREE, capture_index(f, var));
+        scm_emit(f, SCM_OP_SET_BOX_FREE, capture_index(f, var));
     else
-        emit(f, var->boxed ? SCM_OP_SET_BOX_LOCAL : SCM_OP_SET_LOCAL, var->slot);
+        scm_emit(f, var->boxed ? SCM_OP_SET_BOX_LOCAL : SCM_OP_SET_LOCAL, var->slot);
 }
 
 static void bind(struct fn *f, struct var *var, uint32_t slot)
@@ -205,76 +74,10 @@ static void bind(struct fn *f, struct var *var, uint32_t slot)
 static void box_if_needed(struct fn *f, const struct var *var)
 {
     if (var->boxed)
-        emit(f, SCM_OP_MAKE_BOX, var->slot);
+        scm_emit(f, SCM_OP_MAKE_BOX, var->slot);
 }
 
 /* ---- procedures ----------------------------------------------------------------------------- */
-
-static scm_value finished_code(struct fn *f)
-{
-    struct scm_vm *vm = f->c->vm;
-    struct scm_cell *cell = scm_alloc(vm, SCM_T_CODE);
-    struct scm_code *code = scm_payload(vm, sizeof *code);
-    if (!cell || !code)
-        scm_syntax(f->c, SCM_FALSE, "out of memory while compiling");
-    memset(code, 0, sizeof *code);
-    code->cell = scm_from_cell(cell);
-    code->payload_bytes = sizeof *code;
-    cell->a = (scm_value)(uintptr_t)code;
-    code->ops = malloc(f->op_count * sizeof *code->ops);
-    code->consts = malloc(f->const_count * sizeof *code->consts + 1);
-    code->lines = malloc(f->line_count * sizeof *code->lines + 1);
-    if (!code->ops || !code->consts || !code->lines)
-        scm_syntax(f->c, SCM_FALSE, "out of memory while compiling");
-    memcpy(code->ops, f->ops, f->op_count * sizeof *code->ops);
-    if (f->const_count)
-        memcpy(code->consts, f->consts, f->const_count * sizeof *code->consts);
-    if (f->line_count)
-        memcpy(code->lines, f->lines, f->line_count * sizeof *code->lines);
-    code->op_count = f->op_count;
-    code->const_count = f->const_count;
-    code->line_count = f->line_count;
-    code->name = f->lambda->name;
-    code->file = f->file;
-    code->frame_slots = f->max_depth + 8;
-    code->min_args = (uint16_t)(f->lambda->param_count - (uint32_t)f->lambda->rest);
-    code->rest = (uint8_t)f->lambda->rest;
-    code->free_count = (uint16_t)f->capture_count;
-    code->system = (uint8_t)vm->system_code;
-    return code->cell;
-}
-
-static uint32_t op_words(const uint32_t *ops, uint32_t at, const struct fn *f)
-{
-    enum scm_op op = (enum scm_op)(ops[at] & 255);
-    switch (op) {
-    case SCM_OP_LOCAL_CHECKED:
-    case SCM_OP_LOOP:
-    case SCM_OP_CALL_GLOBAL:
-    case SCM_OP_TAIL_CALL_GLOBAL:
-    case SCM_OP_CALL_PRIM:
-    case SCM_OP_PATCH:
-        return 2;
-    case SCM_OP_CLOSURE: {
-        struct scm_code *code = scm_ptr(scm_cell(f->consts[ops[at] >> 8])->a);
-        return 1u + code->free_count;
-    }
-    default:
-        return has_more_word(op) ? 2 : 1;
-    }
-}
-
-/* More than two captures lie outside the closure's cell. */
-static void make_far(struct fn *f)
-{
-    for (uint32_t at = 0; at < f->op_count; at += op_words(f->ops, at, f)) {
-        enum scm_op op = (enum scm_op)(f->ops[at] & 255);
-        if (op == SCM_OP_FREE)
-            f->ops[at] = (f->ops[at] & ~255u) | SCM_OP_FREE_FAR;
-        else if (op == SCM_OP_SET_BOX_FREE)
-            f->ops[at] = (f->ops[at] & ~255u) | SCM_OP_SET_BOX_FAR;
-    }
-}
 
 static scm_value generate(struct compiler *c, struct lambda *lambda, struct fn *up,
                           struct var ***captures)
@@ -286,12 +89,12 @@ static scm_value generate(struct compiler *c, struct lambda *lambda, struct fn *
         bind(&f, lambda->params[i], i);
         box_if_needed(&f, lambda->params[i]);
     }
-    note_depth(&f, lambda->param_count);
+    scm_emit_depth(&f, lambda->param_count);
     gen(&f, lambda->body, lambda->param_count, 1);
     if (f.capture_count > 2)
-        make_far(&f);
+        scm_emit_far(&f);
     *captures = f.captures;
-    return finished_code(&f);
+    return scm_emit_code(&f);
 }
 
 static void gen_lambda(struct fn *f, struct lambda *lambda, uint32_t depth)
@@ -300,7 +103,7 @@ static void gen_lambda(struct fn *f, struct lambda *lambda, uint32_t depth)
     (void)depth;
     scm_value cell = generate(f->c, lambda, f, &captures);
     struct scm_code *code = scm_ptr(scm_cell(cell)->a);
-    uint32_t at = constant(f, cell);
+    uint32_t at = scm_emit_constant(f, cell);
     /* capturing may add to this procedure's own captures, so find the words first */
     uint32_t *words = scm_ast(f->c, (code->free_count + 1u) * sizeof *words);
     for (uint32_t i = 0; i < code->free_count; i++) {
@@ -309,9 +112,9 @@ static void gen_lambda(struct fn *f, struct lambda *lambda, uint32_t depth)
         if (is_own(f, var) && var->checked == 2) /* a sibling that is not made yet */
             words[i] |= SCM_CAPTURE_LATER;
     }
-    emit(f, SCM_OP_CLOSURE, at);
+    scm_emit(f, SCM_OP_CLOSURE, at);
     for (uint32_t i = 0; i < code->free_count; i++)
-        word(f, words[i]);
+        scm_emit_word(f, words[i]);
 }
 
 /* ---- let, letrec, loops --------------------------------------------------------------------- */
@@ -319,14 +122,14 @@ static void gen_lambda(struct fn *f, struct lambda *lambda, uint32_t depth)
 static void pop(struct fn *f, uint32_t count, int tail)
 {
     if (!tail && count)
-        emit(f, SCM_OP_POP, count);
+        scm_emit(f, SCM_OP_POP, count);
 }
 
 static void gen_let(struct fn *f, struct node *n, uint32_t depth, int tail)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
-        push(f, depth + i);
+        scm_emit_push(f, depth + i);
     }
     for (uint32_t i = 0; i < n->count; i++) {
         bind(f, n->vars[i], depth + i);
@@ -356,23 +159,23 @@ static uint32_t gen_closures(struct fn *f, struct node *n, uint32_t depth)
         if (!is_simple(n, i))
             continue;
         made[i] = f->op_count;
-        note_line(f, n->items[i]->pos);
+        scm_emit_line(f, n->items[i]->pos);
         gen_lambda(f, n->items[i]->lambda, slot);
         made[i] = f->last_at;
-        push(f, slot);
+        scm_emit_push(f, slot);
         n->vars[i]->checked = 0;
         slot++;
     }
     for (uint32_t i = 0; i < n->count; i++) {
         if (!is_simple(n, i))
             continue;
-        uint32_t at = made[i], count = op_words(f->ops, at, f) - 1;
+        uint32_t at = made[i], count = scm_emit_words(f, at) - 1;
         for (uint32_t k = 0; k < count; k++) {
             uint32_t w = f->ops[at + 1 + k];
             if (!(w & SCM_CAPTURE_LATER) || (w & SCM_CAPTURE_FREE))
                 continue;
-            emit(f, SCM_OP_PATCH, n->vars[i]->slot);
-            word(f, k << 16 | (w & 0xffff));
+            scm_emit(f, SCM_OP_PATCH, n->vars[i]->slot);
+            scm_emit_word(f, k << 16 | (w & 0xffff));
         }
     }
     return slot;
@@ -388,8 +191,8 @@ static void gen_letrec(struct fn *f, struct node *n, uint32_t depth, int tail)
         bind(f, var, depth);
         var->boxed = var->captured || var->assigned;
         var->checked = 1;
-        emit(f, SCM_OP_CONST, constant(f, SCM_UNDEFINED));
-        push(f, depth++);
+        scm_emit(f, SCM_OP_CONST, scm_emit_constant(f, SCM_UNDEFINED));
+        scm_emit_push(f, depth++);
         box_if_needed(f, var);
     }
     depth = gen_closures(f, n, depth);
@@ -413,7 +216,7 @@ static void gen_loop(struct fn *f, struct node *n, uint32_t depth, int tail)
     struct loop loop = {f->loops, n->var, 0, depth, n->count};
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
-        push(f, depth + i);
+        scm_emit_push(f, depth + i);
     }
     loop.start = f->barrier = f->op_count;
     for (uint32_t i = 0; i < n->count; i++) {
@@ -430,11 +233,11 @@ static void gen_again(struct fn *f, struct node *n, const struct loop *loop, uin
 {
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
-        push(f, depth + i);
+        scm_emit_push(f, depth + i);
     }
-    note_line(f, n->pos);
-    emit(f, SCM_OP_LOOP, (int64_t)loop->start - (int64_t)f->op_count - 2);
-    word(f, loop->count << 16 | loop->base);
+    scm_emit_line(f, n->pos);
+    scm_emit(f, SCM_OP_LOOP, (int64_t)loop->start - (int64_t)f->op_count - 2);
+    scm_emit_word(f, loop->count << 16 | loop->base);
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -486,7 +289,7 @@ static void gen_operands(struct fn *f, struct node *n, uint32_t depth)
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
         if (i + 1 < n->count)
-            push(f, depth + i);
+            scm_emit_push(f, depth + i);
     }
 }
 
@@ -495,26 +298,26 @@ static void gen_inline(struct fn *f, struct node *n, enum scm_op op, uint32_t de
     if ((op == SCM_OP_ADD || op == SCM_OP_SUB) && small_int(n->items[1])) {
         int64_t k = scm_fixnum_get(n->items[1]->value);
         gen(f, n->items[0], depth, 0);
-        note_line(f, n->pos);
-        emit(f, SCM_OP_ADD_INT, op == SCM_OP_ADD ? k : -k);
+        scm_emit_line(f, n->pos);
+        scm_emit(f, SCM_OP_ADD_INT, op == SCM_OP_ADD ? k : -k);
         return;
     }
     if (op == SCM_OP_ADD && small_int(n->items[0])) {
         gen(f, n->items[1], depth, 0);
-        note_line(f, n->pos);
-        emit(f, SCM_OP_ADD_INT, scm_fixnum_get(n->items[0]->value));
+        scm_emit_line(f, n->pos);
+        scm_emit(f, SCM_OP_ADD_INT, scm_fixnum_get(n->items[0]->value));
         return;
     }
     gen_operands(f, n, depth);
-    note_line(f, n->pos);
-    emit(f, op, 0);
+    scm_emit_line(f, n->pos);
+    scm_emit(f, op, 0);
 }
 
 static void gen_args(struct fn *f, struct node *n, uint32_t depth)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
-        push(f, depth + i);
+        scm_emit_push(f, depth + i);
     }
 }
 
@@ -549,35 +352,35 @@ static void gen_call(struct fn *f, struct node *n, uint32_t depth, int tail)
     }
     if (is_plain_prim(core_global(f, n))) {
         gen_args(f, n, depth);
-        note_line(f, n->pos);
-        emit(f, SCM_OP_CALL_PRIM, n->count);
-        word(f, constant(f, n->a->value));
+        scm_emit_line(f, n->pos);
+        scm_emit(f, SCM_OP_CALL_PRIM, n->count);
+        scm_emit_word(f, scm_emit_constant(f, n->a->value));
         finish(f, tail);
         return;
     }
     int must_return = tail && keeps_frame(f, n);
     if (!tail || must_return) {
-        emit(f, SCM_OP_FRAME, 0);
+        scm_emit(f, SCM_OP_FRAME, 0);
         depth += 3;
     }
-    note_depth(f, depth);
+    scm_emit_depth(f, depth);
     gen_args(f, n, depth);
     if (must_return) {
-        note_line(f, n->pos);
-        emit(f, SCM_OP_CALL_GLOBAL, n->count);
-        word(f, constant(f, n->a->value));
-        emit(f, SCM_OP_RETURN, 0);
+        scm_emit_line(f, n->pos);
+        scm_emit(f, SCM_OP_CALL_GLOBAL, n->count);
+        scm_emit_word(f, scm_emit_constant(f, n->a->value));
+        scm_emit(f, SCM_OP_RETURN, 0);
         return;
     }
     if (n->a->kind == N_GLOBAL) {
-        note_line(f, n->pos);
-        emit(f, tail ? SCM_OP_TAIL_CALL_GLOBAL : SCM_OP_CALL_GLOBAL, n->count);
-        word(f, constant(f, n->a->value));
+        scm_emit_line(f, n->pos);
+        scm_emit(f, tail ? SCM_OP_TAIL_CALL_GLOBAL : SCM_OP_CALL_GLOBAL, n->count);
+        scm_emit_word(f, scm_emit_constant(f, n->a->value));
         return;
     }
     gen(f, n->a, depth + n->count, 0);
-    note_line(f, n->pos);
-    emit(f, tail ? SCM_OP_TAIL_CALL : SCM_OP_CALL, n->count);
+    scm_emit_line(f, n->pos);
+    scm_emit(f, tail ? SCM_OP_TAIL_CALL : SCM_OP_CALL, n->count);
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -594,29 +397,30 @@ static uint32_t gen_test(struct fn *f, struct node *n, uint32_t depth)
     enum scm_op op = n->kind == N_CALL ? inline_op(f, n) : SCM_OP_NONE;
     if (op == SCM_OP_NOT) {
         gen(f, n->items[0], depth, 0);
-        return jump_ahead(f, SCM_OP_JUMP_TRUE);
+        return scm_emit_jump(f, SCM_OP_JUMP_TRUE);
     }
     if (op >= SCM_OP_LT && op <= SCM_OP_NUM_EQ && small_int(n->items[1])) {
         gen(f, n->items[0], depth, 0);
-        note_line(f, n->pos);
-        uint32_t at = jump_ahead(f, (enum scm_op)(SCM_OP_JUMP_NOT_LT_INT + (int)(op - SCM_OP_LT)));
-        word(f, (uint32_t)(int32_t)scm_fixnum_get(n->items[1]->value));
+        scm_emit_line(f, n->pos);
+        uint32_t at =
+            scm_emit_jump(f, (enum scm_op)(SCM_OP_JUMP_NOT_LT_INT + (int)(op - SCM_OP_LT)));
+        scm_emit_word(f, (uint32_t)(int32_t)scm_fixnum_get(n->items[1]->value));
         return at;
     }
     if (op == SCM_OP_ZEROP) {
         gen(f, n->items[0], depth, 0);
-        note_line(f, n->pos);
-        uint32_t at = jump_ahead(f, SCM_OP_JUMP_NOT_NUM_EQ_INT);
-        word(f, 0);
+        scm_emit_line(f, n->pos);
+        uint32_t at = scm_emit_jump(f, SCM_OP_JUMP_NOT_NUM_EQ_INT);
+        scm_emit_word(f, 0);
         return at;
     }
     if (op != SCM_OP_NONE && fused[op]) {
         gen_operands(f, n, depth);
-        note_line(f, n->pos);
-        return jump_ahead(f, (enum scm_op)fused[op]);
+        scm_emit_line(f, n->pos);
+        return scm_emit_jump(f, (enum scm_op)fused[op]);
     }
     gen(f, n, depth, 0);
-    return jump_ahead(f, SCM_OP_JUMP_FALSE);
+    return scm_emit_jump(f, SCM_OP_JUMP_FALSE);
 }
 
 static void gen_if(struct fn *f, struct node *n, uint32_t depth, int tail)
@@ -628,11 +432,11 @@ static void gen_if(struct fn *f, struct node *n, uint32_t depth, int tail)
     uint32_t otherwise = gen_test(f, n->a, depth), end = 0;
     gen(f, n->b, depth, tail);
     if (!tail)
-        end = jump_ahead(f, SCM_OP_JUMP);
-    land(f, otherwise);
+        end = scm_emit_jump(f, SCM_OP_JUMP);
+    scm_emit_land(f, otherwise);
     gen(f, n->c, depth, tail);
     if (!tail)
-        land(f, end);
+        scm_emit_land(f, end);
 }
 
 static void gen_or(struct fn *f, struct node *n, uint32_t depth, int tail)
@@ -640,39 +444,39 @@ static void gen_or(struct fn *f, struct node *n, uint32_t depth, int tail)
     uint32_t *ends = scm_ast(f->c, n->count * sizeof *ends);
     for (uint32_t i = 0; i + 1 < n->count; i++) {
         gen(f, n->items[i], depth, 0);
-        ends[i] = jump_ahead(f, tail ? SCM_OP_JUMP_FALSE : SCM_OP_JUMP_TRUE);
+        ends[i] = scm_emit_jump(f, tail ? SCM_OP_JUMP_FALSE : SCM_OP_JUMP_TRUE);
         if (tail) {
-            emit(f, SCM_OP_RETURN, 0);
-            land(f, ends[i]);
+            scm_emit(f, SCM_OP_RETURN, 0);
+            scm_emit_land(f, ends[i]);
         }
     }
     gen(f, n->items[n->count - 1], depth, tail);
     for (uint32_t i = 0; !tail && i + 1 < n->count; i++)
-        land(f, ends[i]);
+        scm_emit_land(f, ends[i]);
 }
 
 static void gen_const(struct fn *f, scm_value v)
 {
     if (scm_is_fixnum(v) && scm_fixnum_get(v) < 0x700000 && scm_fixnum_get(v) > -0x700000)
-        emit(f, SCM_OP_INT, scm_fixnum_get(v));
+        scm_emit(f, SCM_OP_INT, scm_fixnum_get(v));
     else
-        emit(f, SCM_OP_CONST, constant(f, v));
+        scm_emit(f, SCM_OP_CONST, scm_emit_constant(f, v));
 }
 
 static void gen_case_lambda(struct fn *f, struct node *n, uint32_t depth)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         gen(f, n->items[i], depth + i, 0);
-        push(f, depth + i);
+        scm_emit_push(f, depth + i);
     }
-    emit(f, SCM_OP_CALL_PRIM, n->count);
-    word(f, constant(f, scm_core(f->c->vm, "%case-lambda")));
+    scm_emit(f, SCM_OP_CALL_PRIM, n->count);
+    scm_emit_word(f, scm_emit_constant(f, scm_core(f->c->vm, "%case-lambda")));
 }
 
 static void gen(struct fn *f, struct node *n, uint32_t depth, int tail)
 {
     scm_check_depth(f->c);
-    note_depth(f, depth);
+    scm_emit_depth(f, depth);
     switch (n->kind) {
     case N_CONST:
         gen_const(f, n->value);
@@ -685,15 +489,15 @@ static void gen(struct fn *f, struct node *n, uint32_t depth, int tail)
         store(f, n->var);
         break;
     case N_GLOBAL:
-        note_line(f, n->pos);
-        emit(f, SCM_OP_GLOBAL, constant(f, n->value));
+        scm_emit_line(f, n->pos);
+        scm_emit(f, SCM_OP_GLOBAL, scm_emit_constant(f, n->value));
         break;
     case N_SET_GLOBAL:
     case N_DEFINE:
         gen(f, n->a, depth, 0);
-        note_line(f, n->pos);
-        emit(f, n->kind == N_DEFINE ? SCM_OP_DEFINE_GLOBAL : SCM_OP_SET_GLOBAL,
-             constant(f, n->value));
+        scm_emit_line(f, n->pos);
+        scm_emit(f, n->kind == N_DEFINE ? SCM_OP_DEFINE_GLOBAL : SCM_OP_SET_GLOBAL,
+                 scm_emit_constant(f, n->value));
         break;
     case N_LAMBDA:
         gen_lambda(f, n->lambda, depth);

@@ -162,7 +162,7 @@ void scm_step(struct compiler *c);
 scm_pos scm_pos_of(scm_value pair);
 scm_pos scm_pos_car(scm_value pair);
 
-/* identifiers */
+/* identifiers.c */
 static inline int scm_is_identifier(scm_value v)
 {
     return scm_is(v, SCM_T_SYMBOL) || scm_is(v, SCM_T_ALIAS);
@@ -175,6 +175,10 @@ scm_value scm_core_id(struct compiler *c, const char *name);
 scm_value scm_plain(scm_value id);                        /* the symbol below all aliases */
 scm_value scm_strip(struct compiler *c, scm_value datum); /* a datum without aliases */
 enum special_form scm_form_of(struct compiler *c, scm_value id, struct scope *scope);
+struct scope *scm_scope(struct compiler *c, struct scope *up, struct lambda *lambda);
+struct var *scm_bind_var(struct compiler *c, struct scope *scope, scm_value id);
+void scm_bind_meaning(struct compiler *c, struct scope *scope, scm_value id, scm_value meaning);
+struct scope *scm_env_scope(struct compiler *c, struct scm_env *env);
 
 /* lists: syntax errors where they are not lists */
 scm_value scm_list_of(struct compiler *c, int count, ...);
@@ -187,21 +191,26 @@ scm_value scm_expand_macro(struct compiler *c, scm_value macro, scm_value form,
 
 /* expand.c */
 struct node *scm_expand(struct compiler *c, scm_value form, struct scope *scope, scm_pos pos);
-struct node *scm_expand_body(struct compiler *c, scm_value forms, struct scope *scope, scm_pos pos);
 struct node *scm_expand_seq(struct compiler *c, scm_value forms, struct scope *scope, scm_pos pos);
 struct lambda *scm_expand_lambda(struct compiler *c, scm_value formals, scm_value body,
                                  struct scope *scope, scm_value name, scm_pos pos);
+struct node *scm_constant(struct compiler *c, scm_value v, scm_pos pos);
+scm_pos scm_pos_or(scm_value form, scm_pos pos); /* the form's own place, if it has one */
+/* A syntax error when `id` is bound in this very scope. */
+void scm_check_fresh(struct compiler *c, struct scope *scope, scm_value id, scm_value form);
+/* Name a lambda that has no name after what it is bound to; other nodes are left alone. */
+void scm_name_lambda(struct node *n, scm_value name);
+
+/* expand_body.c */
+struct node *scm_expand_body(struct compiler *c, scm_value forms, struct scope *up, scm_pos pos);
 struct node *scm_expand_toplevel(struct compiler *c, scm_value form, struct scope *scope,
                                  scm_pos pos);
-struct scope *scm_scope(struct compiler *c, struct scope *up, struct lambda *lambda);
-struct var *scm_bind_var(struct compiler *c, struct scope *scope, scm_value id);
-void scm_bind_meaning(struct compiler *c, struct scope *scope, scm_value id, scm_value meaning);
-struct scope *scm_env_scope(struct compiler *c, struct scm_env *env);
 
 /* expand_derived.c: forms rewritten to simpler ones */
 struct node *scm_expand_derived(struct compiler *c, enum special_form sf, scm_value form,
                                 struct scope *scope, scm_pos pos);
-/* (define …) and others of a definition form, as a list of forms; SCM_ABSENT when it is none. */
+/* expand_define.c: (define …) and others of a definition form, as a list of forms; SCM_ABSENT when
+ * it is none. */
 scm_value scm_definition_forms(struct compiler *c, enum special_form sf, scm_value form,
                                struct scope *scope);
 

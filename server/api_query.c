@@ -85,7 +85,8 @@ static struct mc_trace_file *find_file(struct mc_dashboard *d, const struct mc_j
 
 void mc_api_query(struct mc_dashboard *d, struct mc_http_request *r, const struct mc_asked_run *run)
 {
-    struct mc_json_field fields[] = {{.name = "sql"}, {.name = "limit"}, {.name = "file"}};
+    struct mc_json_field fields[] = {
+        {.name = "sql"}, {.name = "limit"}, {.name = "file"}, {.name = "soft"}};
     char why[160];
     size_t body_bytes;
     const uint8_t *body = mc_http_body(r, &body_bytes);
@@ -95,7 +96,7 @@ void mc_api_query(struct mc_dashboard *d, struct mc_http_request *r, const struc
         mc_answer_error(r, 503, "out of memory", "try again later");
         return;
     }
-    if (mc_json_read(body, body_bytes, fields, 3, room, why, sizeof why)) {
+    if (mc_json_read(body, body_bytes, fields, 4, room, why, sizeof why)) {
         mc_answer_error(r, 400, "bad body", why);
         return;
     }
@@ -114,6 +115,7 @@ void mc_api_query(struct mc_dashboard *d, struct mc_http_request *r, const struc
         if (!job)
             return;
         job->limit = limit;
+        job->is_soft = fields[3].type == MC_JSON_BOOL && fields[3].integer == 1;
         if (mc_job_text(job, fields[0].text)) {
             mc_answer_error(r, 503, "out of memory", "try again later");
             mc_job_free(job);

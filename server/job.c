@@ -91,7 +91,8 @@ static void job_answer(struct mc_job *job)
         const char *error = job->code == MC_ESQL      ? "the query is wrong"
                             : job->code == MC_EDENIED ? "the query is not allowed"
                                                       : mc_strerror(job->code);
-        mc_answer_error(job->req, mc_answer_status(job->code), error,
+        int status = mc_answer_status(job->code);
+        mc_answer_error(job->req, job->is_soft && status == 400 ? 200 : status, error,
                         job->detail[0]           ? job->detail
                         : job->code == MC_ENORUN ? "see /api/runs for the runs there are"
                                                  : mc_strerror(job->code));

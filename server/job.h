@@ -35,6 +35,7 @@ struct mc_job {
     mc_job_fn run;
     mc_job_fn then; /* on the loop, when `run` has succeeded, before the answer; or NULL */
     int is_query, accepts_zstd, squeezed, code;
+    int is_soft; /* query: a wrong or stopped one is answered with 200 */
     /* What is asked. */
     int64_t run_id, from, to, limit;
     uint64_t conn_id;

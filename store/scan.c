@@ -156,23 +156,10 @@ static int add_summary(struct envelope *e, struct mc_reader *r, const struct mc_
     return rc;
 }
 
-static const struct mc_source *source_of(const struct mc_schema *s, uint32_t value_idx)
-{
-    uint32_t low = 0, high = s->source_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->sources[middle].value_idx <= value_idx)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &s->sources[low];
-}
-
 /* Decode one value of a row into values[0..frame_count). */
 static int decode_value(struct mc_chunk *c, uint32_t value_idx, int64_t *values, int64_t *scratch)
 {
-    const struct mc_source *source = source_of(c->schema, value_idx);
+    const struct mc_source *source = mc_schema_source_of_value(c->schema, value_idx);
     int rc = mc_chunk_numbers(c, source->kind);
     if (rc < 0)
         return rc;

@@ -193,7 +193,7 @@ static void summary_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
 {
     uint32_t v = s->sum_at - 1;
     const struct mc_sql_sum *sum = &s->done[v];
-    const struct mc_source *source = mc_sql_source_of_value(&s->schema->schema, v);
+    const struct mc_source *source = mc_schema_source_of_value(&s->schema->schema, v);
     if (c->what == MC_SQL_SOURCE)
         put_text(context, source->name);
     else if (c->field == 0)

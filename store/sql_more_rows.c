@@ -76,19 +76,6 @@ int mc_sql_next_state(struct mc_sql_rows *s)
 
 /* ---- summaries ------------------------------------------------------------------------------ */
 
-const struct mc_source *mc_sql_source_of_value(const struct mc_schema *s, uint32_t value_idx)
-{
-    uint32_t low = 0, high = s->source_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->sources[middle].value_idx <= value_idx)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &s->sources[low];
-}
-
 static int make_sums(struct mc_sql_rows *s, uint32_t count)
 {
     if (count <= s->sum_count)
@@ -144,7 +131,7 @@ static int next_due(struct mc_sql_rows *s)
     while (s->sums_due && s->sum_at < s->sum_count) {
         uint32_t v = s->sum_at++;
         if (!s->done[v].count ||
-            (s->source && strcmp(mc_sql_source_of_value(schema, v)->name, s->source) != 0))
+            (s->source && strcmp(mc_schema_source_of_value(schema, v)->name, s->source) != 0))
             continue;
         s->ts = s->frame = ts;
         s->place = v;

@@ -103,8 +103,6 @@ int mc_sql_next_sample(struct mc_sql_rows *s);
 int mc_sql_may_match(const struct mc_sql_rows *s, const struct mc_chunk_head *head);
 void mc_sql_begin_events(struct mc_sql_rows *s);
 int mc_sql_next_event(struct mc_sql_rows *s);
-/* The source that a value of a frame belongs to. */
-const struct mc_source *mc_sql_source_of_value(const struct mc_schema *s, uint32_t value_idx);
 /* The next frame of the span, in map_frame. 0, MC_END, or a code. */
 int mc_sql_next_map_frame(struct mc_sql_rows *s);
 int mc_sql_next_change(struct mc_sql_rows *s);

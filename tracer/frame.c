@@ -151,6 +151,19 @@ const char *mc_schema_string(const struct mc_schema *s, uint32_t id)
     return id < s->string_count ? s->strings[id] : "(other)";
 }
 
+const struct mc_source *mc_schema_source_of_value(const struct mc_schema *s, uint32_t value_idx)
+{
+    uint32_t low = 0, high = s->source_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->sources[middle].value_idx <= value_idx)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &s->sources[low];
+}
+
 /* Copy the named states, cleaned; 0 or MC_ENOMEM. */
 static int copy_states(struct mc_source *to, const struct mc_source *like)
 {

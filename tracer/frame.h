@@ -199,6 +199,8 @@ int mc_schema_add_source(struct mc_schema *s, const struct mc_source *like);
 int mc_schema_add_string(struct mc_schema *s, const char *text, size_t text_bytes);
 /* The text of an id; "(other)" for one out of range. Borrowed. */
 const char *mc_schema_string(const struct mc_schema *s, uint32_t id);
+/* The source that a value of a frame belongs to; the schema has one at least. */
+const struct mc_source *mc_schema_source_of_value(const struct mc_schema *s, uint32_t value_idx);
 /* The first source of that kind and name, or NULL. name NULL: the first of the kind. */
 const struct mc_source *mc_schema_find(const struct mc_schema *s, int kind, const char *name);
 

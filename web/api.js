@@ -70,6 +70,7 @@ export function postMarkRemoval(run, id) {
 const QUERIES_AT_ONCE = 2;
 /** others' pages may keep the server busy: it is asked again, a few times */
 const BUSY_STATUS = 503;
+const WRONG_STATUS = 400;
 const BUSY_TURNS = 4;
 const BUSY_WAIT_MS = 400;
 let queriesUnderWay = 0;
@@ -88,7 +89,10 @@ export async function postQuery(sql, limit, file, signal, isPersons = false) {
     for (let turn = 1; ; turn += 1) {
       signal?.throwIfAborted();
       try {
-        return await post('/api/query', file ? { sql, limit, file } : { sql, limit }, signal);
+        // A wrong or stopped query is no trouble of the page's: soft, the browser's console is not told.
+        const answer = await post('/api/query', { sql, limit, soft: true, ...(file ? { file } : {}) }, signal);
+        if (answer.error !== undefined) throw new ApiError(WRONG_STATUS, answer.detail ?? answer.error);
+        return answer;
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== BUSY_STATUS || turn === BUSY_TURNS) throw error;
         await new Promise((resolve) => { setTimeout(resolve, BUSY_WAIT_MS * turn); });

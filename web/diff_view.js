@@ -35,11 +35,13 @@ export function createDiffView(state, actions) {
   const other = /** @type {HTMLSelectElement} */ (el('select', { id: 'diff-b', 'aria-label': 'Compare with run' }));
   const go = /** @type {HTMLButtonElement} */ (el('button', { type: 'button', id: 'diff-go', class: 'primary' }, 'Compare'));
   const note = el('p', { id: 'diff-note', class: 'dim', role: 'status' });
+  const headline = el('p', { id: 'diff-headline', class: 'headline' });
+  const setup = el('ul', { id: 'diff-setup', class: 'setup', 'aria-label': 'Set up otherwise' });
   const shown = el('p', { class: 'dim' });
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { role: 'img', 'aria-label': 'The chosen measure in both runs' }));
   const overlay = el('div', { id: 'diff-overlay', hidden: true }, el('h3', { class: 'small' }, ''), canvas, el('p', { class: 'legend' }, el('span', {}, el('span', { class: 'swatch line inline bg-c1' }), ' A'), el('span', {}, el('span', { class: 'swatch line inline bg-c3' }), ' B')));
   const list = el('div', { id: 'diff-list' });
-  const root = el('div', { class: 'sql' }, shown, el('div', { class: 'sql-bar' }, other, go), note, overlay, list);
+  const root = el('div', { class: 'sql' }, shown, el('div', { class: 'sql-bar' }, other, go), headline, note, setup, overlay, list);
   let asked = 0;
   /** @type {{a: string, b: string, align: string, measures: any[]} | null} */
   let found = null;
@@ -73,6 +75,8 @@ export function createDiffView(state, actions) {
     setText(note, 'comparing…');
     note.className = 'dim';
     list.replaceChildren();
+    setup.replaceChildren();
+    setText(headline, '');
     overlay.hidden = true;
     found = null;
     at = -1;
@@ -81,7 +85,10 @@ export function createDiffView(state, actions) {
       if (turn !== asked) return;
       found = { a, b, align: alignText(), measures: diff.measures.slice(0, SHOWN) };
       const { worse, better, same, cannot_tell: unknown } = diff.counts;
-      setText(note, `${diff.verdict === 'different' ? 'They differ' : 'No difference found'}: ${worse} worse, ${better} better, ${same} same, ${unknown} cannot tell. ${diff.basis} ${diff.notes.join(' ')}`);
+      setText(note, `${diff.verdict === 'different' ? 'They differ' : 'No difference found'}: ${worse} worse, ${better} better, ${same} same, ${unknown} cannot tell. ${diff.basis} ${diff.notes.slice(diff.setup ?? 0).join(' ')}`);
+      setText(headline, diff.headline ?? '');
+      // What was set up otherwise explains more than any measure.
+      setup.replaceChildren(...diff.notes.slice(0, diff.setup ?? 0).map((/** @type {string} */ text) => el('li', {}, el('span', { 'aria-hidden': 'true' }, '▲ '), text)));
       list.replaceChildren(...leaks(diff), table());
     } catch (error) {
       if (turn !== asked) return;

@@ -488,7 +488,9 @@ setInterval(() => {
 // Parts that change less often than frames come are drawn with one of these.
 setInterval(schedule, NUMBERS_MS);
 setInterval(() => player.poll(), POLL_MS);
+player.hide(document.hidden);
 document.addEventListener('visibilitychange', () => {
+  player.hide(document.hidden);
   second.hide(document.hidden);
   schedule();
 });

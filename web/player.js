@@ -11,6 +11,10 @@ import { openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
+/** a page that nobody sees for so long gives its stream back */
+const HIDE_MS = 2000;
+/** away for longer, the newest state is worth more than all that came in between */
+const AWAY_MS = 10000;
 const OVERVIEW_PX = 1200;
 /** at such speeds a batch is of seconds, and nobody reads its events */
 const FAST = 25;
@@ -35,6 +39,11 @@ export class Player {
     this.context = new Context(state);
     this.followLive = false;
     this.timelineTrouble = '';
+    this.hidden = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.hideTimer = undefined;
+    /** @type {{mode: 'live' | 'play', ms: number} | null} what was given back while nobody saw the page */
+    this.resting = null;
   }
 
   /** Begin: find the run of the link, or the live one, or the newest. @param {import('./url.js').Place} place */
@@ -127,6 +136,7 @@ export class Player {
     this.turn += 1;
     const turn = this.turn;
     this.close();
+    this.resting = null;
     state.aim = null;
     state.setPlace({ mode, link: 'connecting', ended: null });
     state.lastFrameMs = performance.now();
@@ -141,6 +151,46 @@ export class Player {
         this.reconnect(turn, mode);
       },
     });
+    if (this.hidden) this.hide(true);
+  }
+
+  /** Whether nobody sees the page: then it holds no stream, of which a browser has six for a server. @param {boolean} hidden */
+  hide(hidden) {
+    this.hidden = hidden;
+    clearTimeout(this.hideTimer);
+    if (hidden) this.hideTimer = setTimeout(() => this.rest(), HIDE_MS);
+    else this.wake();
+  }
+
+  rest() {
+    const { mode } = this.state;
+    if (mode === 'pause' || this.resting) return;
+    this.turn += 1;
+    this.close();
+    this.close = () => {};
+    this.resting = { mode, ms: performance.now() };
+  }
+
+  /** Seen again: go on where it rested, live with what came since, or, after long, anew. */
+  async wake() {
+    const { resting, state } = this;
+    if (!resting || state.mode !== resting.mode) return;
+    if (resting.mode === 'play') {
+      this.playFrom(state.ts);
+      return;
+    }
+    const back = await this.refreshRuns();
+    if (this.hidden || this.resting !== resting || state.mode !== 'live') return;
+    if (back && state.entry && !state.entry.live) {
+      this.resting = null;
+      this.ended(state.entry.end_ts, state.entry.exit ?? null);
+    } else if (performance.now() - resting.ms < AWAY_MS && state.doc) {
+      this.open('live', { last_event_id: state.ts });
+    } else {
+      state.forgetEvents();
+      this.context.drop();
+      this.open('live', {});
+    }
   }
 
   /** Try until the server answers, then go on behind the last frame. @param {number} turn @param {'live' | 'play'} mode */

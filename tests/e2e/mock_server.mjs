@@ -192,7 +192,7 @@ export async function startMock({ port = 0, lispSlots = 262144, ticks = 1200, in
     if (url.pathname === '/api/query') {
       let body = '';
       for await (const part of req) body += part;
-      if (!/select/i.test(JSON.parse(body).sql)) return json(res, 400, { error: 'bad query', detail: 'near "x": syntax error' });
+      if (!/select/i.test(JSON.parse(body).sql)) return json(res, JSON.parse(body).soft ? 200 : 400, { error: 'bad query', detail: 'near "x": syntax error' });
       return json(res, 200, { columns: ['ts', 'pool', 'used'], rows: live.frames.slice(-20).map((f) => [f.ts, 'tcp_buffers', f.row['slab/tcp_buffers/used']]), truncated: false, ms: 1.2 });
     }
     const match = /^\/api\/runs\/(\d+)\/(\w+)$/.exec(url.pathname);

@@ -1,0 +1,89 @@
+// browser_tabs.mjs: seven tabs on one live run. A browser has six connections for an HTTP/1.1
+// server and a stream takes one: tabs that nobody sees give theirs back, and go on when seen again.
+
+import path from 'node:path';
+import { check, launch, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { APP, folder, load, start, stopAll } from './program_lib.mjs';
+
+const TABS = 7;
+const AWAY_SHORT_MS = 4000;
+const AWAY_LONG_MS = 12000;
+
+const browser = await launch();
+try {
+  await tabs();
+} catch (error) {
+  check(false, 'the test runs to its end', String(error?.stack ?? error));
+}
+await browser.close();
+stopAll();
+process.exit(verdict());
+
+/** Headless, every tab counts as seen: tell the page what a window would. @param {any} page @param {boolean} hidden */
+async function hide(page, hidden) {
+  await page.evaluate((/** @type {boolean} */ on) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => on });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+}
+
+/** @param {any} page */
+function resting(page) {
+  return page.evaluate(() => window.memcam.player.resting !== null);
+}
+
+async function tabs() {
+  const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'tabs.db')], ['app', 'dashboard']);
+  const stop = load(program.urls.app);
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+  const pages = [];
+  for (let i = 0; i < TABS; i += 1) {
+    const page = await context.newPage();
+    pages.push(page);
+    await page.goto(program.urls.dashboard);
+    await until(async () => (await status(page)) === 'live', `tab ${i + 1} is live`, 20);
+    if (i === TABS - 1) break;
+    await hide(page, true);
+    await until(() => resting(page), `tab ${i + 1}, not seen, gives its stream back`);
+  }
+  const [first, second] = pages;
+  const last = pages[TABS - 1];
+  const before = await shownTs(last);
+  await sleep(1000);
+  check((await shownTs(last)) > before + 5e8, 'the seventh goes on');
+  await until(async () => (await status(last)) === 'live', 'and is live');
+
+  // Seen again after a short time: nothing of what came between is missing.
+  await hide(last, true);
+  await until(() => resting(last), 'the seventh rests');
+  const left = await shownTs(last);
+  await sleep(AWAY_SHORT_MS);
+  await hide(last, false);
+  await until(async () => (await shownTs(last)) > left + AWAY_SHORT_MS * 0.9e6, 'it is at the newest moment again');
+  const holes = await last.evaluate((/** @type {number} */ from) => {
+    const { history } = window.memcam.state;
+    let most = 0;
+    for (let i = 1; i < history.length; i += 1) if (history.ts[history.at(i - 1)] >= from) most = Math.max(most, history.ts[history.at(i)] - history.ts[history.at(i - 1)]);
+    return most;
+  }, left);
+  check(holes < 1e9, 'no moment of it is missing', holes);
+  await hide(last, true);
+  await until(() => resting(last), 'the seventh rests again');
+
+  // After a long time the newest state is what is asked for.
+  await sleep(AWAY_LONG_MS);
+  const began = Date.now();
+  await hide(first, false);
+  await until(async () => (await status(first)) === 'live' && (await shownTs(first)) > left + AWAY_LONG_MS * 1e6, 'the first tab is live again');
+  check(Date.now() - began < 5000, 'at once', Date.now() - began);
+  await until(() => first.evaluate(() => window.memcam.state.history.length > 100), 'with the minutes before in its charts');
+
+  // The run ends while a tab is not seen.
+  stop();
+  program.child.kill('SIGTERM');
+  await until(async () => (await status(first)) === 'ended', 'the run ends for who sees it');
+  await program.exited;
+  await hide(second, false);
+  await until(async () => ['ended', 'lost'].includes(await status(second)), 'and for who comes back', 15);
+  await context.close();
+}
