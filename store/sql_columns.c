@@ -83,7 +83,7 @@ static void event_column(struct mc_sql_rows *s, int number, sqlite3_context *con
     int has_bytes = e->type == MC_EVENT_RESPONSE || e->type == MC_EVENT_CLOSE;
     switch (number) {
     case 0:
-        put_text(context, mc_event_name(e->type) ? mc_event_name(e->type) : "unknown");
+        sqlite3_result_text(context, mc_sql_event_name(e->type), -1, SQLITE_STATIC);
         return;
     case 1:
         sqlite3_result_int64(context, (int64_t)e->conn_id);

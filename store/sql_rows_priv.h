@@ -54,6 +54,7 @@ struct mc_sql_rows {
     /* events */
     const struct mc_event *events; /* borrowed from the row */
     size_t event_count, event_idx;
+    uint32_t event_types; /* that are wanted */
     struct mc_buf window; /* struct mc_sql_event, those before window_at given */
     size_t window_at;
     const struct mc_event *event; /* borrowed from the row or the window */
@@ -101,6 +102,8 @@ int mc_sql_load_samples(struct mc_sql_rows *s);
 int mc_sql_next_sample(struct mc_sql_rows *s);
 /* Whether the summary of the row leaves anything for the bounds to find. */
 int mc_sql_may_match(const struct mc_sql_rows *s, const struct mc_chunk_head *head);
+/* Of any type, static: "unknown" of one that is none. */
+const char *mc_sql_event_name(int type);
 void mc_sql_begin_events(struct mc_sql_rows *s);
 int mc_sql_next_event(struct mc_sql_rows *s);
 /* The next frame of the span, in map_frame. 0, MC_END, or a code. */
