@@ -240,10 +240,10 @@ static int order_of(const struct plan *p, struct mc_reader *r, const enum mc_sql
     return MC_SQL_BY_RUN;
 }
 
-/* A map has no order of time, and a slot's lifetime is known at its end. */
+/* A map has no order of time, and lifetimes are known at their end. */
 static int has_order(const struct mc_sql_table *t)
 {
-    return t->sort != MC_SQL_STATES && t->sort != MC_SQL_LIFETIMES;
+    return t->sort != MC_SQL_STATES && t->sort != MC_SQL_LIFETIMES && t->sort != MC_SQL_CONNS;
 }
 
 /* Summaries are made going forwards. */

@@ -35,6 +35,7 @@ enum mc_sql_sort {
     MC_SQL_CHANGES,
     MC_SQL_STATES,
     MC_SQL_LIFETIMES,
+    MC_SQL_CONNS,
     MC_SQL_SUMMARIES,
     MC_SQL_HOLES
 };

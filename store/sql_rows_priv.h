@@ -65,6 +65,7 @@ struct mc_sql_rows {
     uint32_t slot_map;
     int slot_begun;
     struct mc_sql_lifetimes *lifetimes; /* owned */
+    struct mc_sql_conns *conns;         /* owned */
     /* summaries */
     struct mc_sql_sum *sums, *done; /* sums owned: two of sum_count; done: the second half */
     uint32_t sum_count, sum_at, sums_due;
@@ -83,6 +84,15 @@ struct mc_sql_life {
     int64_t end_ts; /* MC_VALUE_NONE: held to the end of the run */
     uint64_t conn_id;
     uint16_t owner;
+};
+
+/* A connection, as its events tell of it. */
+struct mc_sql_conn {
+    uint64_t conn_id;
+    int64_t ts, close_ts; /* of accept and close; MC_VALUE_NONE: not in the trace */
+    int64_t first_ts, last_ts;
+    uint64_t requests, errors, bytes_in, bytes_out;
+    uint32_t peer, port, owner, reason; /* string ids, and a number; those of accept and close */
 };
 
 /* An event that waits until no earlier one can come. */
@@ -115,6 +125,11 @@ int mc_sql_next_lifetime(struct mc_sql_rows *s);
 /* What the row says; borrowed until the next one. */
 const struct mc_sql_life *mc_sql_life(const struct mc_sql_rows *s);
 void mc_sql_lifetimes_free(struct mc_sql_lifetimes *lifetimes);
+int mc_sql_begin_conns(struct mc_sql_rows *s);
+int mc_sql_next_conn(struct mc_sql_rows *s);
+/* What the row says; borrowed until the next one. */
+const struct mc_sql_conn *mc_sql_conn(const struct mc_sql_rows *s);
+void mc_sql_conns_free(struct mc_sql_conns *conns);
 int mc_sql_next_summary(struct mc_sql_rows *s);
 
 #endif

@@ -128,6 +128,19 @@ static void what_is_read(void)
     CHECK_INT(cost_of("SELECT max(ts) FROM event WHERE run_id=1").rows, 1);
     CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 ORDER BY ts DESC LIMIT 2").rows, 1);
     CHECK_INT(cost_of("SELECT used FROM pool_sample WHERE run_id=1 LIMIT 5").rows, 1);
+    uint64_t slices = cost_of("SELECT type FROM event WHERE run_id=1").slices;
+    CHECK(slices >= 3);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='none'").slices, 0);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='gc'").slices, 0);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='response'").slices, slices);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=2 AND type IN ('tls','close')").slices,
+              cost_of("SELECT * FROM event WHERE run_id=2").slices);
+    CHECK_INT(cost_of("SELECT * FROM gc_event WHERE run_id=2").slices, 0); /* it has no heap */
+    CHECK(cost_of("SELECT * FROM gc_event WHERE run_id=1").slices > 0);
+    CHECK_INT(cost_of("SELECT s.name, count(c.conn_id) FROM source AS s JOIN conn AS c ON "
+                      "c.run_id=s.run_id WHERE s.run_id=1 GROUP BY 1")
+                  .slices,
+              slices); /* once, and not for each source */
     struct mc_read_counts none = cost_of("SELECT ts FROM pool_sample WHERE used>1e6");
     CHECK(none.rows <= 4); /* the tails of the run that has not ended: they have no summary */
     CHECK(none.pruned >= 10);
@@ -312,6 +325,42 @@ static void generated(void)
     mc_reader_close(r);
 }
 
+/* What the events of a connection come to, in one walk, is what grouping them comes to. */
+static void connections(void)
+{
+    static const char *const tails[] = {"", " WHERE run_id=2 AND errors>0", " WHERE reason IS NULL",
+                                        " WHERE ts BETWEEN 2000000000 AND 6000000000"};
+    struct mc_reader *r;
+    struct mc_buf a = {0}, b = {0};
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        char sql[2000];
+        snprintf(sql, sizeof sql, "SELECT * FROM conn%s ORDER BY run_id, conn_id", tails[i]);
+        sql_ask(r, sql, &a);
+        snprintf(sql, sizeof sql,
+                 "SELECT * FROM (SELECT run_id, conn_id, "
+                 "min(CASE type WHEN 'accept' THEN ts END) AS ts, "
+                 "max(CASE type WHEN 'close' THEN ts END) - "
+                 "min(CASE type WHEN 'accept' THEN ts END) AS dur, "
+                 "max(CASE type WHEN 'accept' THEN detail END) AS peer, "
+                 "max(CASE type WHEN 'accept' THEN owner END) AS owner, "
+                 "sum(type='response') AS requests, "
+                 "sum(type='error' OR (type='response' AND status>=500)) AS errors, "
+                 "sum(CASE type WHEN 'response' THEN bytes_in ELSE 0 END) AS bytes_in, "
+                 "sum(CASE type WHEN 'response' THEN bytes_out ELSE 0 END) AS bytes_out, "
+                 "min(ts) AS first_ts, max(ts) AS last_ts, "
+                 "max(CASE type WHEN 'close' THEN detail END) AS reason "
+                 "FROM event WHERE conn_id<>0 GROUP BY run_id, conn_id)%s",
+                 tails[i]);
+        sql_ask(r, sql, &b);
+        CHECK_STR((char *)a.bytes, (char *)b.bytes);
+        CHECK(i > 0 || a.count > 1000);
+    }
+    mc_buf_fini(&a);
+    mc_buf_fini(&b);
+    mc_reader_close(r);
+}
+
 static void percentiles(void)
 {
     static const char *const cases[][2] = {
@@ -348,6 +397,7 @@ int main(void)
     RUN(plans);
     RUN(what_is_read);
     RUN(generated);
+    RUN(connections);
     RUN(percentiles);
     trace_remove();
     return CHECK_DONE();
