@@ -127,7 +127,7 @@ struct scm_vm *scm_vm_new(const struct scm_options *opts)
     vm->oom_error = SCM_FALSE;
     vm->handlers = vm->params = vm->winders = vm->lib_list = SCM_NIL;
     vm->in_port = vm->out_port = vm->err_port = SCM_FALSE;
-    vm->fuel = 4096;
+    vm->fuel = vm->fuel_given = 4096;
     if (scm_heap_init(vm, opts)) {
         scm_vm_free(vm);
         return NULL;

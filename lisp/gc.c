@@ -14,16 +14,25 @@ struct marker {
     uint32_t *top;
 };
 
-static inline void push(struct marker *m, scm_value v)
+/* Mark a value's cell; whether it is one that was not marked and may have children. */
+static inline int mark(struct marker *m, scm_value v, uint32_t *idx)
 {
     if (!scm_is_cell(v) || v == 0)
+        return 0;
+    *idx = (uint32_t)(scm_cell(v) - m->vm->cells);
+    if (m->vm->marks[*idx])
+        return 0;
+    m->vm->marks[*idx] = 1;
+    return m->vm->letters[*idx] != SCM_T_FLONUM && m->vm->letters[*idx] != SCM_T_BIGNUM;
+}
+
+static inline void push(struct marker *m, scm_value v)
+{
+    uint32_t idx;
+    if (!mark(m, v, &idx))
         return;
-    uint32_t idx = (uint32_t)(scm_cell(v) - m->vm->cells);
-    if (m->vm->marks[idx])
-        return;
-    m->vm->marks[idx] = 1;
-    if (scm_cell(v)->type != SCM_T_FLONUM && scm_cell(v)->type != SCM_T_BIGNUM)
-        *m->top++ = idx;
+    __builtin_prefetch(&m->vm->cells[idx]);
+    *m->top++ = idx;
 }
 
 static void push_all(struct marker *m, const scm_value *values, size_t count)
@@ -100,10 +109,21 @@ static void mark_children(struct marker *m, const struct scm_cell *cell)
     }
 }
 
+/* A list is followed by its cdrs: its cells lie one behind the other, more often than not. */
 static void drain(struct marker *m)
 {
-    while (m->top != m->vm->mark_stack)
-        mark_children(m, &m->vm->cells[*--m->top]);
+    while (m->top != m->vm->mark_stack) {
+        uint32_t idx = *--m->top;
+        const struct scm_cell *cell = &m->vm->cells[idx];
+        while (cell->type == SCM_T_PAIR) {
+            push(m, cell->a);
+            if (!mark(m, cell->b, &idx))
+                break;
+            cell = &m->vm->cells[idx];
+        }
+        if (cell->type != SCM_T_PAIR)
+            mark_children(m, cell);
+    }
 }
 
 static void mark_roots(struct marker *m)

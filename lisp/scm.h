@@ -53,6 +53,9 @@ int scm_call(struct scm_vm *vm, scm_value proc, int argc, const scm_value *argv,
 /* Stop a call that runs longer: checked every few thousand instructions. 0: no bound. */
 void scm_set_deadline(struct scm_vm *vm, uint64_t budget_ns);
 
+/* Calls and jumps that the machine has made since it began, and as much for longer primitives. */
+uint64_t scm_step_count(const struct scm_vm *vm);
+
 /* A primitive: returns its value, or scm_fail(...). argv is borrowed for the call. */
 typedef scm_value (*scm_prim_fn)(struct scm_vm *vm, int argc, const scm_value *argv, void *arg);
 /* Define it in library `library` ("(memcam http)"), made when new. max_args -1: any number. */

@@ -316,7 +316,8 @@ struct scm_vm {
     scm_value *stack, *stack_end, *stack_soft, *stack_hard, *sp, *fp; /* stack owned */
     uint32_t *pc;
     scm_value closure, acc;
-    int64_t fuel; /* calls and jumps until the next look at the clock */
+    int64_t fuel;       /* calls and jumps until the next look at the clock */
+    int64_t fuel_given; /* in all: less what is left, the calls and jumps that were made */
     scm_value handlers, params, winders;
     scm_value pending;   /* the condition of SCM_FAILED */
     scm_value oom_error; /* made in time: when cells are short there is none for one */

@@ -356,3 +356,8 @@ int scm_run_call(struct scm_vm *vm, scm_value proc, int argc, const scm_value *a
         *out = result;
     return code;
 }
+
+uint64_t scm_step_count(const struct scm_vm *vm)
+{
+    return (uint64_t)(vm->fuel_given - vm->fuel);
+}

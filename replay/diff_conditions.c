@@ -27,8 +27,8 @@ static int parse_one(const char *text, struct mc_diff_condition *c, char *why, s
     char *end;
     const char *number = strchr(text, '>') + 1;
     c->pct = strtod(number, &end);
-    while (*end == ' ' || *end == '%')
-        end++;
+    end += strspn(end, " ");
+    end += *end == '%';
     if (end != number && !*end && isfinite(c->pct) && c->pct >= 0 && name)
         return 0;
 wrong:
@@ -60,7 +60,8 @@ int mc_diff_conditions(const char *text, struct mc_diff_condition *out, char *wh
             return MC_EINVAL;
         count++;
         text += strcspn(text, ",");
-        text += *text == ',';
+        if (*text == ',' && !*++text)
+            return parse_one("", &out[0], why, why_bytes);
     }
     if (count)
         return count;

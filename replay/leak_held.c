@@ -14,6 +14,8 @@
 #define NOT_TAKEN INT64_MAX
 #define KEPT_LEAST 5
 #define SHARE_LEAST 0.5
+#define KNOWN_LEAST                                                                                \
+    0.2            /* of the kept slots; the others' connections served several routes at once */
 #define SURE_Z 3.3 /* one in 2,000 */
 
 int mc_leak_held_init(struct mc_leak_held *h, const struct mc_map *map, int is_collected)
@@ -106,16 +108,17 @@ static int is_kept_more(double kept, double taken, double others_kept, double ot
 
 size_t mc_leak_held_route(const struct mc_leak_held *h, double *share)
 {
-    double kept = 0, taken = 0;
+    double kept = 0, taken = 0, unknown = (double)h->kept[MC_LEAK_ROUTES];
     size_t best = 0;
-    for (size_t i = 0; i <= MC_LEAK_ROUTES; i++) {
+    for (size_t i = 0; i < MC_LEAK_ROUTES; i++) {
         kept += (double)h->kept[i];
         taken += (double)h->taken[i];
         if (h->kept[i] > h->kept[best])
             best = i;
     }
     double of_best = (double)h->kept[best], of_best_taken = (double)h->taken[best];
-    if (best == MC_LEAK_ROUTES || of_best < KEPT_LEAST || part_low(of_best, kept) < SHARE_LEAST ||
+    if (of_best < KEPT_LEAST || kept < KNOWN_LEAST * (kept + unknown) ||
+        part_low(of_best, kept) < SHARE_LEAST ||
         !is_kept_more(of_best, of_best_taken, kept - of_best, taken - of_best_taken))
         return MC_LEAK_ROUTES;
     *share = of_best / kept;

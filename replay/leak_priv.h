@@ -98,7 +98,7 @@ void mc_leak_held_frame(struct mc_leak_held *h, const struct mc_frame *f, uint32
  * trail, which ends there, how many of those were taken by each of its points. */
 void mc_leak_held_end(struct mc_leak_held *h, int64_t until, struct mc_leak_trail *t);
 /* The route that the kept slots are held for, or MC_LEAK_ROUTES when that can't be told. share: of
- * the slots kept. */
+ * the kept slots of which the route is known. */
 size_t mc_leak_held_route(const struct mc_leak_held *h, double *share);
 
 /* leak_fit.c. The route whose requests surely go with more than half of the growth along a trail,

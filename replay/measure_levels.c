@@ -8,6 +8,8 @@
 #include "tracer/error.h"
 
 #define SLOPE_POINTS 60u
+#define PROCESS_SLOPE_NS                                                                           \
+    INT64_C(300000000000) /* of less, the kernel's figures are all warming up */
 #define HOUR_NS 3600e9
 /* What a level may be by itself, without any difference between the programs: as many slots as
  * requests come are held while the machine stalls, and pools are seen in whole slots ten times a
@@ -96,6 +98,8 @@ static void add_slope(struct mc_maker *m, const char *unit, int direction, doubl
         hours = (double)(m->scan->to - m->scan->from) / HOUR_NS;
     uint32_t bins = m->scan->bin_count, group = (bins + SLOPE_POINTS - 1) / SLOPE_POINTS;
     size_t n = 0;
+    if (m->source->kind == MC_KIND_PROCESS && m->scan->to - m->scan->from < PROCESS_SLOPE_NS)
+        return;
     for (uint32_t at = 0; at < bins; at += group) {
         double sum = 0, ts = 0;
         uint32_t seen = 0;

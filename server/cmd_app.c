@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/app.h"
+#include "server/app_stats.h"
 #include "server/command.h"
 #include "server/loop_stats.h"
 #include "server/token.h"
@@ -26,10 +27,12 @@ struct host {
     uv_signal_t sigint, sigterm;
     uv_timer_t beat;
     struct mc_loop_stats stats;
+    struct mc_app_stats held;
     unsigned beat_count;
     struct mc_tracer *tracer;
     struct mc_app *app;
     struct mc_http_server *server;
+    char token[MC_TOKEN_BYTES];
 };
 
 /* "tests/demo/app.scm" is called "app"; what a tracer's name can't hold becomes '-'. */
@@ -51,8 +54,10 @@ static void on_beat(uv_timer_t *timer)
 {
     struct host *h = timer->data;
     mc_tracer_beat(h->tracer);
-    if (h->beat_count++ % TELL_BEATS == 0)
+    if (h->beat_count++ % TELL_BEATS == 0) {
         mc_loop_stats_tell(&h->stats);
+        mc_app_stats_tell(&h->held);
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -63,10 +68,11 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_close((uv_handle_t *)&h->sigterm, NULL);
     uv_close((uv_handle_t *)&h->beat, NULL);
     mc_loop_stats_stop(&h->stats);
+    mc_app_stats_stop(&h->held);
     mc_http_server_close(h->server, NULL, NULL);
 }
 
-static int listen_start(struct host *h, const struct mc_settings *s, const char *token)
+static struct mc_http_options http_options(const struct host *h, const struct mc_settings *s)
 {
     struct mc_http_options options = {
         .name = "app",
@@ -81,11 +87,28 @@ static int listen_start(struct host *h, const struct mc_settings *s, const char 
         .body_max_bytes = (uint32_t)s->body_max_bytes,
         .idle_timeout_ms = (uint32_t)(s->idle_timeout_ns / 1000000),
         .host_allow = s->hosts,
-        .token = token[0] != '\0' ? token : NULL,
+        .token = h->token[0] != '\0' ? h->token : NULL,
         .handler = mc_app_handle,
         .arg = h->app,
     };
     options.always = mc_http_app_headers(&options.always_count);
+    return options;
+}
+
+/* Before there is anything to record: an address that is taken leaves no run. 0, or told. */
+static int address_check(const struct host *h, const struct mc_settings *s)
+{
+    struct mc_http_options options = http_options(h, s);
+    char why[512] = "";
+    int rc = mc_http_address_check(&options, why, sizeof(why));
+    if (rc != 0)
+        mc_say_failure(s->listen, rc, why);
+    return rc;
+}
+
+static int listen_start(struct host *h, const struct mc_settings *s)
+{
+    struct mc_http_options options = http_options(h, s);
     char why[512] = "";
     int rc = mc_http_server_open(&h->loop, &options, &h->server, why, sizeof(why));
     if (rc != 0)
@@ -109,6 +132,7 @@ static void ready_tell(const struct host *h, const struct mc_settings *s)
 static void handles_start(struct host *h)
 {
     mc_loop_stats_start(&h->stats, &h->loop, h->tracer);
+    mc_app_stats_start(&h->held, h->tracer, h->server, mc_app_vm(h->app));
     uv_timer_init(&h->loop, &h->beat);
     uv_signal_init(&h->loop, &h->sigint);
     uv_signal_init(&h->loop, &h->sigterm);
@@ -121,9 +145,6 @@ static void handles_start(struct host *h)
 /* Make all of it; an enum mc_exit, told on stderr. */
 static int host_start(struct host *h, const struct mc_settings *s, const char *name)
 {
-    char token[MC_TOKEN_BYTES];
-    if (mc_token_load(s, token) != 0)
-        return MC_EXIT_FAILED;
     struct mc_app_options options = {.loop = &h->loop,
                                      .tracer = h->tracer,
                                      .name = name,
@@ -140,7 +161,7 @@ static int host_start(struct host *h, const struct mc_settings *s, const char *n
         mc_say("%s: %s", err.where[0] != '\0' ? err.where : s->args[0], err.message);
         return MC_EXIT_USAGE;
     }
-    if (listen_start(h, s, token) != 0)
+    if (listen_start(h, s) != 0)
         return MC_EXIT_FAILED;
     handles_start(h);
     ready_tell(h, s);
@@ -153,7 +174,10 @@ static int run(const struct mc_settings *s)
     name_make(s->args[0], name);
     prctl(PR_SET_NAME, "memcam-app"); /* it was started as /proc/self/exe */
     signal(SIGPIPE, SIG_IGN);
+    mc_app_stats_count();
     struct host h = {0};
+    if (mc_token_load(s, h.token) != 0 || address_check(&h, s) != 0)
+        return MC_EXIT_FAILED;
     struct mc_options tracing = {.struct_bytes = sizeof(tracing),
                                  .build = MC_VERSION,
                                  .label = s->label,

@@ -52,6 +52,10 @@ struct mc_http_options {
     void *arg;
 };
 
+/* Whether the address can be listened on now, for what has to be known before a server can be made.
+ * 0, or what mc_http_server_open would say of it. */
+int mc_http_address_check(const struct mc_http_options *opts, char *why, size_t why_bytes);
+
 /* Bind and listen. A non-loopback address without both TLS and token is refused (MC_EDENIED).
  * `why` gets one line. */
 int mc_http_server_open(uv_loop_t *loop, const struct mc_http_options *opts,
@@ -59,6 +63,8 @@ int mc_http_server_open(uv_loop_t *loop, const struct mc_http_options *opts,
 /* The address it listens on, with the real port: "127.0.0.1:8080"; and the scheme. Borrowed. */
 const char *mc_http_server_address(const struct mc_http_server *s);
 const char *mc_http_server_scheme(const struct mc_http_server *s);
+/* What nghttp2 holds for its connections. */
+uint64_t mc_http_server_h2_bytes(const struct mc_http_server *s);
 /* Stop: no new connections, GOAWAY, streams get `closed`; `done` (may be NULL) when all is freed.
  */
 void mc_http_server_close(struct mc_http_server *s, void (*done)(void *arg), void *arg);

@@ -27,6 +27,7 @@ union head {
     struct {
         uint32_t class;     /* of class x STEP_BYTES, this head included; 0: none, it is malloc's */
         uint32_t map_bytes; /* 0: no mapping */
+        uint64_t bytes;     /* in all, this head included */
     } used;
     union head *next; /* in a free list */
     uint8_t align[16];
@@ -44,6 +45,7 @@ struct mc_h2_mem {
     struct block *blocks;          /* owned; the first one has room behind `used` */
     size_t used_bytes;
     uint64_t in_use_count; /* objects of the blocks */
+    uint64_t in_use_bytes; /* of all objects */
 };
 
 /* A piece of the newest block; NULL: no memory. What is left of an older one is lost. */
@@ -85,6 +87,8 @@ static void *take(size_t bytes, void *arg)
         return NULL;
     h->used.class = class;
     h->used.map_bytes = map_bytes;
+    h->used.bytes = class ? class * STEP_BYTES : bytes + sizeof *h;
+    m->in_use_bytes += h->used.bytes;
     m->in_use_count += class != 0;
     return h + 1;
 }
@@ -108,6 +112,7 @@ static void give(void *object, void *arg)
         return;
     union head *h = (union head *)object - 1;
     uint32_t class = h->used.class;
+    m->in_use_bytes -= h->used.bytes;
     if (class == 0) {
         if (h->used.map_bytes)
             munmap(h, h->used.map_bytes);
@@ -129,13 +134,18 @@ static void *take_zeroed(size_t count, size_t bytes, void *arg)
 
 static void *resize(void *object, size_t bytes, void *arg)
 {
+    struct mc_h2_mem *m = arg;
     if (!object)
         return take(bytes, arg);
     union head *h = (union head *)object - 1;
     int is_mapped = h->used.map_bytes != 0;
     if (h->used.class == 0 && !is_mapped) {
         h = bytes < SIZE_MAX / 2 ? realloc(h, bytes + sizeof *h) : NULL;
-        return h ? h + 1 : NULL;
+        if (!h)
+            return NULL;
+        m->in_use_bytes += bytes + sizeof *h - h->used.bytes;
+        h->used.bytes = bytes + sizeof *h;
+        return h + 1;
     }
     size_t room = (is_mapped ? h->used.map_bytes : h->used.class * STEP_BYTES) - sizeof *h;
     if (bytes <= room)
@@ -166,6 +176,11 @@ void mc_h2_mem_free(struct mc_h2_mem *m)
         free(b);
     }
     free(m);
+}
+
+uint64_t mc_h2_mem_bytes(const struct mc_h2_mem *m)
+{
+    return m ? m->in_use_bytes : 0;
 }
 
 nghttp2_mem *mc_h2_mem_calls(struct mc_h2_mem *m)

@@ -117,3 +117,12 @@ int mc_listen_open(const struct mc_http_options *o, char *host, size_t host_byte
     snprintf(address, address_bytes, a.any.sa_family == AF_INET ? "%s:%u" : "[%s]:%u", host, port);
     return fd;
 }
+
+int mc_http_address_check(const struct mc_http_options *o, char *why, size_t why_bytes)
+{
+    char host[128], address[160];
+    int fd = mc_listen_open(o, host, sizeof host, address, sizeof address, why, why_bytes);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
+}

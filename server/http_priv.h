@@ -338,6 +338,7 @@ void mc_h2_fini(struct mc_http_server *s);
 int mc_h2_mem_new(struct mc_h2_mem **out);
 void mc_h2_mem_free(struct mc_h2_mem *m);
 nghttp2_mem *mc_h2_mem_calls(struct mc_h2_mem *m);
+uint64_t mc_h2_mem_bytes(const struct mc_h2_mem *m); /* in use, heads included; 0 for NULL */
 
 /* http_tls.c */
 int mc_tls_init(struct mc_http_server *s, char *why, size_t why_bytes);

@@ -405,6 +405,11 @@ const char *mc_http_server_address(const struct mc_http_server *s)
     return s->address;
 }
 
+uint64_t mc_http_server_h2_bytes(const struct mc_http_server *s)
+{
+    return mc_h2_mem_bytes(s->h2_mem);
+}
+
 const char *mc_http_server_scheme(const struct mc_http_server *s)
 {
     return s->o.tls ? "https" : "http";

@@ -22,6 +22,7 @@
 #define LOOK_MS 100
 #define ENDING_MS 2000 /* a process that has closed its tracer may take so long to end */
 #define APP_WAIT_NS (10000 * MS)
+#define LOADING_NS (5000 * MS)
 
 static void look_start(struct session *s);
 
@@ -220,12 +221,29 @@ static int attach(struct session *s)
     return 0;
 }
 
+/* There is no such program to record; or there is, but what it publishes can't be read. */
+static void tell_no_pid(pid_t pid)
+{
+    char path[512], why[640] = "";
+    struct mc_sampler *sampler;
+    struct mc_sampler_options sampling = {.interval_ns = 100 * MS};
+    int rc = mc_target_file(pid, path, sizeof(path));
+    if (rc == 0)
+        rc = mc_sampler_open(path, &sampling, &sampler, why, sizeof(why));
+    if (rc == 0)
+        mc_sampler_close(sampler);
+    if (why[0] != '\0')
+        mc_say_failure(path, rc, why);
+    else
+        mc_say("record: no program with pid %d publishes its memory; memcam ls lists those that do",
+               (int)pid);
+}
+
 /* The program was not found this time. */
 static void look_failed(struct session *s)
 {
     if (s->target.pid != 0) {
-        mc_say("record: no program with pid %d publishes its memory; memcam ls lists those that do",
-               (int)s->target.pid);
+        tell_no_pid(s->target.pid);
         s->status = MC_EXIT_FAILED;
         session_close(s);
         return;
@@ -311,9 +329,22 @@ static void on_signal(uv_signal_t *handle, int number)
         session_done(s);
 }
 
+/* A script that does not come to its end: say so once, or all is silent. */
+static void tell_loading(struct session *s)
+{
+    if (!s->opts->serves_app || s->is_ready || s->is_stopping || s->child_pid == 0 ||
+        s->has_told_loading || clock_ns(CLOCK_MONOTONIC) - s->look_since_ns < LOADING_NS)
+        return;
+    s->has_told_loading = 1;
+    mc_say("%s is still being loaded after %d s, and serves nothing yet; its memory is at %s, "
+           "Ctrl-C ends it",
+           s->settings->args[0], (int)(LOADING_NS / 1000000000), mc_dashboard_url(s->dashboard));
+}
+
 static void on_second(uv_timer_t *timer)
 {
     struct session *s = timer->data;
+    tell_loading(s);
     const char *trouble = mc_writer_trouble(s->writer);
     if (trouble == NULL)
         trouble = "";
@@ -343,17 +374,36 @@ static int store_open(struct session *s)
     return rc;
 }
 
+static struct mc_http_options dashboard_http(const struct session *s)
+{
+    const struct mc_settings *o = s->settings;
+    return (struct mc_http_options){
+        .name = "dashboard",
+        .address = o->dash,
+        .tls = (int)o->tls,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .host_allow = o->hosts,
+        .token = s->token[0] != '\0' ? s->token : NULL,
+    };
+}
+
+/* Before the store is made: an address that is taken leaves no file. 0, or told. */
+static int dashboard_check(const struct session *s)
+{
+    struct mc_http_options options = dashboard_http(s);
+    char why[512] = "";
+    int rc = mc_http_address_check(&options, why, sizeof(why));
+    if (rc != 0)
+        mc_say_failure(s->settings->dash, rc, why);
+    return rc;
+}
+
 static int dashboard_open(struct session *s)
 {
     const struct mc_settings *o = s->settings;
     struct mc_dashboard_options options = {
-        .http = {.name = "dashboard",
-                 .address = o->dash,
-                 .tls = (int)o->tls,
-                 .cert_file = o->cert,
-                 .key_file = o->key,
-                 .host_allow = o->hosts,
-                 .token = s->token[0] != '\0' ? s->token : NULL},
+        .http = dashboard_http(s),
         .trace_paths = &o->store,
         .trace_count = 1,
         .writer = s->writer,
@@ -428,7 +478,7 @@ int mc_session_run(const struct mc_session_options *opts)
     s->settings = opts->settings;
     s->pidfd = -1;
     s->status = MC_EXIT_FAILED;
-    if (mc_token_load(s->settings, s->token) != 0 || store_open(s) != 0)
+    if (mc_token_load(s->settings, s->token) != 0 || dashboard_check(s) != 0 || store_open(s) != 0)
         goto close_loop;
     if (dashboard_open(s) != 0)
         goto close_writer;

@@ -51,7 +51,7 @@ struct session {
     char mark[64];   /* in the child's environment */
     char ready[160]; /* what the app has said on its pipe */
     size_t ready_bytes;
-    int is_ready;
+    int is_ready, has_told_loading;
     int child_exit;     /* its exit status, once it has ended; -1 when a signal ended it */
     char child_end[32]; /* "exit 0", "signal 9" */
 };

@@ -2,6 +2,7 @@
 #include "server/target.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,4 +96,19 @@ int mc_target_find(const struct mc_target *target, struct mc_program *out)
         *out = *best;
     free(programs);
     return best != NULL ? 0 : MC_ENOENT;
+}
+
+int mc_target_file(pid_t pid, char *out, size_t out_bytes)
+{
+    char dir[256], pattern[sizeof(dir) + 32];
+    glob_t found;
+    if (mc_segment_dir(dir, sizeof(dir)) != 0)
+        return MC_ENOENT;
+    snprintf(pattern, sizeof(pattern), "%s/*.%d.seg", dir, (int)pid);
+    int rc = glob(pattern, 0, NULL, &found);
+    if (rc != 0)
+        return MC_ENOENT;
+    snprintf(out, out_bytes, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return 0;
 }

@@ -19,5 +19,8 @@ struct mc_target {
 /* Find it among the segments of the default directory. 0 with *out filled, MC_ENOENT, or another
  * negative code. With child, a living program comes before one that has ended. */
 int mc_target_find(const struct mc_target *target, struct mc_program *out);
+/* The segment file of a process in the default directory, whatever is in it: its path into `out`. 0
+ * or MC_ENOENT. */
+int mc_target_file(pid_t pid, char *out, size_t out_bytes);
 
 #endif

@@ -124,7 +124,7 @@ static int check_plain(struct check *c)
     if (rc < 0 || version <= MC_TRACE_VERSION_PLAIN)
         return rc;
     rc = mc_reader_begin(c->reader); /* a row and its copy are of one moment */
-    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++)
+    for (enum mc_plain_kind kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++)
         rc = check_table(c, kind);
     mc_reader_end(c->reader);
     return rc;

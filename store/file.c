@@ -164,10 +164,10 @@ static int make_tables(const char *path)
 static int add_sums(sqlite3 *db)
 {
     int rc = mc_file_begin(db);
-    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
+    for (enum mc_plain_kind kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
         char sql[128];
         snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s", mc_plain_tables[kind].name,
-                 MC_TRACE_SUM + 2);
+                 MC_TRACE_SUM_COLUMN);
         rc = mc_file_exec(db, sql);
     }
     if (rc == 0)
@@ -241,9 +241,12 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     sqlite3_busy_timeout(db, 2000);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == 0)
+        /* What is deleted is not overwritten with zeros page by page, as Debian's SQLite would:
+         * that is four times the work (2 MiB: 13 ms, not 3). */
         rc = mc_file_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                               "PRAGMA cell_size_check=1; PRAGMA trusted_schema=0;"
-                              "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY");
+                              "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;"
+                              "PRAGMA secure_delete=FAST");
     int version = 0;
     if (rc == 0)
         rc = mc_file_check_tables(db, &version);

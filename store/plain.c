@@ -229,7 +229,7 @@ static int list_rows(sqlite3 *db, enum mc_plain_kind kind, struct mc_buf *out)
 int mc_plain_seal_all(sqlite3 *db)
 {
     int rc = 0;
-    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
+    for (enum mc_plain_kind kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
         struct mc_buf rows = {0};
         rc = list_rows(db, kind, &rows);
         const int64_t *ids = (const int64_t *)rows.bytes;
@@ -290,7 +290,7 @@ static int mend(sqlite3 *db, enum mc_plain_kind kind)
 int mc_plain_mend(sqlite3 *db)
 {
     int rc = mc_file_begin(db);
-    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++)
+    for (enum mc_plain_kind kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++)
         rc = mend(db, kind);
     rc = mc_file_end(db, rc);
     /* Readers do without, and so does the writer: what is damaged stays told apart. */

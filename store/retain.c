@@ -69,6 +69,50 @@ static int drop_aged(struct mc_sink *s, int64_t now_wall_ns)
     return 0;
 }
 
+#define NOTES "200" /* marks, or gaps, that go in a step */
+
+/* Some of a run's marks or gaps, with their copies. Returns 1: some went. */
+static int drop_notes(struct mc_sink *s, int64_t run_id, enum mc_plain_kind kind)
+{
+    const struct mc_bind binds[] = {MC_INT(run_id), MC_INT(kind)};
+    static const char copies[] =
+        "DELETE FROM row_copy WHERE kind=?2 AND run_id=?1 AND (ts, row_id) "
+        "IN (SELECT ts, row_id FROM row_copy WHERE kind=?2 AND run_id=?1 "
+        "ORDER BY ts, row_id LIMIT " NOTES ")";
+    char rows[256];
+    snprintf(rows, sizeof rows,
+             "DELETE FROM %s WHERE run_id=?1 AND rowid IN (SELECT row_id FROM row_copy "
+             "WHERE kind=?2 AND run_id=?1 ORDER BY ts, row_id LIMIT " NOTES ")",
+             mc_plain_tables[kind].name);
+    int rc = mc_file_begin(s->db);
+    if (rc == 0)
+        rc = mc_sink_run(s->db, rows, binds, 2);
+    if (rc == 0)
+        rc = mc_sink_run(s->db, copies, binds, 2);
+    int gone = sqlite3_changes(s->db);
+    rc = mc_file_end(s->db, rc);
+    return rc < 0 ? rc : gone > 0;
+}
+
+/* A run, and what is left of it. */
+static int drop_run(struct mc_sink *s, int64_t run_id)
+{
+    int rc = mc_file_begin(s->db);
+    static const char *const tables[] = {"run", "source", "schema_step", "mark", "gap"};
+    const struct mc_bind id[] = {MC_INT(run_id)};
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "DELETE FROM %s WHERE run_id=?1", tables[i]);
+        rc = mc_sink_run(s->db, sql, id, 1);
+    }
+    for (enum mc_plain_kind kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
+        const struct mc_bind copies[] = {MC_INT(run_id), MC_INT(kind)};
+        rc = mc_sink_run(s->db, "DELETE FROM row_copy WHERE kind=?2 AND run_id=?1", copies, 2);
+    }
+    rc = mc_file_end(s->db, rc);
+    return rc < 0 ? rc : 1;
+}
+
 /* Runs that have ended and hold nothing any more. */
 static int drop_empty_runs(struct mc_sink *s)
 {
@@ -82,20 +126,10 @@ static int drop_empty_runs(struct mc_sink *s)
                             binds, 1, 0, &run_id);
     if (rc < 0 || !run_id)
         return rc;
-    static const char *const tables[] = {"run", "source", "schema_step", "mark", "gap"};
-    const struct mc_bind id[] = {MC_INT(run_id)};
-    rc = mc_file_begin(s->db);
-    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++) {
-        char sql[64];
-        snprintf(sql, sizeof sql, "DELETE FROM %s WHERE run_id=?1", tables[i]);
-        rc = mc_sink_run(s->db, sql, id, 1);
-    }
-    for (int kind = 0; rc == 0 && kind < MC_PLAIN_COUNT; kind++) {
-        const struct mc_bind copies[] = {MC_INT(run_id), MC_INT(kind)};
-        rc = mc_sink_run(s->db, "DELETE FROM row_copy WHERE kind=?2 AND run_id=?1", copies, 2);
-    }
-    rc = mc_file_end(s->db, rc);
-    return rc < 0 ? rc : 1;
+    rc = drop_notes(s, run_id, MC_PLAIN_GAP);
+    if (rc == 0)
+        rc = drop_notes(s, run_id, MC_PLAIN_MARK);
+    return rc ? rc : drop_run(s, run_id);
 }
 
 /* Marks and gaps before the first frame that a run still has; then copies before it that have no
@@ -107,7 +141,7 @@ static int drop_old_notes(struct mc_sink *s)
     "ORDER BY last_ts LIMIT 1) AS first FROM run)"
 #define DROP_ROWS(table)                                                                           \
     "DELETE FROM " table " WHERE rowid IN (SELECT " table ".rowid FROM " FIRST_FRAMES              \
-    " JOIN " table " ON " table ".run_id=id AND ts<first WHERE ts+dur<first LIMIT 200)"
+    " JOIN " table " ON " table ".run_id=id AND ts<first WHERE ts+dur<first LIMIT " NOTES ")"
 #define DROP_COPIES(table, kind)                                                                   \
     "DELETE FROM row_copy WHERE kind=" kind                                                        \
     " AND (run_id, ts, row_id) IN (SELECT c.run_id, c.ts, "                                        \

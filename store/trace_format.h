@@ -125,7 +125,8 @@ enum mc_head_flags {
     "summary BLOB);"                                                                               \
     "CREATE INDEX chunk_ts ON chunk (run_id, last_ts);"                                            \
     "CREATE TABLE part (part_id INTEGER PRIMARY KEY, body BLOB);"
-#define MC_TRACE_SUM ", checksum INTEGER"
+#define MC_TRACE_SUM_COLUMN "checksum INTEGER"
+#define MC_TRACE_SUM ", " MC_TRACE_SUM_COLUMN
 #define MC_TRACE_COPIES                                                                            \
     "CREATE TABLE row_copy (kind INTEGER, run_id INTEGER, ts INTEGER, row_id INTEGER, "            \
     "checksum INTEGER, body BLOB, PRIMARY KEY (kind, run_id, ts, row_id)) WITHOUT ROWID;"

@@ -9,6 +9,7 @@
 #include "tracer/error.h"
 
 #define RETAIN_EVERY_NS INT64_C(1000000000)
+#define HOUSE_NS INT64_C(20000000) /* of keeping house, before frames that are due come first */
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -79,12 +80,30 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* On a full disk the reserve is given back for as long as this takes: what goes has to be written
- * to the log first. It is not for frames: see `commit`. From then on reserve and
- * log are small. */
-static void keep_house(struct mc_sink *s)
+/* A command, or frames a second old, or many; under the mutex. Otherwise *due_ns is when there will
+ * be. */
+static int is_due(const struct mc_writer *w, int64_t *due_ns)
 {
     int64_t now = clock_ns(CLOCK_MONOTONIC);
+    int waits = w->first || w->first_mark;
+    *due_ns = waits ? w->oldest_ns + MC_COMMIT_NS : now + RETAIN_EVERY_NS;
+    return w->command || w->queued_bytes > MC_QUEUE_BYTES / 4 || (waits && now >= *due_ns);
+}
+
+static int has_work(struct mc_writer *w)
+{
+    int64_t due_ns;
+    pthread_mutex_lock(&w->mutex);
+    int due = is_due(w, &due_ns);
+    pthread_mutex_unlock(&w->mutex);
+    return due;
+}
+
+/* On a full disk the reserve is given back for as long as this takes: what goes has to be written
+ * to the log first. It is not for frames: see `commit`. From then on reserve and log are small. */
+static void keep_house(struct mc_writer *w)
+{
+    struct mc_sink *s = &w->sink;
     if (s->trouble == MC_ENOSPC) {
         mc_file_ballast(&s->lock, 0);
         s->room.log_bytes = MC_LOG_BYTES_MIN;
@@ -94,6 +113,7 @@ static void keep_house(struct mc_sink *s)
     }
     if (s->has_orphans && !s->trouble)
         mc_sink_seal_orphans(s);
+    int64_t begun = clock_ns(CLOCK_MONOTONIC);
     /* While a reader holds the log nothing can be given back: what is dropped only makes the log
      * longer. */
     int rc = !mc_sink_log_is_held(s);
@@ -101,7 +121,7 @@ static void keep_house(struct mc_sink *s)
         rc = mc_sink_retain(s, clock_ns(CLOCK_REALTIME));
         if (s->checkpoint_due || s->trouble == MC_ENOSPC)
             mc_sink_checkpoint(s);
-        if (clock_ns(CLOCK_MONOTONIC) - now > INT64_C(200000000))
+        if (clock_ns(CLOCK_MONOTONIC) - begun > HOUSE_NS && has_work(w))
             break;
     }
     mc_file_ballast(&s->lock, s->room.ballast_bytes);
@@ -144,18 +164,12 @@ static int obey(struct mc_writer *w, enum mc_command command)
     }
 }
 
-/* Wait until there is something to do: a command, or frames a second old; under the mutex. */
+/* Wait until there is something to do; under the mutex. */
 static void wait_for_work(struct mc_writer *w)
 {
-    while (!w->command && w->queued_bytes <= MC_QUEUE_BYTES / 4) {
-        int64_t now = clock_ns(CLOCK_MONOTONIC);
-        int64_t due = now + RETAIN_EVERY_NS;
-        if (w->first || w->first_mark) {
-            due = w->oldest_ns + MC_COMMIT_NS;
-            if (now >= due)
-                return;
-        }
-        struct timespec at = {due / 1000000000, due % 1000000000};
+    int64_t due_ns;
+    while (!is_due(w, &due_ns)) {
+        struct timespec at = {due_ns / 1000000000, due_ns % 1000000000};
         if (pthread_cond_timedwait(&w->wake, &w->mutex, &at) != 0 && !w->first && !w->first_mark)
             return; /* nothing came: still keep house */
     }
@@ -199,7 +213,7 @@ static void *run(void *arg)
         if (command == MC_COMMAND_STOP)
             break;
         pthread_mutex_unlock(&w->mutex);
-        keep_house(s);
+        keep_house(w);
         pthread_mutex_lock(&w->mutex);
     }
     pthread_mutex_unlock(&w->mutex);

@@ -79,6 +79,9 @@ MC_API void mc_tracer_beat(struct mc_tracer *t);
 MC_API uint32_t mc_string_id(struct mc_tracer *t, const char *text);
 #define MC_STRING_OTHER 1u
 
+/* How many strings have an id, and (room may be NULL) how many can have one. 0 for no tracer. */
+MC_API uint32_t mc_tracer_strings(const struct mc_tracer *t, uint32_t *room);
+
 /* Events and strings that were dropped or became "(other)" since the start. */
 MC_API uint64_t mc_tracer_dropped(const struct mc_tracer *t);
 

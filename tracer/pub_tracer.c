@@ -278,6 +278,13 @@ void mc_tracer_beat(struct mc_tracer *t)
         MC_PUT(&t->live->beat_ticks, mc_pub_clock_ticks(t->clock));
 }
 
+uint32_t mc_tracer_strings(const struct mc_tracer *t, uint32_t *room)
+{
+    if (room)
+        *room = t ? t->names.room : 0;
+    return t ? __atomic_load_n(t->names.published_count, __ATOMIC_ACQUIRE) : 0;
+}
+
 uint64_t mc_tracer_dropped(const struct mc_tracer *t)
 {
     return t ? atomic_load_explicit(&t->dropped, memory_order_relaxed) : 0;

@@ -6,7 +6,7 @@ import { createArenaStrip } from './arena_strip_view.js';
 import { byId, el, fact, Keyed, setClass, setDerived, setNumber, setText } from './dom.js';
 import { bytes, clock, count, countExact, duration, isKnown, percent, rate, UNKNOWN } from './format.js';
 import { entries } from './observe.js';
-import { ownValue } from './patch.js';
+import { createProgramView, metricValue } from './program_view.js';
 import { createSpark } from './spark_view.js';
 import { standsStill } from './status.js';
 import { levelOf } from './warnings.js';
@@ -171,6 +171,7 @@ function createProcess(state) {
   const word = el('span', { class: 'occupancy', 'data-field': 'state' });
   const facts = PROCESS_FACTS.map(([label, field, format, title]) => ({ ...fact(label, field, title), field, format }));
   const cpu = fact('CPU', 'cpu', 'user and system time over the last second; 100 % is one core');
+  const space = fact('virtual', 'virtual_bytes', 'its address space, of which most was never touched; a program may tell it');
   const cpuTime = fact('CPU time', 'cpu_total', 'user · system, since it began');
   const pressure = fact('memory pressure', 'pressure', 'share of the last second in which some task waited for memory');
   const pressureFull = fact('pressure, all', 'pressure_full', 'time in which every task of the system or cgroup waited for memory, since it began');
@@ -181,13 +182,16 @@ function createProcess(state) {
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
   const spark = createSpark(canvas, { series: 'rss', colour: 'c5', height: 40 });
   parent.append(el('div', { class: 'card-head' }, el('h3', {}, 'Process'), word), el('div', { class: 'spark-box' }, canvas),
-    el('dl', { class: 'facts' }, ...facts.slice(0, 5).map((f) => f.row), cpu.row, cpuTime.row, ...facts.slice(5).map((f) => f.row), pressure.row, pressureFull.row), cgroup);
+    el('dl', { class: 'facts' }, ...facts.slice(0, 5).map((f) => f.row), space.row, cpu.row, cpuTime.row, ...facts.slice(5).map((f) => f.row), pressure.row, pressureFull.row), cgroup);
   return () => {
     const process = state.doc.process ?? {};
     const still = standsStill(state.doc);
     setText(word, still ? `stands still${process.stalled_ns > 0 ? ` ${duration(process.stalled_ns)}` : ''}` : PROCESS_STATES[process.state] ?? UNKNOWN);
     setClass(parent, 'is-critical', still);
     for (const f of facts) setNumber(f.value, process[f.field], f.format);
+    const virtual = metricValue(state, 'virtual_bytes');
+    space.row.hidden = virtual === undefined;
+    setNumber(space.value, virtual, bytes);
     const used = state.history.last('cpu');
     setNumber(cpu.value, used, (v) => (isKnown(v) ? `${v.toFixed(v < 10 ? 1 : 0)} %` : UNKNOWN));
     setText(cpuTime.value, `${duration(process.cpu_user_ns)} · ${duration(process.cpu_system_ns)}`);
@@ -228,35 +232,6 @@ function createRecorder(state) {
   };
 }
 
-/** What a program tells of its event loop, by the names of its metrics. @type {[string, string, string][]} */
-const LOOP_FACTS = [
-  ['busy', 'loop_busy', 'share of the time in which it worked rather than waited'],
-  ['turns', 'loop_turns', 'how often it went round, per second'],
-  ['handles', 'loop_handles', 'sockets, timers and the like that it watches'],
-  ['queued', 'loop_queued', 'its own requests under way: writes, look-ups, work for its threads'],
-];
-
-/** @param {State} state */
-function createLoop(state) {
-  const parent = byId('loop');
-  parent.dataset.source = 'loop';
-  const facts = LOOP_FACTS.map(([label, name, title]) => ({ ...fact(label, name, title), name }));
-  const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
-  const spark = createSpark(canvas, { series: 'value:loop_busy', colour: 'c6', height: 30, top: 100 });
-  parent.append(el('div', { class: 'card-head' }, el('h3', {}, 'Event loop')), el('div', { class: 'spark-box' }, canvas), el('dl', { class: 'facts' }, ...facts.map((f) => f.row)));
-  return () => {
-    const metrics = state.doc.metrics ?? {};
-    parent.hidden = ownValue(metrics, 'loop_busy') === undefined;
-    if (parent.hidden) return;
-    for (const { name, value } of facts) {
-      const now = ownValue(metrics, name)?.value;
-      if (name === 'loop_turns') setDerived(value, now, `${rate(state.history.last(`metric:${name}`))} /s`);
-      else setNumber(value, now, (v) => (name === 'loop_busy' && isKnown(v) ? `${v} %` : count(v)));
-    }
-    spark.draw(state.history, state.ts);
-  };
-}
-
 /** @param {State} state @param {{pickConn: (id: number) => void, tip: (text: string | null, x?: number, y?: number) => void}} actions */
 export function createMemoryView(state, actions) {
   const arenas = byId('arenas');
@@ -267,7 +242,7 @@ export function createMemoryView(state, actions) {
   const cellAges = createAgesView(state);
   const drawProcess = createProcess(state);
   const drawRecorder = createRecorder(state);
-  const drawLoop = createLoop(state);
+  const drawProgram = createProgramView(state);
   const heapCards = new Keyed(byId('heaps'), (name) => createHeap(name, state));
   const arenaRows = new Keyed(list, (name) => createArena(name, state));
   return {
@@ -281,7 +256,7 @@ export function createMemoryView(state, actions) {
       for (const row of arenaRows.sync(names)) row.draw();
       drawProcess();
       drawRecorder();
-      drawLoop();
+      drawProgram();
     },
   };
 }

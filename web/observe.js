@@ -115,12 +115,17 @@ function observeAllTraffic(doc, history) {
 /** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */
 const OVERVIEW_FIELDS = {
   timeline: { slab: ['used'], heap: ['used_bytes', 'gc_count'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
+  // the first are the most wanted: there may be too many
   charts: {
-    slab: ['used'], heap: ['used_bytes'], connections: ['open', 'active'],
     process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],
-    owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns'],
+    connections: ['open', 'active'], heap: ['used_bytes'], slab: ['used'],
+    owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns', 'open', 'bytes_in', 'bytes_out'],
+    route: ['requests'], gauge: ['value'], counter: ['value'],
   },
 };
+const SERIES_MOST = 160;
+/** of the list in an address */
+const SERIES_TEXT_MOST = 6000;
 
 /**
  * The overview's series to ask for.
@@ -134,9 +139,16 @@ export function overviewSeries(sources, purpose) {
   if (purpose === 'timeline') { // over the whole run: also sources that this moment does not know
     return Object.entries(fields).flatMap(([kind, names]) => names.map((field) => `${kind}/*/${field}`));
   }
-  for (const source of sources) {
-    if (source.name.includes(',') || out.length >= 80) continue;
-    for (const field of ownValue(fields, source.kind) ?? []) out.push(`${source.kind}/${source.name}/${field}`);
+  let room = SERIES_TEXT_MOST;
+  for (const [kind, names] of Object.entries(fields)) {
+    for (const source of sources) {
+      if (source.kind !== kind || source.name.includes(',')) continue;
+      for (const field of names) {
+        const text = `${kind}/${source.name}/${field}`;
+        room -= encodeURIComponent(text).length + 3;
+        if (out.length < SERIES_MOST && room > 0) out.push(text);
+      }
+    }
   }
   return out;
 }
@@ -159,7 +171,7 @@ export function seed(overview, sources, history, before, [first, end] = [0, Infi
     const ts = from + ((i + 0.5) / px) * (to - from);
     if (ts >= before) return true;
     if (series.every((/** @type {any} */ s) => s.max[i] === null)) continue;
-    const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), process: /** @type {any} */ ({}), connections: /** @type {any} */ ({}) };
+    const doc = { ts, pools: /** @type {any} */ ({}), heaps: /** @type {any} */ ({}), servers: /** @type {any} */ ({}), routes: /** @type {any} */ ({}), metrics: /** @type {any} */ ({}), process: /** @type {any} */ ({}), connections: /** @type {any} */ ({}) };
     for (const s of series) {
       const value = s.max[i];
       if (value === null) continue;
@@ -169,6 +181,8 @@ export function seed(overview, sources, history, before, [first, end] = [0, Infi
       else if (s.kind === 'connections' && s.field === 'open') doc.connections.open = value;
       else if (s.kind === 'connections') (doc.connections.by_state ??= {})[s.field] = value;
       else if (s.kind === 'owner') (doc.servers[s.source] ??= {})[s.field] = value;
+      else if (s.kind === 'route') (doc.routes[s.source] ??= {})[s.field] = value;
+      else if (s.kind === 'gauge' || s.kind === 'counter') doc.metrics[s.source] = { value };
     }
     observe(doc, history);
   }

@@ -159,4 +159,17 @@ def test_bad_input():
     check(mc.run("diff", a, a)[0] in (0, 1, 3), "a damaged file")
 
 
+def test_leak_of_a_steady_route():
+    """Both routes are asked for at steady rates; who holds the slots that are kept names the one."""
+    program = mc.compile_program("leaky", os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                                       "leaky_program.c"))
+    store = mc.path("leaky.db")
+    process = mc.Process([mc.MEMCAM, "record", "--dash", "127.0.0.1:0", "--store", store, "--", program, "34"])
+    equal(process.wait(120), 0, process.err())
+    status, out, err = mc.run("diff", store, store, "--format", "json")
+    leak = [k for k in json.loads(out)["leaks"] if k["source"] == "slab/buffers/used"][0]
+    equal((leak["route"], leak["route_by"]), ("GET /b", "holders"), leak["text"])
+    check(leak["route_share"] > 0.95 and 0.05 < leak["route_per_request"] < 0.25, str(leak))
+
+
 mc.main()

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import time
+import urllib.parse
 
 import mc
 from mc import check, equal, get, post, request
@@ -71,6 +72,27 @@ APP = """
       (if (> n 1) (loop (- n 1) (* product n)) (respond-json 200 product)))))
 (route 'GET "/endless" (lambda (req) (respond-stream 200 0 (lambda (i) (make-string 50000 #\\z)))))
 """
+
+
+def metrics_of(serve):
+    return {name: metric.get("value") for name, metric in
+            get(serve.dash + "/api/runs/1/state?maps=0").json()["metrics"].items()}
+
+
+def test_the_insides_are_told():
+    """Memory of libraries, address space, strings, the machine's steps: as they come and go."""
+    s = mc.Serve(APP)
+    mc.wait_for("the first figures", lambda: (metrics_of(s).get("virtual_bytes") or 0) > 0)
+    before = metrics_of(s)
+    check(before["libuv_bytes"] > 0 and before["nghttp2_bytes"] == 0, "nobody speaks HTTP/2 yet: %r" % before)
+    check(0 < before["strings"] < before["strings_room"], "the table of strings has room: %r" % before)
+    where = urllib.parse.urlparse(s.app)
+    with socket.create_connection((where.hostname, where.port)) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4" + bytes(5))
+        mc.wait_for("a session's memory", lambda: metrics_of(s)["nghttp2_bytes"] > 1000)
+    mc.wait_for("its end", lambda: metrics_of(s)["nghttp2_bytes"] == 0)
+    equal(get(s.app + "/factorial/500").status, 200, "some work")
+    mc.wait_for("its steps", lambda: metrics_of(s)["scheme_steps"] >= before["scheme_steps"] + 500)
 
 
 def test_routes():
@@ -238,6 +260,19 @@ def test_script_errors():
     equal(len(err.strip().splitlines()), 1, "one line: " + err)
 
 
+def test_loading_without_end():
+    """A script that loops while it loads says so, is recorded, and ends on SIGTERM."""
+    script = mc.write("loop.scm", "(import (scheme base))\n(let loop ((i 0)) (loop (+ i 1)))\n")
+    process = mc.Process([mc.MEMCAM, "serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
+                          "--store", mc.path("loop.db")])
+    process.line(r".*loop.scm is still being loaded after 5 s.*", "err", 20)
+    process.send(signal.SIGTERM)
+    equal(process.wait(), 0, "ended as asked: " + process.err())
+    status, out, _ = mc.run("query", mc.path("loop.db"), "SELECT exit, end_ts > 4e9 FROM run",
+                            "--format", "csv")
+    equal((status, out.splitlines()[-1]), (0, "signal 15,1"), out)
+
+
 def test_refusals():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -250,6 +285,12 @@ def test_refusals():
             equal(process.wait(), 3, "port in use")
             equal((len(process.err().strip().splitlines()), process.out()), (1, ""), process.err())
             check(used in process.err(), "names the port: " + process.err())
+            if args[1] == used:
+                status, out, _ = mc.run("query", "memcam.db", "SELECT count(*) FROM run", "--format", "csv")
+                equal((status, out.split()[-1]), (0, "0"), "a port that is taken leaves no run")
+                os.unlink(mc.path("memcam.db"))
+            else:
+                check(not os.path.exists(mc.path("memcam.db")), "nor a trace where nothing was to be recorded")
     not_ours = mc.write("notes.db", "these are notes, and not a trace\n" * 50)
     status, _, err = mc.run("serve", script, "--listen", "127.0.0.1:0", "--dash", "127.0.0.1:0",
                             "--store", not_ours)

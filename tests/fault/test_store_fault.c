@@ -1,6 +1,6 @@
 /* test_store_fault.c: the 1st, 2nd, 3rd… allocation or file operation fails, while a run is
- * recorded and read. Each time: a code from the table, nothing leaked, and the file is good
- * afterwards.
+ * recorded, taken up again, kept small, checked, read and marked. Each time: a code from the table,
+ * nothing leaked, and the file is good afterwards.
  */
 #include <malloc.h>
 #include <sqlite3.h>
@@ -145,7 +145,7 @@ static const struct mc_frame *next_frame(struct gen *g)
     return f;
 }
 
-/* ---- the scenario --------------------------------------------------------------------------- */
+/* ---- the scenarios -------------------------------------------------------------------------- */
 
 static int known(int code)
 {
@@ -162,56 +162,192 @@ static int ignore_row(void *arg, const struct mc_query_row *row)
 static const struct gen_options small = {
     .seed = 3, .lisp_slots = 500, .conn_slots = 60, .requests = 4, .extra_gauges = 2};
 
-static int write_some(struct gen *g)
+static void give_frames(struct mc_writer *w, struct gen *g, int count)
 {
-    struct mc_writer_options wo = {.chunk_frames = 8};
-    struct mc_writer *w;
+    for (int i = 0; i < count; i++) {
+        mc_writer_frame(w, next_frame(g)); /* one that fails counts as lost; the next may pass */
+        if (i % 4 == 3)
+            mc_writer_flush(w);
+    }
+}
+
+static int begin_run(const struct mc_writer_options *wo, struct mc_writer **w)
+{
     struct mc_run_info info = gen_info();
     int64_t run_id;
+    char why[256] = "";
+    int rc = mc_writer_open(trace_path, wo, w, why, sizeof why);
+    if (rc < 0)
+        return rc;
+    rc = mc_writer_begin(*w, &info, &run_id);
+    if (rc < 0)
+        mc_writer_close(*w);
+    return rc;
+}
+
+static int write_some(struct gen *g)
+{
+    const struct mc_writer_options wo = {.chunk_frames = 8};
+    struct mc_writer *w;
+    int rc = begin_run(&wo, &w);
+    if (rc < 0)
+        return rc;
+    give_frames(w, g, 20);
+    mc_writer_mark(w, 5, 0, "here", "me", NULL);
+    rc = mc_writer_end(w, "exit 0");
+    mc_writer_close(w);
+    return rc;
+}
+
+static int write_unended(struct gen *g)
+{
+    const struct mc_writer_options wo = {.chunk_frames = 8};
+    struct mc_writer *w;
+    int rc = begin_run(&wo, &w);
+    if (rc < 0)
+        return rc;
+    give_frames(w, g, 14);
+    mc_writer_close(w);
+    return 0;
+}
+
+static int resume_it(struct gen *g)
+{
+    const struct mc_writer_options wo = {.chunk_frames = 8};
+    struct mc_run_info info = gen_info();
+    struct mc_writer *w;
+    int64_t run_id, last_ts;
     char why[256] = "";
     int rc = mc_writer_open(trace_path, &wo, &w, why, sizeof why);
     if (rc < 0)
         return rc;
-    rc = mc_writer_begin(w, &info, &run_id);
-    for (int i = 0; rc == 0 && i < 20; i++) {
-        const struct mc_frame *f = next_frame(g);
-        if (mc_writer_frame(w, f) < 0) /* this one is counted as lost; the next may pass */
-            rc = 0;
-        if (i % 4 == 3)
-            mc_writer_flush(w);
-    }
+    rc = mc_writer_resume(w, &info, &run_id, &last_ts);
     if (rc == 0) {
-        mc_writer_mark(w, 5, 0, "here", "me", NULL);
+        give_frames(w, g, 12);
         rc = mc_writer_end(w, "exit 0");
     }
     mc_writer_close(w);
     return rc;
 }
 
-static int read_some(void)
+/* Old chunks, old marks and gaps, and a run that has nothing left, go while frames come. */
+static int retain(struct gen *g)
 {
-    struct mc_reader *r;
+    const struct mc_writer_options wo = {
+        .chunk_frames = 8, .keep_ns = INT64_C(1500000000), .max_bytes = 1 << 20};
+    struct mc_writer *w;
+    int rc = begin_run(&wo, &w);
+    if (rc < 0)
+        return rc;
+    mc_writer_mark(w, 5, 0, "early", "me", NULL);
+    give_frames(w, g, 60);
+    rc = mc_writer_end(w, "exit 0");
+    mc_writer_close(w);
+    return rc;
+}
+
+static int check_it(struct gen *g)
+{
+    (void)g;
+    int64_t findings;
+    return mc_trace_check(trace_path, NULL, NULL, &findings);
+}
+
+static int ask(struct mc_reader *r)
+{
+    static const char *const questions[] = {
+        "SELECT pool, count(*), max(used) FROM pool_sample GROUP BY pool",
+        "SELECT * FROM run, source, mark WHERE run.run_id=source.run_id",
+        "SELECT * FROM gap ORDER BY ts",
+        "SELECT * FROM conn",
+        "SELECT * FROM slot_state(1,'tcp_buffers',1000000000)",
+        "SELECT * FROM summary ORDER BY ts",
+    };
+    char why[256] = "";
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof questions / sizeof questions[0]; i++)
+        rc = mc_reader_query(r, questions[i], NULL, ignore_row, NULL, NULL, why, sizeof why);
+    return rc;
+}
+
+static int list_all(struct mc_reader *r)
+{
+    struct mc_run_info *runs;
+    struct mc_mark *marks;
+    struct mc_gap *gaps;
+    size_t count;
+    int rc = mc_reader_runs(r, &runs, &count);
+    if (rc == 0) {
+        while (count)
+            mc_run_info_fini(&runs[--count]);
+        free(runs);
+        rc = mc_reader_marks(r, 1, 0, INT64_MAX, &marks, &count);
+    }
+    if (rc == 0) {
+        free(marks);
+        rc = mc_reader_gaps(r, 1, 0, INT64_MAX, &gaps, &count);
+    }
+    if (rc == 0)
+        free(gaps);
+    uint32_t value = 0;
+    int64_t min[3], max[3];
+    return rc < 0 ? rc : mc_reader_envelope(r, 1, 0, INT64_C(2000000000), &value, 1, 3, min, max);
+}
+
+static int walk(struct mc_reader *r)
+{
     struct mc_cursor *c;
     const struct mc_frame *f;
+    int rc = mc_cursor_open(r, 1, &c);
+    if (rc < 0)
+        return rc;
+    do {
+        rc = mc_cursor_next(c, &f);
+    } while (rc == 0);
+    while (rc > 0 && (rc = mc_cursor_prev(c, &f)) == 0)
+        ;
+    mc_cursor_close(c);
+    return rc < 0 ? rc : 0;
+}
+
+static int read_it(struct gen *g)
+{
+    (void)g;
+    struct mc_reader *r;
     char why[256] = "";
     int rc = mc_reader_open(trace_path, &r, why, sizeof why);
     if (rc < 0)
         return rc;
-    rc = mc_cursor_open(r, 1, &c);
-    if (rc == 0) {
-        do {
-            rc = mc_cursor_next(c, &f);
-        } while (rc == 0);
-        while (rc > 0 && (rc = mc_cursor_prev(c, &f)) == 0)
-            ;
-        mc_cursor_close(c);
-    }
-    if (rc > 0)
-        rc = mc_reader_query(r, "SELECT pool, count(*), max(used) FROM pool_sample GROUP BY pool",
-                             NULL, ignore_row, NULL, NULL, why, sizeof why);
+    rc = walk(r);
+    if (rc == 0)
+        rc = list_all(r);
+    if (rc == 0)
+        rc = ask(r);
     mc_reader_close(r);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
+
+static int mark_it(struct gen *g)
+{
+    (void)g;
+    int64_t mark_id;
+    int rc = mc_trace_mark(trace_path, 1, 700, 1, "later", "me", &mark_id);
+    if (rc == 0)
+        rc = mc_trace_mark_set(trace_path, 1, mark_id, 800, 2, "moved");
+    if (rc == 0)
+        rc = mc_trace_mark_remove(trace_path, 1, mark_id);
+    return rc;
+}
+
+static const struct scenario {
+    const char *name;
+    int (*prepare)(struct gen *g); /* nothing fails in it; or NULL: there is no file */
+    int (*run)(struct gen *g);
+} scenarios[] = {
+    {"record", NULL, write_some},  {"resume", write_unended, resume_it},
+    {"retain", NULL, retain},      {"check", write_some, check_it},
+    {"read", write_some, read_it}, {"mark", write_some, mark_it},
+};
 
 static void check_whole(long n)
 {
@@ -232,7 +368,7 @@ struct round {
 };
 
 /* The scenario with its n-th operation failing. */
-static struct round run_round(atomic_long *left, long n)
+static struct round run_round(const struct scenario *sc, atomic_long *left, long n)
 {
     struct gen g;
     trace_remove();
@@ -240,13 +376,15 @@ static struct round run_round(atomic_long *left, long n)
     long before = atomic_load(&live_blocks);
     use_shim();
     gen_init(&g, &small);
+    if (sc->prepare)
+        CHECK_INT(sc->prepare(&g), 0);
     atomic_store(left, n);
-    int rc = write_some(&g);
-    int read = rc == 0 ? read_some() : 0;
-    struct round round = {.rest = atomic_load(left), .failed = rc < 0 || read < 0};
+    int rc = sc->run(&g);
+    struct round round = {.rest = atomic_load(left), .failed = rc < 0};
     atomic_store(left, 0);
+    if (!known(rc))
+        fprintf(stderr, "%s, failure %ld: the code %d is in no table\n", sc->name, n, rc);
     CHECK(known(rc));
-    CHECK(known(read));
     sqlite3_shutdown();
     gen_fini(&g);
     round.leaked = atomic_load(&live_blocks) - before;
@@ -255,54 +393,60 @@ static struct round run_round(atomic_long *left, long n)
     return round;
 }
 
-/* Let the n-th operation fail, for n from 1 until none is left to fail. */
-static void fail_each(atomic_long *left, const char *what)
+/* Let the n-th operation of a scenario fail, for n from 1 until none is left to fail. */
+static void fail_each(const struct scenario *sc, atomic_long *left, const char *what)
 {
     long rounds = 0, failed = 0;
-    for (long n = 1; n < 20000 && check_failures < 5; n += 1 + n / 12, rounds++) {
-        struct round round = run_round(left, n);
+    for (long n = 1; n < 200000 && check_failures < 5; n += 1 + n / 12, rounds++) {
+        struct round round = run_round(sc, left, n);
         /* Now and then the C library keeps a block of a thread that has ended: a leak of ours is
          * there each time. */
         for (int again = 0; again < 3 && round.leaked; again++)
-            round.leaked = run_round(left, n).leaked;
+            round.leaked = run_round(sc, left, n).leaked;
         if (round.leaked)
-            fprintf(stderr, "%s %ld: %ld blocks leaked\n", what, n, round.leaked);
+            fprintf(stderr, "%s, %s %ld: %ld blocks leaked\n", sc->name, what, n, round.leaked);
         CHECK_INT(round.leaked, 0);
         failed += round.failed;
         if (round.rest > 0) {
-            printf("     %s: %ld rounds, %ld with an error, up to operation %ld\n", what, rounds,
-                   failed, n - round.rest);
-            CHECK(rounds > 30);
+            printf("     %s, %s: %ld rounds, %ld with an error, up to operation %ld\n", sc->name,
+                   what, rounds, failed, n - round.rest);
+            CHECK(rounds > 10);
             return;
         }
     }
 }
 
+static void fail_all(atomic_long *left, const char *what)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++)
+        fail_each(&scenarios[i], left, what);
+}
+
 static void allocations_fail(void)
 {
 #if CAN_FAIL_MALLOC
-    fail_each(&malloc_left, "malloc");
+    fail_all(&malloc_left, "malloc");
 #endif
 }
 
-static void writes_fail_with_io_errors(void)
+static void operations_fail_with_io_errors(void)
 {
     io_code = SQLITE_IOERR_WRITE;
-    fail_each(&io_left, "I/O error");
+    fail_all(&io_left, "I/O error");
 }
 
-static void writes_fail_with_a_full_disk(void)
+static void operations_fail_with_a_full_disk(void)
 {
     io_code = SQLITE_FULL;
-    fail_each(&io_left, "disk full");
+    fail_all(&io_left, "disk full");
 }
 
 int main(void)
 {
     trace_name("fault");
     RUN(allocations_fail);
-    RUN(writes_fail_with_io_errors);
-    RUN(writes_fail_with_a_full_disk);
+    RUN(operations_fail_with_io_errors);
+    RUN(operations_fail_with_a_full_disk);
     trace_remove();
     return CHECK_DONE();
 }

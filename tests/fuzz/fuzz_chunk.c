@@ -1,6 +1,7 @@
 /* fuzz_chunk.c: everything that is decoded from a row of a trace, behind its checksums.
  *
- * Input: a byte that chooses: 0 the parts of a chunk, 1 a head, 2 a summary, 3 a schema step.
+ * Input: a byte that chooses: 0 the parts of a chunk, 1 a head, 2 a summary, 3 a schema step, 4 the
+ * copy of a plain row (a byte for its kind, then its body).
  * Parts: a byte of frames, then any number of (part number, two bytes of length, raw bytes), for
  * the schema of a small synthetic run.
  */
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 #include "store/chunk.h"
+#include "store/plain_priv.h"
 #include "store/schema_step.h"
 #include "tests/unit/store_frames.h"
 
@@ -135,18 +137,38 @@ static void read_head(const uint8_t *data, size_t count)
     free(head);
 }
 
+static void read_plain(const uint8_t *data, size_t count)
+{
+    if (!count)
+        return;
+    enum mc_plain_kind kind = data[0] % MC_PLAIN_COUNT;
+    struct mc_buf body = {0};
+    struct mc_plain_row row;
+    mc_buf_add(&body, data + 1, count - 1);
+    size_t texts = 0;
+    if (mc_plain_get(kind, &body, &row) == 0) {
+        for (int i = 0; i < mc_plain_tables[kind].column_count; i++)
+            texts += row.values[i].text_bytes;
+    }
+    if (texts > count)
+        abort();
+    mc_buf_fini(&body);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
 {
     start();
     if (!count)
         return 0;
-    if (data[0] % 4 == 0) {
+    if (data[0] % 5 == 0) {
         read_parts(data + 1, count - 1);
-    } else if (data[0] % 4 == 1) {
+    } else if (data[0] % 5 == 1) {
         read_head(data + 1, count - 1);
-    } else if (data[0] % 4 == 2) {
+    } else if (data[0] % 5 == 2) {
         struct mc_value_summary out[64];
         mc_summary_read(packer, data + 1, count - 1, 64, out);
+    } else if (data[0] % 5 == 4) {
+        read_plain(data + 1, count - 1);
     } else {
         struct mc_schema schema;
         if (mc_schema_init(&schema) == 0) {

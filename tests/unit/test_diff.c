@@ -366,8 +366,9 @@ static void conditions(void)
     struct sim_options slow = plain;
     char why[256];
     slow.slower = 2;
-    static const char *const wrong[] = {"",    "p99",     "p99>",     "p99>x%",
-                                        ">5%", "p99>-1%", "p99>5%%x", "leek"};
+    static const char *const wrong[] = {"",        "p99",     "p99>",     "p99>x%",
+                                        ">5%",     "p99>-1%", "p99>5%%x", "leek",
+                                        "p99>5%%", "leak,",   ",leak",    "leak,,worse"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         CHECK_INT(mc_diff_conditions(wrong[i], list, why, sizeof why), MC_EINVAL);
     CHECK_INT(

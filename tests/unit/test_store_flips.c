@@ -263,7 +263,7 @@ static void read_export(struct mc_reader *r, const char *way, struct lines *out)
                                      .arg = &text};
     for (int i = 0; i < MC_EXPORT_FORMAT_COUNT; i++) {
         if (strcmp(mc_export_format_name(i), way) == 0)
-            opts.format = i;
+            opts.format = (enum mc_export_format)i;
     }
     if (opts.format == MC_EXPORT_CSV)
         opts.tables = 1u << MC_EXPORT_POOL_SAMPLE;

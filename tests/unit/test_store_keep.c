@@ -2,9 +2,11 @@
  */
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <sqlite3.h>
 
+#include "store/writer_priv.h"
 #include "tests/unit/store_trace.h"
 
 static int64_t bytes_of(const char *suffix)
@@ -13,6 +15,13 @@ static int64_t bytes_of(const char *suffix)
     struct stat st;
     snprintf(name, sizeof name, "%s%s", trace_path, suffix);
     return stat(name, &st) == 0 ? st.st_size : 0;
+}
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
 static void size_is_kept(void)
@@ -219,12 +228,61 @@ static void log_is_bounded_under_a_reader(void)
     gen_fini(&g);
 }
 
+/* A file that is far too large shrinks in steps, none of which keeps the writer's thread from its
+ * queue for long. */
+static void steps_are_short(void)
+{
+    const struct mc_writer_options large = {.max_bytes = INT64_MAX}, tight = {.max_bytes = 1 << 20,
+                                                                              .keep_ns = INT64_MAX,
+                                                                              .chunk_frames = 600};
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info();
+    int64_t run_id;
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, &large, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    struct gen_options opts = trace_busy;
+    opts.requests = 400;
+    struct gen g;
+    gen_init(&g, &opts);
+    for (int i = 0; i < 1300; i++) {
+        CHECK_INT(mc_writer_frame(w, gen_next(&g)), 0);
+        if (i % 10 == 9)
+            mc_writer_flush(w);
+    }
+    mc_writer_close(w);
+    gen_fini(&g);
+    struct mc_sink sink = {0};
+    sqlite3 *db = NULL;
+    int64_t before = bytes_of(""), worst = 0;
+    int rc, steps = 0;
+    CHECK_INT(mc_file_open(trace_path, &db, NULL, 0), 0);
+    sink.path = strdup(trace_path);
+    CHECK_INT(mc_sink_init(&sink, db, &tight), 0);
+    do {
+        int64_t begun = cpu_ns();
+        rc = mc_sink_retain(&sink, 0);
+        int64_t took = cpu_ns() - begun;
+        worst = took > worst ? took : worst;
+        mc_sink_checkpoint(&sink);
+    } while (rc > 0 && ++steps < 10000);
+    CHECK_INT(rc, 0);
+    mc_sink_fini(&sink);
+    printf("     from %lld to %lld bytes in %d steps, of %.1f ms at most\n", (long long)before,
+           (long long)bytes_of(""), steps, (double)worst / 1e6);
+    CHECK(bytes_of("") <= tight.max_bytes);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(worst < 5000000);
+#endif
+}
+
 int main(void)
 {
     trace_name("keep");
     RUN(size_is_kept);
     RUN(age_is_kept);
     RUN(small_sizes_are_kept);
+    RUN(steps_are_short);
     RUN(log_is_bounded_under_a_reader);
     trace_remove();
     return CHECK_DONE();
