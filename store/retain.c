@@ -55,7 +55,9 @@ static int drop_aged(struct mc_sink *s, int64_t now_wall_ns)
     if (s->opts.keep_ns == INT64_MAX)
         return 0;
     int64_t newest = s->seen_ts > 0 ? s->seen_ts : 0;
-    for (int is_tail = 0; is_tail < 2; is_tail++) {
+    /* Tail rows build on those before them: they wait until they are sealed, if they can be. */
+    int kinds = s->has_orphans && s->trouble != MC_ENOSPC ? 1 : 2;
+    for (int is_tail = 0; is_tail < kinds; is_tail++) {
         const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
                                         MC_INT(now_wall_ns - s->opts.keep_ns),
                                         MC_INT(!is_tail        ? MC_CHUNK_NS

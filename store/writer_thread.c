@@ -111,7 +111,7 @@ static void keep_house(struct mc_writer *w)
             s->room.ballast_bytes = MC_BALLAST_BYTES_MIN;
         mc_sink_checkpoint(s); /* the file may have to grow for it: before anything else does */
     }
-    if (s->has_orphans && !s->trouble)
+    if (s->has_orphans && s->trouble != MC_ENOSPC)
         mc_sink_seal_orphans(s);
     int64_t begun = clock_ns(CLOCK_MONOTONIC);
     /* While a reader holds the log nothing can be given back: what is dropped only makes the log
