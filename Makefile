@@ -114,8 +114,9 @@ test-fault: ## allocations and I/O that fail
 	@python3 tests/run.py --build $(BUILD) --only fault
 
 test-crash: deps ## kill -9 at 1,000 random moments of a writer and 200 of a recorder, 20,000 bit flips (MEMCAM_CRASHES, MEMCAM_KILLS, MEMCAM_FLIPS)
-	@$(MAKE) --no-print-directory all $(BUILD)/unit/test_store_crash
+	@$(MAKE) --no-print-directory all $(BUILD)/unit/test_store_crash $(BUILD)/unit/test_store_flips
 	MEMCAM_CRASHES=$${MEMCAM_CRASHES:-1000} MEMCAM_FLIPS=$${MEMCAM_FLIPS:-20000} $(BUILD)/unit/test_store_crash
+	MEMCAM_FLIPS=$${MEMCAM_FLIPS:-20000} $(BUILD)/unit/test_store_flips
 	MEMCAM_BUILD=$(abspath $(BUILD)) MEMCAM_KILLS=$${MEMCAM_KILLS:-200} python3 tests/e2e/test_store.py
 
 fuzz: deps ## libFuzzer, 10 minutes a target (FUZZ_SECONDS)

@@ -56,8 +56,7 @@ static scm_value too_early(struct scm_vm *vm, scm_value name)
 /* Once in a while: is it time to stop? 0 to go on, -1 with vm->pending, -2 to end the run. */
 static int tick(struct scm_vm *vm)
 {
-    vm->fuel_given += TICK_FUEL - vm->fuel;
-    vm->fuel = TICK_FUEL;
+    scm_refuel(vm, TICK_FUEL);
     if (vm->out_of_cells) {
         vm->out_of_cells = 0;
         if (vm->cell_count - vm->used_count <= vm->reserve_count) {

@@ -118,8 +118,7 @@ static void exhausted(struct scm_vm *vm)
     if (!vm->out_of_cells)
         mc_slab_overflow(vm->slab);
     vm->out_of_cells = 1;
-    vm->fuel_given -= vm->fuel;
-    vm->fuel = 0;
+    scm_refuel(vm, 0);
 }
 
 /* The bump run is used up: go on to the next one, collect when it is time, or go into the reserve.

@@ -505,6 +505,13 @@ scm_value scm_wrong_index(struct scm_vm *vm, const char *who, scm_value idx, siz
 scm_value scm_arith(struct scm_vm *vm, int op, scm_value a, scm_value b);
 scm_value scm_compare(struct scm_vm *vm, int op, scm_value a, scm_value b);
 
+/* So many calls and jumps from now on until the next look at the clock. */
+static inline void scm_refuel(struct scm_vm *vm, int64_t fuel)
+{
+    vm->fuel_given += fuel - vm->fuel;
+    vm->fuel = fuel;
+}
+
 /* A primitive has done this much (cells walked, words copied): long ones count as so many calls, so
  * that the clock is looked at in time. */
 static inline void scm_work(struct scm_vm *vm, size_t steps)

@@ -3,7 +3,7 @@
 
 // @ts-ignore: it is beside this file only where the page is served
 import uPlot from './uPlot.esm.js';
-import { byId, el, setText, visible } from './dom.js';
+import { byId, el, setText, visible, widthOf } from './dom.js';
 import { bytes, clock, count, duration, isKnown, rate } from './format.js';
 import { colours, theme } from './theme.js';
 
@@ -116,7 +116,7 @@ function createChart(options, state, seek, beside) {
     root,
     drawn: 0,
     seen: '',
-    isVisible: () => width > 0 && visible.is(root),
+    isVisible: () => (width = widthOf(width, holder)) > 0 && visible.is(root),
     /** What the picture is made of. */
     key: () => `${state.version.doc} ${beside.state.version.doc} ${state.compare !== null} ${theme.version} ${width}`,
     draw() {
@@ -158,6 +158,10 @@ export function createChartView(state, actions, beside) {
     return undefined;
   };
   return {
+    /** All that there are, at once. */
+    drawAll() {
+      if (state.doc) for (const chart of charts) if (chart.isVisible()) chart.draw();
+    },
     /** @param {number} nowMs */
     due: (nowMs) => state.doc !== null && wanted(nowMs) !== undefined,
     /** Draw one of them. @param {number} nowMs */

@@ -4,7 +4,7 @@
 
 import { connFilter, hasNamed, parseFilter } from './conn_filter.js';
 import { sortConns } from './connections.js';
-import { byId, el, fitCanvas, setClass, setText, visible } from './dom.js';
+import { byId, el, fitCanvas, setClass, setText, visible, widthOf } from './dom.js';
 import { bytes, clock, count, countExact, duration, UNKNOWN } from './format.js';
 import { entries } from './observe.js';
 import { css, letterColour } from './palette.js';
@@ -123,6 +123,7 @@ export function createConnTable(state, actions) {
 
   return {
     draw() {
+      fallWidth = widthOf(fallWidth, fallHead);
       const key = `${state.version.doc} ${state.version.events} ${state.version.place} ${state.version.pick} ${fallWidth} ${theme.version}`;
       if (key === seen || fallWidth === 0 || !visible.is(scroll)) return;
       seen = key;

@@ -125,6 +125,8 @@ export class Visible {
     /** what to do when something comes on or goes off the screen */
     this.changed = () => {};
     this.version = 0;
+    /** for paper and pictures, what is off the screen counts as on it */
+    this.forced = false;
     this.observer = new IntersectionObserver((list) => {
       for (const entry of list) this.seen.set(entry.target, entry.isIntersecting);
       this.version += 1;
@@ -139,10 +141,15 @@ export class Visible {
 
   /** @param {Element} node */
   is(node) {
-    return this.seen.get(node) ?? true;
+    return this.forced || (this.seen.get(node) ?? true);
   }
 }
 export const visible = new Visible();
+
+/** The width of an element as observed; where it was not yet laid out and is wanted all the same, as it is now. @param {number} observed @param {Element} node */
+export function widthOf(observed, node) {
+  return observed === 0 && visible.forced ? node.clientWidth : observed;
+}
 
 /** A box that scrolls where it is narrower than what is in it, by keys too. @param {string} label @param {Node[]} children */
 export function scrollBox(label, ...children) {

@@ -471,7 +471,27 @@ window.addEventListener('hashchange', () => {
   if (fragment() !== address) openPlace();
 });
 byId('help-button').addEventListener('click', keyActions.help);
-byId('save-button').addEventListener('click', () => saveImage(state));
+/** For paper and pictures: draw also what is off the screen. @param {() => void} draw */
+function drawWhole(draw) {
+  visible.forced = true;
+  draw();
+  visible.forced = false;
+}
+
+byId('save-button').addEventListener('click', () => {
+  drawWhole(() => views.pools.paint());
+  saveImage(state);
+});
+window.addEventListener('beforeprint', () => {
+  document.body.classList.add('printing');
+  drawWhole(() => {
+    const nowMs = performance.now();
+    for (const part of parts) drawPart(part, nowMs);
+    views.pools.paint();
+    views.charts.drawAll();
+  });
+});
+window.addEventListener('afterprint', () => document.body.classList.remove('printing'));
 byId('owner-colours').addEventListener('change', () => setOwners(byId('owner-colours').checked));
 fillHelp();
 createSplitView();

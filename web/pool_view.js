@@ -2,7 +2,7 @@
 // pool_view.js: a card for each slab: how full, its slots, its letters, its last minute.
 
 import { parseFilter } from './conn_filter.js';
-import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible } from './dom.js';
+import { byId, el, Keyed, setClass, setDerived, setNumber, setText, visible, widthOf } from './dom.js';
 import { bytes, clock, count, countExact, percent, rate, UNKNOWN } from './format.js';
 import { plainTable } from './event_view.js';
 import { css, FIXED_NAMES, letterColour } from './palette.js';
@@ -186,6 +186,7 @@ function createCard(name, state, actions) {
     /** The slots; called each animation frame in which the map changed or fades. */
     paint(/** @type {boolean} */ byOwner) {
       const map = state.maps.get(name);
+      width = widthOf(width, box);
       if (!map || !visible.is(root) || width === 0) return 0;
       const ratio = window.devicePixelRatio || 1;
       const big = map.slotCount > BIG_POOL_SLOTS;

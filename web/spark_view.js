@@ -1,7 +1,7 @@
 // @ts-check
 // spark_view.js: a small chart without axes: the lowest and highest value of each pixel, filled.
 
-import { visible } from './dom.js';
+import { visible, widthOf } from './dom.js';
 import { colours } from './theme.js';
 
 const MIN_SPAN_NS = 10e9;
@@ -30,7 +30,9 @@ export function createSpark(canvas, options) {
   return {
     /** @param {import('./history.js').History} history @param {number} to @param {number} [top] */
     draw(history, to, top = options.top) {
-      if (!visible.is(canvas) || width === 0) return;
+      if (!visible.is(canvas)) return;
+      width = widthOf(width, canvas);
+      if (width === 0) return;
       fitCanvasHeight(canvas, width, height);
       const parts = Math.min(low.length, canvas.width);
       const lows = low.subarray(0, parts);

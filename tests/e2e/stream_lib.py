@@ -7,9 +7,9 @@ PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "busy_program
 DOCUMENT_EVENTS = ("keyframe", "delta")
 
 
-def record(*args):
-    """The busy program, recorded; its run has begun."""
-    process = mc.Record("--", mc.compile_program("busy", PROGRAM), *args)
+def record(*args, options=()):
+    """The busy program, recorded with such options; its run has begun."""
+    process = mc.Record(*options, "--", mc.compile_program("busy", PROGRAM), *args)
     process.others += process.children()
     mc.wait_for("the run", lambda: mc.get(process.dash + "/api/runs").json()["runs"])
     return process

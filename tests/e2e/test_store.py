@@ -41,6 +41,29 @@ def start_busy():
     return busy
 
 
+def test_rows_are_fresh():
+    """Rows of a trace that is written are at most 2 s old, in our shell and in SQLite's."""
+    busy = start_busy()
+    recorder = mc.Record("--pid", str(busy.pid))
+    recorder.line(r"memcam: recording busy .*", where="err")
+    time.sleep(2.5)
+    newest = "SELECT start_wall_ns + (SELECT max(ts) FROM %s WHERE run_id=run.run_id) AS at FROM run"
+    library = os.path.join(mc.BUILD, "memcam_sql.so")
+    worst = 0
+    for table in ("pool_sample", "event", "heap_sample", "summary") * 2:
+        for own in (True, False):
+            asked_ns = time.time_ns()
+            if own:
+                at = query(recorder.store, newest % table)[0][0]
+            else:
+                at = subprocess.run(["sqlite3", recorder.store, "-cmd", ".load " + library, newest % table],
+                                    capture_output=True, text=True, check=True).stdout
+            worst = max(worst, asked_ns - int(at))
+            time.sleep(0.13)
+    print("     the newest row was %.2f s old at most" % (worst / 1e9))
+    mc.check(worst < 2e9 * mc.SLOW, "rows are %.2f s old" % (worst / 1e9))
+
+
 def test_recorder_killed_at_random_moments():
     busy = start_busy()
     rng = random.Random(11)

@@ -44,6 +44,23 @@ def test_live_is_replay():
     mc.check(abs(took - lasts) < 0.5 * mc.SLOW, "speed 1 takes %.2f s for %.2f s" % (took, lasts))
 
 
+def test_whole_nanoseconds_are_the_same_too():
+    process = record(options=("--event-clock", "ns"))
+    stream = mc.Stream(stream_url(process))
+    live = take(stream, 25)
+    stream.close()
+    times = [event["ts"] for name, data in ((e[0], e[1]) for e in live) if name == "events"
+             for event in json.loads(data)["events"]]
+    mc.check(times and any(ts % 1000 for ts in times), "events have their nanoseconds: %r" % times[:5])
+    process.stop()
+    span = "from=%d&to=%d&coalesce=0" % (ids(live)[0], ids(live)[-1])
+    player = replay(process.store)
+    for speed in ("max", "4"):
+        again = take_all(mc.Stream(stream_url(player, span + "&speed=" + speed)))
+        mc.equal(again.pop()[0], "end", "the last event")
+        same(again, live, "speed " + speed)
+
+
 def test_events_parameter_is_the_same_too():
     process = record()
     streams = {n: mc.Stream(stream_url(process, "events=%d" % n)) for n in (0, 3, 1000)}
