@@ -161,7 +161,7 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
         if (rc == 0)
             rc = mc_maps_step(&roll, f);
         if (rc == 0)
-            rc = mc_row_events(row, f, &events, &n);
+            rc = mc_row_events(row, f, MC_EVENT_TYPES_ALL, &events, &n);
         if (rc == 0)
             rc = mc_chunk_frame_buckets(chunk, f, events, n, &adds, &add_count);
         event_count += n;

@@ -130,6 +130,7 @@ struct mc_chunk {
     struct mc_follow follow;
     uint32_t slice_number; /* of the slice that is loaded; UINT32_MAX none */
     struct mc_event_slice slice;
+    uint64_t slices_decoded;
     uint32_t slice_first[MC_SLICE_COUNT + 1]; /* first frames; UINT32_MAX not known yet */
 };
 
@@ -148,9 +149,9 @@ int mc_chunk_buckets(struct mc_chunk *c);
 int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
                            size_t event_count, const struct mc_bucket_add **adds,
                            size_t *add_count);
-/* The events of one frame. */
-int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event **events,
-                    size_t *count);
+/* The events of one frame; perhaps none, where it has none of `types`. */
+int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, uint32_t types,
+                    const struct mc_event **events, size_t *count);
 /* The newest frame with ts <= ts; 0 when ts is before the first. */
 uint32_t mc_chunk_frame_at(const struct mc_chunk *c, int64_t ts);
 /* The gaps of a frame. */

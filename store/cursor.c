@@ -113,7 +113,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     struct mc_frame *f = &c->frame;
     f->bucket_count = 0;
     if (rc == 0 && events_wanted)
-        rc = mc_row_events(c->row, frame_idx, &f->events, &f->event_count);
+        rc = mc_row_events(c->row, frame_idx, MC_EVENT_TYPES_ALL, &f->events, &f->event_count);
     if (rc == 0 && buckets_wanted)
         rc = mc_chunk_frame_buckets(chunk, frame_idx, f->events, f->event_count, &f->buckets,
                                     &f->bucket_count);

@@ -72,19 +72,28 @@ int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw);
 
 /* ---- reading ---- */
 
+/* Some types of events: a bit each, and one for all that is no type. */
+#define MC_EVENT_TYPES_ALL UINT32_MAX
+static inline uint32_t mc_event_types_of(int type)
+{
+    return 1u << (type < MC_EVENT_COUNT ? type : 31);
+}
+
 struct mc_event_slice {
     uint32_t first_frame, frame_count;
+    uint32_t types;          /* that there are; may say more */
+    int is_decoded;          /* 0: none of them was wanted, and events and starts are not there */
     struct mc_event *events; /* owned */
     uint64_t event_room;
     uint32_t *starts;    /* owned; frame_count + 1: where each frame's events begin */
     uint32_t top_string; /* the highest method or detail of any event */
 };
 
-/* Decode a slice into `out`, which is zero or a slice read before, whose memory is used again:
- * fresh pages for each slice were a quarter of a stream's cost. MC_ECORRUPT, MC_ENOMEM: nothing is
- * left to free, and `out` is zero. */
-int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw,
-                        uint32_t chunk_frames);
+/* Decode a slice, if it has events of any of `types`, into `out`, which is zero or a slice read
+ * before, whose memory is used again: fresh pages for each slice were a quarter of a stream's cost.
+ * MC_ECORRUPT, MC_ENOMEM: nothing is left to free, and `out` is zero. */
+int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames,
+                        uint32_t types);
 void mc_event_slice_fini(struct mc_event_slice *s);
 
 #endif

@@ -254,7 +254,17 @@ static int make_room(struct mc_event_slice *s, uint64_t event_count)
     return s->events && s->starts ? 0 : MC_ENOMEM;
 }
 
-int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames)
+/* Which types the column has: all, where a type's own field or no type stands. */
+static uint32_t types_of(struct mc_span column)
+{
+    uint32_t types = 0;
+    for (const uint8_t *at = column.at; at < column.end; at++)
+        types |= *at < MC_EVENT_COUNT ? mc_event_types_of(*at) : MC_EVENT_TYPES_ALL;
+    return types;
+}
+
+int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames,
+                        uint32_t types)
 {
     struct mc_span s = mc_span_of(raw);
     struct event_reader r = {0};
@@ -277,6 +287,12 @@ int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, ui
     }
     slice.first_frame = (uint32_t)first;
     slice.frame_count = (uint32_t)frame_count;
+    slice.types = types_of(r.column[MC_EV_TYPES]);
+    slice.is_decoded = (slice.types & types) != 0;
+    if (!slice.is_decoded) {
+        *out = slice;
+        return 0;
+    }
     int rc = make_room(&slice, event_count);
     r.model = mc_event_model_new();
     if (!r.model)

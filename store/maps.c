@@ -144,15 +144,27 @@ void mc_map_set(struct mc_map_state *m, uint32_t slot_idx, uint8_t state, uint16
     }
 }
 
+/* A bit for each of 8 states that is not free: the top bits of the bytes that are not 0, gathered
+ * by a multiplication. */
+static uint64_t used_of_eight(const uint8_t *states)
+{
+    uint64_t v = mc_load_u64(states) ^ UINT64_C(0x0101010101010101) * MC_STATE_FREE;
+    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t tops = (((v & low) + low) | v) & ~low;
+    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
 void mc_map_recount(struct mc_map_state *m)
 {
     uint32_t n = m->map.slot_count;
     memset(m->used_in, 0, block_count(n) * sizeof *m->used_in);
     for (uint32_t w = 0; w < word_count(n); w++) {
         const uint8_t *states = m->map.states + (size_t)w * 64;
-        uint32_t left = n - w * 64 < 64 ? n - w * 64 : 64;
+        uint32_t left = n - w * 64 < 64 ? n - w * 64 : 64, i = 0;
         uint64_t bits = 0;
-        for (uint32_t i = 0; i < left; i++)
+        for (; i + 8 <= left; i += 8)
+            bits |= used_of_eight(states + i) << i;
+        for (; i < left; i++)
             bits |= (uint64_t)(states[i] != MC_STATE_FREE) << i;
         m->used[w] = bits;
         m->used_in[w * 64 / MC_MAP_BLOCK] += mc_bits_count(bits);
@@ -164,12 +176,12 @@ void mc_map_recount(struct mc_map_state *m)
 /* Used slots in [from, to). */
 static uint32_t count_used(const struct mc_map_state *m, uint32_t from, uint32_t to)
 {
-    uint32_t used = 0;
-    while (from < to && from % 64) {
-        used += (uint32_t)(m->used[from / 64] >> from % 64 & 1);
-        from++;
-    }
-    while (from + 64 <= to) {
+    uint64_t head = m->used[from / 64] >> from % 64 << from % 64;
+    uint64_t tail_mask = to % 64 ? ~(UINT64_MAX << to % 64) : 0;
+    if (from / 64 == to / 64)
+        return mc_bits_count(head & tail_mask);
+    uint32_t used = mc_bits_count(head);
+    for (from = (from / 64 + 1) * 64; from + 64 <= to;) {
         if (from % MC_MAP_BLOCK == 0 && from + MC_MAP_BLOCK <= to) {
             used += m->used_in[from / MC_MAP_BLOCK];
             from += MC_MAP_BLOCK;
@@ -178,60 +190,60 @@ static uint32_t count_used(const struct mc_map_state *m, uint32_t from, uint32_t
             from += 64;
         }
     }
-    if (from < to)
-        used += mc_bits_count(m->used[from / 64] & ((UINT64_C(1) << (to - from)) - 1));
-    return used;
+    return tail_mask ? used + mc_bits_count(m->used[to / 64] & tail_mask) : used;
 }
 
-static int class_of(const struct mc_map_state *m, const struct mc_slot_change *c)
+/* What the changes of a class have in common. */
+struct class_sum {
+    size_t count;
+    uint64_t owners, conns;               /* all bits that are set in any */
+    uint64_t owner_changes, conn_changes; /* that differ from before in any */
+};
+
+static int class_of(uint8_t was, uint8_t is)
 {
-    int was = m->map.states[c->slot_idx] != MC_STATE_FREE, is = c->state != MC_STATE_FREE;
-    if (!was)
-        return is ? MC_CLASS_ALLOCATED : -1;
-    return is ? MC_CLASS_CHANGED : MC_CLASS_FREED;
+    if (was == MC_STATE_FREE)
+        return is == MC_STATE_FREE ? -1 : MC_CLASS_ALLOCATED;
+    return is == MC_STATE_FREE ? MC_CLASS_FREED : MC_CLASS_CHANGED;
 }
 
-/* Whether the changes are what the three classes can say: in order, one per slot. */
-static int fits_classes(const struct mc_map_state *m, const struct mc_slot_change *c, size_t count)
+/* Class by class, unless the changes are not what the classes can say: in order, one per slot, and
+ * each one of them. Returns whether they are. */
+static int classify(const struct mc_map_state *m, const struct mc_slot_change *c, size_t count,
+                    uint8_t *classes, struct class_sum sums[MC_CLASS_COUNT])
 {
+    const struct mc_map *map = &m->map;
     for (size_t i = 0; i < count; i++) {
-        if ((i && c[i].slot_idx <= c[i - 1].slot_idx) || class_of(m, &c[i]) < 0)
+        uint32_t slot = c[i].slot_idx;
+        int class = class_of(map->states[slot], c[i].state);
+        if (class < 0 || (i && slot <= c[i - 1].slot_idx))
             return 0;
+        classes[i] = (uint8_t) class;
+        struct class_sum *sum = &sums[class];
+        sum->count++;
+        sum->owners |= c[i].owner;
+        sum->conns |= c[i].conn_id;
+        sum->owner_changes |= c[i].owner ^ (map->owners ? map->owners[slot] : 0u);
+        sum->conn_changes |= c[i].conn_id ^ (map->conns ? map->conns[slot] : 0u);
     }
     return 1;
 }
 
-struct class_rules {
-    int owner, conn;
-};
-
-static struct class_rules rules_of(const struct mc_map_state *m, const struct mc_slot_change *c,
-                                   const uint8_t *classes, size_t count, int class)
+static int rule_of(uint64_t bits, uint64_t changes)
 {
-    int owner_zero = 1, owner_same = 1, conn_zero = 1, conn_same = 1;
-    for (size_t i = 0; i < count; i++) {
-        if (classes[i] != class)
-            continue;
-        uint32_t slot = c[i].slot_idx;
-        owner_zero &= c[i].owner == 0;
-        conn_zero &= c[i].conn_id == 0;
-        owner_same &= c[i].owner == (m->map.owners ? m->map.owners[slot] : 0);
-        conn_same &= c[i].conn_id == (m->map.conns ? m->map.conns[slot] : 0);
-    }
-    return (struct class_rules){owner_zero   ? MC_RULE_ZERO
-                                : owner_same ? MC_RULE_SAME
-                                             : MC_RULE_LISTED,
-                                conn_zero   ? MC_RULE_ZERO
-                                : conn_same ? MC_RULE_SAME
-                                            : MC_RULE_LISTED};
+    return !bits ? MC_RULE_ZERO : !changes ? MC_RULE_SAME : MC_RULE_LISTED;
 }
 
-/* Append the runs of one class over its domain to `scratch`; returns how many. */
-static uint32_t make_runs(const struct mc_map_state *m, const struct mc_slot_change *c,
-                          const uint8_t *classes, size_t count, int class, struct mc_buf *scratch)
+static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
+                       const struct mc_slot_change *c, const uint8_t *classes, size_t count,
+                       int class, const struct class_sum *sum)
 {
+    struct mc_buf *col = ops->column, *runs = &ops->scratch;
     uint32_t run_count = 0, end = 0, length = 0, gap = 0;
-    for (size_t i = 0; i < count; i++) {
+    int owner_rule = rule_of(sum->owners, sum->owner_changes);
+    int conn_rule = rule_of(sum->conns, sum->conn_changes);
+    runs->count = 0;
+    for (size_t i = 0; sum->count && i < count; i++) {
         if (classes[i] != class)
             continue;
         uint32_t slot = c[i].slot_idx, between = 0;
@@ -240,54 +252,52 @@ static uint32_t make_runs(const struct mc_map_state *m, const struct mc_slot_cha
             if (class == MC_CLASS_ALLOCATED)
                 between = slot - end - between;
         }
-        if (length && between == 0) {
-            length++;
-        } else {
-            if (length) {
-                mc_put_varint(scratch, gap);
-                mc_put_varint(scratch, length);
-                run_count++;
-            }
-            gap = between;
-            length = 1;
+        if (length && between) {
+            mc_put_varint(runs, gap);
+            mc_put_varint(runs, length);
+            run_count++;
+            length = 0;
         }
+        if (!length)
+            gap = between;
+        length++;
         end = slot + 1;
-    }
-    if (length) {
-        mc_put_varint(scratch, gap);
-        mc_put_varint(scratch, length);
-        run_count++;
-    }
-    return run_count;
-}
-
-static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
-                       const struct mc_slot_change *c, const uint8_t *classes, size_t count,
-                       int class)
-{
-    struct mc_buf *col = ops->column;
-    ops->scratch.count = 0;
-    uint32_t run_count = make_runs(m, c, classes, count, class, &ops->scratch);
-    ops->run_count += run_count;
-    if (!run_count) {
-        mc_put_varint(&col[MC_MAP_RUNS], 0);
-        return;
-    }
-    struct class_rules rules = rules_of(m, c, classes, count, class);
-    mc_put_varint(&col[MC_MAP_RUNS],
-                  (uint64_t)run_count * 9 + (uint64_t)(rules.owner * 3 + rules.conn));
-    mc_buf_add(&col[MC_MAP_RUNS], ops->scratch.bytes, ops->scratch.count);
-    for (size_t i = 0; i < count; i++) {
-        if (classes[i] != class)
-            continue;
         if (class != MC_CLASS_FREED)
             mc_put_byte(&col[MC_MAP_STATES], c[i].state);
-        if (rules.owner == MC_RULE_LISTED)
+        if (owner_rule == MC_RULE_LISTED)
             mc_put_varint(&col[MC_MAP_OWNERS], c[i].owner);
-        if (rules.conn == MC_RULE_LISTED) {
+        if (conn_rule == MC_RULE_LISTED) {
             mc_put_zigzag(&col[MC_MAP_CONNS], (int64_t)(c[i].conn_id - m->last_conn));
             m->last_conn = c[i].conn_id;
         }
+    }
+    if (!length) {
+        mc_put_varint(&col[MC_MAP_RUNS], 0);
+        return;
+    }
+    mc_put_varint(runs, gap);
+    mc_put_varint(runs, length);
+    ops->run_count += ++run_count;
+    mc_put_varint(&col[MC_MAP_RUNS],
+                  (uint64_t)run_count * 9 + (uint64_t)(owner_rule * 3 + conn_rule));
+    mc_buf_add(&col[MC_MAP_RUNS], runs->bytes, runs->count);
+}
+
+/* The map as it is after changes that fit the classes. */
+static void apply_classes(struct mc_map_state *m, const struct mc_slot_change *c,
+                          const uint8_t *classes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = c[i].slot_idx;
+        m->map.states[slot] = c[i].state;
+        if (classes[i] != MC_CLASS_CHANGED) {
+            m->used[slot / 64] ^= UINT64_C(1) << slot % 64;
+            m->used_in[slot / MC_MAP_BLOCK] += classes[i] == MC_CLASS_ALLOCATED ? 1u : UINT32_MAX;
+        }
+    }
+    for (size_t i = 0; m->map.owners && i < count; i++) {
+        m->map.owners[c[i].slot_idx] = c[i].owner;
+        m->map.conns[c[i].slot_idx] = c[i].conn_id;
     }
 }
 
@@ -302,6 +312,7 @@ static void make_extra(struct mc_map_ops *ops, struct mc_map_state *m,
         mc_put_varint(extra, c[i].owner);
         mc_put_zigzag(extra, (int64_t)(c[i].conn_id - m->last_conn));
         m->last_conn = c[i].conn_id;
+        mc_map_set(m, c[i].slot_idx, c[i].state, c[i].owner, c[i].conn_id);
     }
 }
 
@@ -316,25 +327,23 @@ void mc_map_ops_fini(struct mc_map_ops *ops)
 int mc_map_ops_make(struct mc_map_ops *ops, struct mc_map_state *m,
                     const struct mc_slot_change *changes, size_t count)
 {
+    struct class_sum sums[MC_CLASS_COUNT] = {{0}};
     for (int i = 0; i < MC_MAP_COLUMN_COUNT; i++)
         ops->column[i].count = 0;
-    ops->is_extra = !fits_classes(m, changes, count);
     ops->run_count = 0;
+    ops->classes.count = 0;
+    uint8_t *classes = mc_buf_reserve(&ops->classes, count + 1);
+    if (!classes)
+        return MC_ENOMEM;
+    ops->is_extra = !classify(m, changes, count, classes, sums);
     if (ops->is_extra) {
         ops->run_count = (uint32_t)count;
         make_extra(ops, m, changes, count);
     } else {
-        ops->classes.count = 0;
-        uint8_t *classes = mc_buf_reserve(&ops->classes, count + 1);
-        if (!classes)
-            return MC_ENOMEM;
-        for (size_t i = 0; i < count; i++)
-            classes[i] = (uint8_t)class_of(m, &changes[i]);
         for (int class = 0; class < MC_CLASS_COUNT; class ++)
-            make_class(ops, m, changes, classes, count, class);
+            make_class(ops, m, changes, classes, count, class, &sums[class]);
+        apply_classes(m, changes, classes, count);
     }
-    for (size_t i = 0; i < count; i++)
-        mc_map_set(m, changes[i].slot_idx, changes[i].state, changes[i].owner, changes[i].conn_id);
     int failed = ops->scratch.failed;
     for (int i = 0; i < MC_MAP_COLUMN_COUNT; i++)
         failed |= ops->column[i].failed;

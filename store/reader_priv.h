@@ -55,6 +55,7 @@ struct mc_read_counts {
     uint64_t parts;   /* fetched */
     uint64_t columns; /* of numbers, decoded for SQL */
     uint64_t pruned;  /* chunks that their summary ruled out */
+    uint64_t slices;  /* of events, decoded */
 };
 
 /* A set of chunks, as numbers: holes.c. */
@@ -100,6 +101,8 @@ void mc_reader_end(struct mc_reader *r);
 
 /* The numbers of the file's runs, rising; borrowed until the next call. */
 int mc_reader_run_ids(struct mc_reader *r, const int64_t **ids, size_t *count);
+/* 0, MC_ENORUN, or another code. */
+int mc_reader_has_run(struct mc_reader *r, int64_t run_id);
 
 /* The run's schema, brought up to date with the file. MC_ENORUN when the file has none. Borrowed;
  * stays at its place until the reader is closed, though its arrays may move when it grows. */
@@ -145,10 +148,11 @@ int mc_row_sums(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chu
 int mc_row_parts_check(struct mc_reader *r, const struct mc_row_ref *ref,
                        const struct mc_chunk_head *head);
 
-/* The events of a frame. A part that can't be read is MC_ECORRUPT, or MC_END when its row has gone.
+/* The events of a frame; perhaps none, where it has none of `types`. A part that can't be read is
+ * MC_ECORRUPT, or MC_END when its row has gone.
  */
-int mc_row_events(struct mc_row *row, uint32_t frame_idx, const struct mc_event **events,
-                  size_t *count);
+int mc_row_events(struct mc_row *row, uint32_t frame_idx, uint32_t types,
+                  const struct mc_event **events, size_t *count);
 
 /* Walk the rows of a run that touch [from, to), in order; damaged ones are told as holes. */
 struct mc_row_walk {

@@ -247,10 +247,12 @@ void mc_row_close(struct mc_row *row)
     free(row);
 }
 
-int mc_row_events(struct mc_row *row, uint32_t frame_idx, const struct mc_event **events,
-                  size_t *count)
+int mc_row_events(struct mc_row *row, uint32_t frame_idx, uint32_t types,
+                  const struct mc_event **events, size_t *count)
 {
-    int rc = mc_chunk_events(&row->chunk, frame_idx, events, count);
+    uint64_t decoded = row->chunk.slices_decoded;
+    int rc = mc_chunk_events(&row->chunk, frame_idx, types, events, count);
+    row->reader->counts.slices += row->chunk.slices_decoded - decoded;
     struct mc_chunk_head head;
     if (rc == MC_ECORRUPT && read_row(row->reader, &row->ref, &head, NULL, NULL) == MC_END)
         rc = MC_END;

@@ -20,7 +20,7 @@ static int scan_frame(const struct event_scan *s, struct mc_row *row, uint32_t f
 {
     const struct mc_event *events;
     size_t count;
-    int rc = mc_row_events(row, frame_idx, &events, &count);
+    int rc = mc_row_events(row, frame_idx, MC_EVENT_TYPES_ALL, &events, &count);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const struct mc_event *e = &events[i];
         if (e->ts >= s->from && e->ts < s->to && (!s->conn_id || e->conn_id == s->conn_id))

@@ -123,7 +123,7 @@ static int add_tail_frame(struct sealing *s, struct mc_row *tail, uint32_t f,
     if (rc == 0)
         rc = add_map_changes(s);
     if (rc == 0)
-        rc = mc_chunk_events(c, f, &frame.events, &frame.event_count);
+        rc = mc_chunk_events(c, f, MC_EVENT_TYPES_ALL, &frame.events, &frame.event_count);
     if (rc < 0)
         return rc;
     for (uint32_t v = 0; v < view.value_count; v++)

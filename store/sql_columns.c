@@ -58,16 +58,26 @@ static void sample_column(struct mc_sql_rows *s, int column, sqlite3_context *co
     }
 }
 
+/* An address, with its port where there is one. */
+static void put_peer(sqlite3_context *context, const char *address, uint32_t port)
+{
+    char text[600];
+    snprintf(text, sizeof text, port ? "%s:%u" : "%s", address, port);
+    put_text(context, text);
+}
+
 static void detail_column(const struct mc_event *e, const struct mc_schema *schema,
                           sqlite3_context *context)
 {
     const char *detail = mc_schema_string(schema, e->detail);
     char text[600];
+    if (e->type == MC_EVENT_ACCEPT) {
+        put_peer(context, detail, e->port);
+        return;
+    }
     if (e->type == MC_EVENT_REQUEST || e->type == MC_EVENT_RESPONSE)
         snprintf(text, sizeof text, "%s%s%s", mc_schema_string(schema, e->method),
                  mc_schema_string(schema, e->method)[0] ? " " : "", detail);
-    else if (e->type == MC_EVENT_ACCEPT && e->port)
-        snprintf(text, sizeof text, "%s:%u", detail, e->port);
     else if (e->type == MC_EVENT_STATE)
         snprintf(text, sizeof text, "%c", e->state);
     else
@@ -83,7 +93,7 @@ static void event_column(struct mc_sql_rows *s, int number, sqlite3_context *con
     int has_bytes = e->type == MC_EVENT_RESPONSE || e->type == MC_EVENT_CLOSE;
     switch (number) {
     case 0:
-        put_text(context, mc_event_name(e->type) ? mc_event_name(e->type) : "unknown");
+        sqlite3_result_text(context, mc_sql_event_name(e->type), -1, SQLITE_STATIC);
         return;
     case 1:
         sqlite3_result_int64(context, (int64_t)e->conn_id);
@@ -188,6 +198,40 @@ static void life_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
         holder_column(&s->schema->schema, life->owner, life->conn_id, c->field == 2, context);
 }
 
+static void conn_column(struct mc_sql_rows *s, int number, sqlite3_context *context)
+{
+    const struct mc_sql_conn *c = mc_sql_conn(s);
+    const struct mc_schema *schema = &s->schema->schema;
+    int opened = c->ts != MC_VALUE_NONE, closed = c->close_ts != MC_VALUE_NONE;
+    const int64_t numbers[] = {(int64_t)c->conn_id,
+                               c->ts,
+                               opened && closed ? c->close_ts - c->ts : MC_VALUE_NONE,
+                               0,
+                               0,
+                               (int64_t)c->requests,
+                               (int64_t)c->errors,
+                               (int64_t)c->bytes_in,
+                               (int64_t)c->bytes_out,
+                               c->first_ts,
+                               c->last_ts};
+    switch (number) {
+    case 3:
+        if (opened)
+            put_peer(context, mc_schema_string(schema, c->peer), c->port);
+        return;
+    case 4:
+        if (opened)
+            put_text(context, mc_schema_string(schema, c->owner));
+        return;
+    case 11:
+        if (closed)
+            put_text(context, mc_schema_string(schema, c->reason));
+        return;
+    default:
+        put_value(context, numbers[number]);
+    }
+}
+
 static void summary_column(struct mc_sql_rows *s, const struct mc_sql_column *c,
                            sqlite3_context *context)
 {
@@ -252,6 +296,9 @@ void mc_sql_rows_column(struct mc_sql_rows *s, int column, sqlite3_context *cont
         return;
     case MC_SQL_LIFETIMES:
         life_column(s, c, context);
+        return;
+    case MC_SQL_CONNS:
+        conn_column(s, c->field, context);
         return;
     case MC_SQL_SUMMARIES:
         summary_column(s, c, context);

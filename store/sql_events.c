@@ -9,14 +9,33 @@
 #include "store/sql_rows_priv.h"
 #include "tracer/error.h"
 
+const char *mc_sql_event_name(int type)
+{
+    const char *name = mc_event_name(type);
+    return name ? name : "unknown";
+}
+
 static int wanted(const struct mc_sql_rows *s, const struct mc_event *e)
 {
     return e->ts >= s->filter.ts.min && e->ts <= s->filter.ts.max &&
-           (e->type == MC_EVENT_GC) == (s->table->sort == MC_SQL_GCS);
+           s->event_types & mc_event_types_of(e->type);
+}
+
+/* The types that the table has and the filter lets through. */
+static uint32_t wanted_types(const struct mc_sql_rows *s)
+{
+    uint32_t types = 0;
+    for (int type = 0; type <= MC_EVENT_COUNT; type++) {
+        if ((type == MC_EVENT_GC) == (s->table->sort == MC_SQL_GCS) &&
+            (!s->filter.source || strcmp(s->filter.source, mc_sql_event_name(type)) == 0))
+            types |= mc_event_types_of(type);
+    }
+    return types;
 }
 
 void mc_sql_begin_events(struct mc_sql_rows *s)
 {
+    s->event_types = wanted_types(s);
     s->window.count = s->window_at = 0;
     s->events = NULL;
     s->event_count = s->event_idx = 0;
@@ -28,7 +47,7 @@ static int load_frame(struct mc_sql_rows *s)
     for (;;) {
         int rc = s->row ? mc_sql_next_frame(s) : MC_END;
         if (rc == 0) {
-            rc = mc_row_events(s->row, s->frame_idx, &s->events, &s->event_count);
+            rc = mc_row_events(s->row, s->frame_idx, s->event_types, &s->events, &s->event_count);
             s->frame = s->row->chunk.ts[s->frame_idx];
             s->event_idx = 0;
         }
@@ -101,8 +120,9 @@ static int fill_window(struct mc_sql_rows *s)
         if (!wanted(s, &e.event))
             continue;
         size_t count = s->window.count / sizeof e;
-        const struct mc_sql_event *last = (const struct mc_sql_event *)s->window.bytes + count - 1;
-        if (count && (desc ? last->event.ts < e.event.ts : last->event.ts > e.event.ts))
+        const struct mc_sql_event *all = (const struct mc_sql_event *)s->window.bytes;
+        int64_t last = count ? all[count - 1].event.ts : e.event.ts;
+        if (desc ? last < e.event.ts : last > e.event.ts)
             sorted = 0;
         mc_buf_add(&s->window, &e, sizeof e);
     }

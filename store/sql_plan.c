@@ -77,6 +77,13 @@ static int is_bound(const struct mc_sql_table *t, int column)
     return what != MC_SQL_RUN && what != MC_SQL_TS && what != MC_SQL_SOURCE;
 }
 
+/* Whether a list of numbers, or of types of events, would be a scan of the same rows for each. */
+static int is_scan_each(const struct mc_sql_table *t, int column)
+{
+    return is_bound(t, column) ||
+           (t->sort == MC_SQL_EVENTS && t->columns[column].what == MC_SQL_SOURCE);
+}
+
 /* Whether it is known now that a source is compared with a text, so that strcmp is all there is. */
 static int is_text_constant(sqlite3_index_info *info, int i)
 {
@@ -109,7 +116,8 @@ static void narrow(struct plan *p, int column, unsigned char op)
         return;
     case MC_SQL_SOURCE:
         p->source_fixed |= equal;
-        p->rows /= 8;
+        /* Events of any type are read in about the same time: two types are not two scans. */
+        p->rows /= p->t->sort == MC_SQL_EVENTS ? 2 : 8;
         return;
     default:
         p->rows /= 2;
@@ -121,9 +129,8 @@ static void take_constraint(struct plan *p, int i)
     const struct sqlite3_index_constraint *c = &p->info->aConstraint[i];
     const char *op = pushed(p->t, c);
     int in = is_new() && op && sqlite3_vtab_in(p->info, i, -1);
-    /* A list of numbers would be a scan for each. */
-    if (!op || !c->usable ||
-        (is_bound(p->t, c->iColumn) && (in || p->bound_count == MC_SQL_BOUNDS_MAX)) ||
+    if (!op || !c->usable || (in && is_scan_each(p->t, c->iColumn)) ||
+        (is_bound(p->t, c->iColumn) && p->bound_count == MC_SQL_BOUNDS_MAX) ||
         sqlite3_stricmp(sqlite3_vtab_collation(p->info, i), "BINARY") != 0) {
         p->all_exact = 0;
         return;
@@ -233,10 +240,10 @@ static int order_of(const struct plan *p, struct mc_reader *r, const enum mc_sql
     return MC_SQL_BY_RUN;
 }
 
-/* A map has no order of time, and a slot's lifetime is known at its end. */
+/* A map has no order of time, and lifetimes are known at their end. */
 static int has_order(const struct mc_sql_table *t)
 {
-    return t->sort != MC_SQL_STATES && t->sort != MC_SQL_LIFETIMES;
+    return t->sort != MC_SQL_STATES && t->sort != MC_SQL_LIFETIMES && t->sort != MC_SQL_CONNS;
 }
 
 /* Summaries are made going forwards. */

@@ -13,7 +13,7 @@
 enum mc_sql_what {
     MC_SQL_RUN,
     MC_SQL_TS,
-    MC_SQL_SOURCE,   /* the source's name */
+    MC_SQL_SOURCE,   /* the source's name; of an event its type */
     MC_SQL_FIELD,    /* the number `field` of the source */
     MC_SQL_FREE,     /* a slab's slots that are not used */
     MC_SQL_SLOTS,    /* slot_count */
@@ -35,6 +35,7 @@ enum mc_sql_sort {
     MC_SQL_CHANGES,
     MC_SQL_STATES,
     MC_SQL_LIFETIMES,
+    MC_SQL_CONNS,
     MC_SQL_SUMMARIES,
     MC_SQL_HOLES
 };
@@ -81,7 +82,7 @@ enum mc_sql_order {
 
 struct mc_sql_filter {
     struct mc_sql_span run_id, ts;
-    const char *source; /* borrowed; NULL: all */
+    const char *source; /* borrowed; of events their type; NULL: all */
     struct mc_sql_bound bounds[MC_SQL_BOUNDS_MAX];
     int bound_count;
     uint32_t columns; /* a bit for each column that is used */
@@ -90,6 +91,10 @@ struct mc_sql_filter {
     int run_desc, ts_desc, source_desc;
     int64_t row_limit; /* INT64_MAX: none */
 };
+
+/* Let `to` be a copy of `from`, and its source one that *source owns, which frees the one before.
+ * 0, or MC_ENOMEM: nothing has changed. */
+int mc_sql_filter_copy(struct mc_sql_filter *to, char **source, const struct mc_sql_filter *from);
 
 /* SQLite's xBestIndex: which constraints, which order and which limit are done here. idxStr says it
  * in words, which EXPLAIN QUERY PLAN shows and mc_sql_plan_filter reads back. */

@@ -11,7 +11,7 @@
 
 int mc_sql_is_event(const struct mc_sql_table *t)
 {
-    return t->sort == MC_SQL_EVENTS || t->sort == MC_SQL_GCS;
+    return t->sort == MC_SQL_EVENTS || t->sort == MC_SQL_GCS || t->sort == MC_SQL_CONNS;
 }
 
 static int64_t later(int64_t ts, int64_t by_ns)
@@ -205,6 +205,8 @@ static int begin(struct mc_sql_rows *s)
         int rc = mc_sql_begin_lifetimes(s);
         return rc || s->cursor ? rc : open_cursor(s);
     }
+    case MC_SQL_CONNS:
+        return mc_sql_begin_conns(s);
     case MC_SQL_CHANGES:
     case MC_SQL_STATES:
         return s->cursor ? 0 : open_cursor(s);
@@ -219,13 +221,9 @@ static int begin(struct mc_sql_rows *s)
 
 static int take_filter(struct mc_sql_rows *s, const struct mc_sql_filter *filter)
 {
-    char *source = filter->source ? strdup(filter->source) : NULL;
-    if (filter->source && !source)
-        return MC_ENOMEM;
-    free(s->source);
-    s->source = source;
-    s->filter = *filter;
-    s->filter.source = source;
+    int rc = mc_sql_filter_copy(&s->filter, &s->source, filter);
+    if (rc < 0)
+        return rc;
     s->asked = filter->ts;
     if (s->table->sort == MC_SQL_LIFETIMES) {
         s->filter.ts.max = INT64_MAX; /* a life ends when it ends */
@@ -265,6 +263,7 @@ void mc_sql_rows_close(struct mc_sql_rows *s)
     drop_row(s);
     mc_cursor_close(s->cursor);
     mc_sql_lifetimes_free(s->lifetimes);
+    mc_sql_conns_free(s->conns);
     mc_buf_fini(&s->holes);
     mc_buf_fini(&s->window);
     free(s->sums);
@@ -337,6 +336,8 @@ int mc_sql_rows_next(struct mc_sql_rows *s)
         return mc_sql_next_state(s);
     case MC_SQL_LIFETIMES:
         return mc_sql_next_lifetime(s);
+    case MC_SQL_CONNS:
+        return mc_sql_next_conn(s);
     case MC_SQL_SUMMARIES:
         return mc_sql_next_summary(s);
     default:

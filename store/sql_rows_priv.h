@@ -54,6 +54,7 @@ struct mc_sql_rows {
     /* events */
     const struct mc_event *events; /* borrowed from the row */
     size_t event_count, event_idx;
+    uint32_t event_types; /* that are wanted */
     struct mc_buf window; /* struct mc_sql_event, those before window_at given */
     size_t window_at;
     const struct mc_event *event; /* borrowed from the row or the window */
@@ -64,6 +65,7 @@ struct mc_sql_rows {
     uint32_t slot_map;
     int slot_begun;
     struct mc_sql_lifetimes *lifetimes; /* owned */
+    struct mc_sql_conns *conns;         /* owned */
     /* summaries */
     struct mc_sql_sum *sums, *done; /* sums owned: two of sum_count; done: the second half */
     uint32_t sum_count, sum_at, sums_due;
@@ -84,6 +86,15 @@ struct mc_sql_life {
     uint16_t owner;
 };
 
+/* A connection, as its events tell of it. */
+struct mc_sql_conn {
+    uint64_t conn_id;
+    int64_t ts, close_ts; /* of accept and close; MC_VALUE_NONE: not in the trace */
+    int64_t first_ts, last_ts;
+    uint64_t requests, errors, bytes_in, bytes_out;
+    uint32_t peer, port, owner, reason; /* string ids, and a number; those of accept and close */
+};
+
 /* An event that waits until no earlier one can come. */
 struct mc_sql_event {
     struct mc_event event;
@@ -101,6 +112,8 @@ int mc_sql_load_samples(struct mc_sql_rows *s);
 int mc_sql_next_sample(struct mc_sql_rows *s);
 /* Whether the summary of the row leaves anything for the bounds to find. */
 int mc_sql_may_match(const struct mc_sql_rows *s, const struct mc_chunk_head *head);
+/* Of any type, static: "unknown" of one that is none. */
+const char *mc_sql_event_name(int type);
 void mc_sql_begin_events(struct mc_sql_rows *s);
 int mc_sql_next_event(struct mc_sql_rows *s);
 /* The next frame of the span, in map_frame. 0, MC_END, or a code. */
@@ -112,6 +125,11 @@ int mc_sql_next_lifetime(struct mc_sql_rows *s);
 /* What the row says; borrowed until the next one. */
 const struct mc_sql_life *mc_sql_life(const struct mc_sql_rows *s);
 void mc_sql_lifetimes_free(struct mc_sql_lifetimes *lifetimes);
+int mc_sql_begin_conns(struct mc_sql_rows *s);
+int mc_sql_next_conn(struct mc_sql_rows *s);
+/* What the row says; borrowed until the next one. */
+const struct mc_sql_conn *mc_sql_conn(const struct mc_sql_rows *s);
+void mc_sql_conns_free(struct mc_sql_conns *conns);
 int mc_sql_next_summary(struct mc_sql_rows *s);
 
 #endif

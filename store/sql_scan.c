@@ -36,6 +36,18 @@ struct mc_sql_scan {
     int64_t left; /* rows that may still be given */
 };
 
+int mc_sql_filter_copy(struct mc_sql_filter *to, char **source, const struct mc_sql_filter *from)
+{
+    char *copy = from->source ? strdup(from->source) : NULL;
+    if (from->source && !copy)
+        return MC_ENOMEM;
+    free(*source);
+    *source = copy;
+    *to = *from;
+    to->source = copy;
+    return 0;
+}
+
 int mc_sql_runs(struct mc_reader *r, const struct mc_sql_span *run_ids, struct mc_buf *out)
 {
     const int64_t *ids;
@@ -192,18 +204,14 @@ static int make_lanes(struct mc_sql_scan *s, size_t count)
 
 int mc_sql_scan_start(struct mc_sql_scan *s, const struct mc_sql_filter *filter)
 {
-    char *source = filter->source ? strdup(filter->source) : NULL;
-    if (filter->source && !source)
-        return MC_ENOMEM;
-    free(s->source);
-    s->source = source;
-    s->filter = *filter;
-    s->filter.source = source;
+    int rc = mc_sql_filter_copy(&s->filter, &s->source, filter);
+    if (rc < 0)
+        return rc;
     s->left = 0;
     s->runs.count = s->passes.count = 0;
     if (filter->ts.min > filter->ts.max || filter->run_id.min > filter->run_id.max)
         return 0;
-    int rc = mc_sql_runs(s->reader, &filter->run_id, &s->runs);
+    rc = mc_sql_runs(s->reader, &filter->run_id, &s->runs);
     if (rc == 0)
         rc = list_passes(s);
     size_t pass_count = s->passes.count / sizeof(struct pass);

@@ -71,9 +71,9 @@ const struct mc_sql_table mc_sql_tables[] = {
     {"event",
      MC_SQL_EVENTS,
      -1,
-     {RUN_AND_TS, OTHER("type", "TEXT", 0), OTHER("conn_id", "INTEGER", 1),
-      OTHER("stream_id", "INTEGER", 2), OTHER("dur", "INTEGER", 3), OTHER("status", "INTEGER", 4),
-      OTHER("bytes_in", "INTEGER", 5), OTHER("bytes_out", "INTEGER", 6), OTHER("detail", "TEXT", 7),
+     {RUN_AND_TS, SOURCE("type"), OTHER("conn_id", "INTEGER", 1), OTHER("stream_id", "INTEGER", 2),
+      OTHER("dur", "INTEGER", 3), OTHER("status", "INTEGER", 4), OTHER("bytes_in", "INTEGER", 5),
+      OTHER("bytes_out", "INTEGER", 6), OTHER("detail", "TEXT", 7),
       OTHER("owner HIDDEN", "TEXT", 8)}},
     {"slot_change",
      MC_SQL_CHANGES,
@@ -85,6 +85,23 @@ const struct mc_sql_table mc_sql_tables[] = {
      MC_KIND_SLAB,
      {RUN_AND_TS, OTHER("dur", "INTEGER", 0), SOURCE("pool"), OTHER("slot", "INTEGER", 1),
       OTHER("owner", "TEXT", 2), OTHER("conn_id", "INTEGER", 3)}},
+    /* A connection from accept to close; requests and errors in between. */
+    {"conn",
+     MC_SQL_CONNS,
+     -1,
+     {{"run_id", "INTEGER", MC_SQL_RUN, 0},
+      OTHER("conn_id", "INTEGER", 0),
+      OTHER("ts", "INTEGER", 1),
+      OTHER("dur", "INTEGER", 2),
+      OTHER("peer", "TEXT", 3),
+      OTHER("owner", "TEXT", 4),
+      OTHER("requests", "INTEGER", 5),
+      OTHER("errors", "INTEGER", 6),
+      OTHER("bytes_in", "INTEGER", 7),
+      OTHER("bytes_out", "INTEGER", 8),
+      OTHER("first_ts", "INTEGER", 9),
+      OTHER("last_ts", "INTEGER", 10),
+      OTHER("reason", "TEXT", 11)}},
     {"slot_state",
      MC_SQL_STATES,
      MC_KIND_SLAB,
@@ -118,20 +135,6 @@ const char *const mc_sql_views[] = {
     /* What damaged rows leave out is a gap like any other. */
     "CREATE TEMP VIEW gap AS SELECT run_id, ts, dur, reason, lost FROM whole_gap "
     "UNION ALL SELECT run_id, ts, dur, reason, lost FROM damaged_span",
-
-    /* A connection from accept to close; requests and errors in between. */
-    "CREATE TEMP VIEW conn AS SELECT run_id, conn_id, "
-    "min(CASE type WHEN 'accept' THEN ts END) AS ts, "
-    "max(CASE type WHEN 'close' THEN ts END) - min(CASE type WHEN 'accept' THEN ts END) AS dur, "
-    "max(CASE type WHEN 'accept' THEN detail END) AS peer, "
-    "max(CASE type WHEN 'accept' THEN owner END) AS owner, "
-    "sum(type='response') AS requests, "
-    "sum(type='error' OR (type='response' AND status>=500)) AS errors, "
-    "sum(CASE type WHEN 'response' THEN bytes_in ELSE 0 END) AS bytes_in, "
-    "sum(CASE type WHEN 'response' THEN bytes_out ELSE 0 END) AS bytes_out, "
-    "min(ts) AS first_ts, max(ts) AS last_ts, "
-    "max(CASE type WHEN 'close' THEN detail END) AS reason "
-    "FROM event WHERE conn_id<>0 GROUP BY run_id, conn_id",
 
     /* A request, from its arrival to the end of its response. */
     "CREATE TEMP VIEW request AS SELECT run_id, ts-dur AS ts, dur, conn_id, stream_id, "

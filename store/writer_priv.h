@@ -127,7 +127,7 @@ struct mc_writer {
     struct mc_sink sink;
 };
 
-/* sink.c: frames into rows. */
+/* sink.c, sink_run.c: frames into rows. */
 int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options *opts);
 void mc_sink_fini(struct mc_sink *s);
 /* Runs that no recorder ended have stopped. */

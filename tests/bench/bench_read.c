@@ -33,8 +33,8 @@ static int open_reader(struct mc_reader **r)
 
 static void print(const char *what, double used, uint64_t frames)
 {
-    printf("%s\t%.0f\ttimes real time\n", what, (double)(last_ts - first_ts) / 1e9 / used);
-    printf("%s: CPU\t%.1f\tus per frame\n", what, used * 1e6 / (double)frames);
+    printf("read/%s\t%.0f\ttimes real time\n", what, (double)(last_ts - first_ts) / 1e9 / used);
+    printf("read/%s: CPU\t%.1f\tus per frame\n", what, used * 1e6 / (double)frames);
 }
 
 /* All frames through a cursor. */
@@ -89,7 +89,7 @@ static int play(const char *what, double speed)
             now = wake > now ? wake : now + 1000000;
         }
         print(what, cpu_s() - start, frames);
-        printf("%s: bytes\t%zu\tbytes\n", what, bytes);
+        printf("read/%s: bytes\t%zu\tbytes\n", what, bytes);
         mc_player_close(p);
     }
     mc_reader_close(r);
@@ -138,7 +138,8 @@ static int seek(const char *what, int open_each)
     }
     mc_reader_close(r);
     qsort(ms, SEEKS, sizeof ms[0], by_double);
-    printf("%s p50\t%.2f\tms\n%s p99\t%.2f\tms\n", what, ms[SEEKS / 2], what, ms[SEEKS * 99 / 100]);
+    printf("read/%s p50\t%.2f\tms\nread/%s p99\t%.2f\tms\n", what, ms[SEEKS / 2], what,
+           ms[SEEKS * 99 / 100]);
     return rc;
 }
 

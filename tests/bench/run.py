@@ -4,9 +4,9 @@
 Measures (--only takes a comma list): micro (build/bench/bench_*), app and c (requests per second and
 CPU per request with recorder and a dashboard's stream against without), peer (nghttpd), idle (memory
 of connections), recorder (its CPU), bytes (in the trace and on the wire), codecs (our encoding beside
-others' on five recorded loads of --codec-seconds each), browser. Rounds are interleaved and medians
-taken; ratios are to be trusted more than absolute figures. The server runs on core 0, h2load on
-core 1.
+others' on five recorded loads of --codec-seconds each, and what reading those costs), browser.
+Rounds are interleaved and medians taken; ratios are to be trusted more than absolute figures. The
+server runs on core 0, h2load on core 1.
 --quick takes fewer and shorter rounds. Exit 1 when a measure could not be taken.
 """
 import argparse
@@ -26,8 +26,8 @@ from bench_lib import (BenchError, Processes, Viewer, children_of, cpu_percent, 
                        trace_sizes, unzstd, wait_port)
 
 APP = "tests/demo/app.scm"
-SERVERS = {"bench_http", "bench_live", "bench_trace",
-           "bench_codecs"}  # in build/bench, and print no figures by themselves
+SERVERS = {"bench_http", "bench_live", "bench_trace", "bench_codecs",
+           "bench_read"}  # in build/bench, and print no figures by themselves
 AIMS = [  # (a regular expression for the figure's name, how it must compare, with what)
     (r"req/s with / without", ">=", 0.99),
     (r"CPU per request without / with", ">=", 0.99),
@@ -50,6 +50,10 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"^codecs/changes: memcam / an adaptive range coder", "<=", 1.3),
     (r"^codecs/events: memcam$", "<=", 2.4),
     (r"^codecs/frames: JSON with hex bitmaps / memcam", ">=", 280),
+    (r"^read/state$", ">=", 5000),
+    (r"^read/stream( backward)?$", ">=", 500),
+    (r"^read/seek p99", "<", 5),
+    (r"^read/open and seek p99", "<", 15),
     (r"C handler: CPU per request / nghttpd's", "<=", 1.0),
     (r"C handler: KB per idle connection / nghttpd's, h2c", "<=", 1.0),
 ]
@@ -424,6 +428,7 @@ class Bench:
             self.table.title("load %s: %d bytes of file" % (name, os.path.getsize(path)))
             self.figures_of(name, [self.build + "/bench/bench_codecs", path] +
                             ([] if self.codec_seconds else ["1", "1200"]), 900)
+            self.figures_of(name, [self.build + "/bench/bench_read", path], 300)
 
     def browser(self):
         if not os.path.exists("tests/bench/browser.mjs"):

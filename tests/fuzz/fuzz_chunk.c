@@ -111,7 +111,7 @@ static void read_parts(const uint8_t *data, size_t count)
             const struct mc_bucket_add *adds;
             size_t n, add_count;
             mc_chunk_gaps(&c, f, &n);
-            if (mc_chunk_events(&c, f, &events, &n) == 0 && counts)
+            if (mc_chunk_events(&c, f, MC_EVENT_TYPES_ALL, &events, &n) == 0 && counts)
                 mc_chunk_frame_buckets(&c, f, events, n, &adds, &add_count);
         }
         mc_chunk_fini(&c);

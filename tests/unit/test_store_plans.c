@@ -1,13 +1,10 @@
 /* test_store_plans.c: what SQL pushes down into a trace: the plan in words, what is then not read,
  * and that answers stay those of plain tables, whatever is asked.
  */
-#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "store/reader_priv.h"
-#include "tests/unit/store_trace.h"
-
-static sqlite3 *plain; /* copies of the tables, made row by row */
+#include "tests/unit/store_sql.h"
 
 /* ---- a trace of four runs: other sources in each, a hole, one not ended ---------------------- */
 
@@ -49,45 +46,6 @@ static void write_runs(void)
     }
 }
 
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-static int add_row(void *arg, const struct mc_query_row *row)
-{
-    struct mc_buf *out = arg;
-    for (int i = 0; row->type && i < row->column_count; i++) {
-        mc_buf_add_str(out, row->text[i] ? row->text[i] : "NULL");
-        mc_buf_add_char(out, i + 1 < row->column_count ? '|' : '\n');
-    }
-    return 0;
-}
-
-static void ask(struct mc_reader *r, const char *sql, struct mc_buf *out)
-{
-    char why[256] = "";
-    out->count = 0;
-    CHECK_INT(mc_reader_query(r, sql, NULL, add_row, out, NULL, why, sizeof why), 0);
-    if (why[0])
-        fprintf(stderr, "%s: %s\n", sql, why);
-    mc_buf_add_char(out, 0);
-}
-
-static void ask_plain(const char *sql, struct mc_buf *out)
-{
-    sqlite3_stmt *stmt;
-    out->count = 0;
-    CHECK_INT(sqlite3_prepare_v2(plain, sql, -1, &stmt, NULL), SQLITE_OK);
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int n = sqlite3_column_count(stmt);
-        for (int i = 0; i < n; i++) {
-            const char *text = (const char *)sqlite3_column_text(stmt, i);
-            mc_buf_add_str(out, text ? text : "NULL");
-            mc_buf_add_char(out, i + 1 < n ? '|' : '\n');
-        }
-    }
-    sqlite3_finalize(stmt);
-    mc_buf_add_char(out, 0);
-}
-
 /* ---- plans ----------------------------------------------------------------------------------- */
 
 static void plans(void)
@@ -124,7 +82,7 @@ static void plans(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char sql[400];
         snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", cases[i].sql);
-        ask(r, sql, &a);
+        sql_ask(r, sql, &a);
         int found = strstr((char *)a.bytes, cases[i].plan) != NULL;
         int sorts = strstr((char *)a.bytes, "B-TREE") != NULL;
         if (!found || sorts != cases[i].sorts)
@@ -144,7 +102,7 @@ static struct mc_read_counts cost_of(const char *sql)
     struct mc_reader *r;
     struct mc_buf a = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
-    ask(r, sql, &a);
+    sql_ask(r, sql, &a);
     struct mc_read_counts counts = r->counts;
     mc_buf_fini(&a);
     mc_reader_close(r);
@@ -170,6 +128,19 @@ static void what_is_read(void)
     CHECK_INT(cost_of("SELECT max(ts) FROM event WHERE run_id=1").rows, 1);
     CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 ORDER BY ts DESC LIMIT 2").rows, 1);
     CHECK_INT(cost_of("SELECT used FROM pool_sample WHERE run_id=1 LIMIT 5").rows, 1);
+    uint64_t slices = cost_of("SELECT type FROM event WHERE run_id=1").slices;
+    CHECK(slices >= 3);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='none'").slices, 0);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='gc'").slices, 0);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND type='response'").slices, slices);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=2 AND type IN ('tls','close')").slices,
+              cost_of("SELECT * FROM event WHERE run_id=2").slices);
+    CHECK_INT(cost_of("SELECT * FROM gc_event WHERE run_id=2").slices, 0); /* it has no heap */
+    CHECK(cost_of("SELECT * FROM gc_event WHERE run_id=1").slices > 0);
+    CHECK_INT(cost_of("SELECT s.name, count(c.conn_id) FROM source AS s JOIN conn AS c ON "
+                      "c.run_id=s.run_id WHERE s.run_id=1 GROUP BY 1")
+                  .slices,
+              slices); /* once, and not for each source */
     struct mc_read_counts none = cost_of("SELECT ts FROM pool_sample WHERE used>1e6");
     CHECK(none.rows <= 4); /* the tails of the run that has not ended: they have no summary */
     CHECK(none.pruned >= 10);
@@ -270,7 +241,7 @@ static const char *value_of(const char *table, const char *column, char text[160
     char sql[200];
     snprintf(sql, sizeof sql, "SELECT quote(%s) FROM %s LIMIT 1 OFFSET %u", column, table,
              roll(300));
-    ask_plain(sql, &out);
+    sql_ask_plain(sql, &out);
     snprintf(text, 160, "%.*s%s", (int)strcspn((char *)out.bytes, "\n"), (char *)out.bytes,
              roll(5) ? "" : "+0.5");
     mc_buf_fini(&out);
@@ -305,7 +276,7 @@ static void generated(void)
         {"run_id", "ts", "kind", "dur"},     {"run_id", "ts", "source", "max"}};
     static const char *const orders[] = {"ts", "ts DESC", "run_id, ts DESC", "run_id DESC, ts"};
     struct mc_reader *r;
-    struct mc_buf a = {0}, b = {0}, sql = {0};
+    struct mc_buf sql = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     copy_tables(r);
     srand(4);
@@ -332,13 +303,7 @@ static void generated(void)
                           : roll(2)       ? " LIMIT 7"
                                           : "");
         mc_buf_add_char(&sql, 0);
-        ask(r, (char *)sql.bytes, &a);
-        ask_plain((char *)sql.bytes, &b);
-        if (strcmp((char *)a.bytes, (char *)b.bytes) != 0) {
-            fprintf(stderr, "%s\n got %.200s\nwant %.200s\n", (char *)sql.bytes, (char *)a.bytes,
-                    (char *)b.bytes);
-            CHECK(0);
-        }
+        sql_same(r, (char *)sql.bytes);
     }
     /* By ts alone, over all runs; joins that ask for one instant after the other. */
     static const char *const fixed[] = {
@@ -353,15 +318,46 @@ static void generated(void)
         "b.ts BETWEEN a.ts-50000000 AND a.ts WHERE a.pool='tcp_buffers'",
         "SELECT a.pool, count(b.ts) FROM pool_sample a LEFT JOIN gc_event b ON a.run_id=b.run_id "
         "AND b.ts>a.ts GROUP BY a.pool ORDER BY a.pool"};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        ask(r, fixed[i], &a);
-        ask_plain(fixed[i], &b);
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        sql_same(r, fixed[i]);
+    mc_buf_fini(&sql);
+    sqlite3_close(plain);
+    mc_reader_close(r);
+}
+
+/* What the events of a connection come to, in one walk, is what grouping them comes to. */
+static void connections(void)
+{
+    static const char *const tails[] = {"", " WHERE run_id=2 AND errors>0", " WHERE reason IS NULL",
+                                        " WHERE ts BETWEEN 2000000000 AND 6000000000"};
+    struct mc_reader *r;
+    struct mc_buf a = {0}, b = {0};
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        char sql[2000];
+        snprintf(sql, sizeof sql, "SELECT * FROM conn%s ORDER BY run_id, conn_id", tails[i]);
+        sql_ask(r, sql, &a);
+        snprintf(sql, sizeof sql,
+                 "SELECT * FROM (SELECT run_id, conn_id, "
+                 "min(CASE type WHEN 'accept' THEN ts END) AS ts, "
+                 "max(CASE type WHEN 'close' THEN ts END) - "
+                 "min(CASE type WHEN 'accept' THEN ts END) AS dur, "
+                 "max(CASE type WHEN 'accept' THEN detail END) AS peer, "
+                 "max(CASE type WHEN 'accept' THEN owner END) AS owner, "
+                 "sum(type='response') AS requests, "
+                 "sum(type='error' OR (type='response' AND status>=500)) AS errors, "
+                 "sum(CASE type WHEN 'response' THEN bytes_in ELSE 0 END) AS bytes_in, "
+                 "sum(CASE type WHEN 'response' THEN bytes_out ELSE 0 END) AS bytes_out, "
+                 "min(ts) AS first_ts, max(ts) AS last_ts, "
+                 "max(CASE type WHEN 'close' THEN detail END) AS reason "
+                 "FROM event WHERE conn_id<>0 GROUP BY run_id, conn_id)%s",
+                 tails[i]);
+        sql_ask(r, sql, &b);
         CHECK_STR((char *)a.bytes, (char *)b.bytes);
+        CHECK(i > 0 || a.count > 1000);
     }
     mc_buf_fini(&a);
     mc_buf_fini(&b);
-    mc_buf_fini(&sql);
-    sqlite3_close(plain);
     mc_reader_close(r);
 }
 
@@ -382,12 +378,12 @@ static void percentiles(void)
     struct mc_buf a = {0};
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ask(r, cases[i][0], &a);
+        sql_ask(r, cases[i][0], &a);
         CHECK_STR((char *)a.bytes, cases[i][1]);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char why[256] = "";
-        CHECK(mc_reader_query(r, wrong[i], NULL, add_row, &a, NULL, why, sizeof why) < 0);
+        CHECK(mc_reader_query(r, wrong[i], NULL, sql_add_row, &a, NULL, why, sizeof why) < 0);
         CHECK(strncmp(why, "percentile(value, p):", 21) == 0);
     }
     mc_buf_fini(&a);
@@ -401,6 +397,7 @@ int main(void)
     RUN(plans);
     RUN(what_is_read);
     RUN(generated);
+    RUN(connections);
     RUN(percentiles);
     trace_remove();
     return CHECK_DONE();

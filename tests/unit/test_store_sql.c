@@ -1,15 +1,12 @@
 /* test_store_sql.c: the SQL tables against plain tables of the same rows, and what a query may not.
  */
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "tests/unit/store_trace.h"
+#include "tests/unit/store_sql.h"
 #include "tracer/error.h"
 
 enum { FRAMES = 330 };
-
-static sqlite3 *plain; /* the same rows, in ordinary tables */
 
 static void run_plain(const char *sql)
 {
@@ -95,56 +92,6 @@ static void make_both(void)
 
 /* ---- the same answers ----------------------------------------------------------------------- */
 
-static int add_row(void *arg, const struct mc_query_row *row)
-{
-    struct mc_buf *out = arg;
-    if (!row->type)
-        return 0; /* names */
-    for (int i = 0; i < row->column_count; i++) {
-        mc_buf_add_str(out, row->text[i] ? row->text[i] : "NULL");
-        mc_buf_add_char(out, i + 1 < row->column_count ? '|' : '\n');
-    }
-    return 0;
-}
-
-static void query_plain(const char *sql, struct mc_buf *out)
-{
-    sqlite3_stmt *stmt;
-    if (sqlite3_prepare_v2(plain, sql, -1, &stmt, NULL) != SQLITE_OK) {
-        fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(plain));
-        CHECK(0);
-        return;
-    }
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int n = sqlite3_column_count(stmt);
-        for (int i = 0; i < n; i++) {
-            const char *text = (const char *)sqlite3_column_text(stmt, i);
-            mc_buf_add_str(out, text ? text : "NULL");
-            mc_buf_add_char(out, i + 1 < n ? '|' : '\n');
-        }
-    }
-    sqlite3_finalize(stmt);
-}
-
-static void same(struct mc_reader *r, const char *sql)
-{
-    struct mc_buf a = {0}, b = {0};
-    char why[256] = "";
-    int rc = mc_reader_query(r, sql, NULL, add_row, &a, NULL, why, sizeof why);
-    if (rc < 0)
-        fprintf(stderr, "%s: %s\n", sql, why);
-    CHECK_INT(rc, 0);
-    query_plain(sql, &b);
-    mc_buf_add_char(&a, 0);
-    mc_buf_add_char(&b, 0);
-    if (strcmp((char *)a.bytes, (char *)b.bytes) != 0) {
-        fprintf(stderr, "%s\n got %.300s\nwant %.300s\n", sql, (char *)a.bytes, (char *)b.bytes);
-        CHECK(0);
-    }
-    mc_buf_fini(&a);
-    mc_buf_fini(&b);
-}
-
 static const char *pick(const char *const *from, size_t count)
 {
     return from[(size_t)rand() % count];
@@ -202,11 +149,12 @@ static void generated_queries(void)
                      : strcmp(table, "slot_change") == 0 ? "pool, slot"
                                                          : "pool",
                      PICK(tails));
-        same(r, sql);
+        sql_same(r, sql);
     }
-    same(r, "SELECT ts, count(*) FROM pool_sample WHERE run_id=1 GROUP BY ts ORDER BY ts LIMIT 3");
-    same(r, "SELECT a.ts, b.value FROM pool_sample a JOIN metric_sample b ON a.ts=b.ts AND "
-            "a.run_id=b.run_id WHERE a.pool='late' AND b.metric='gauge_1' ORDER BY a.ts");
+    sql_same(r,
+             "SELECT ts, count(*) FROM pool_sample WHERE run_id=1 GROUP BY ts ORDER BY ts LIMIT 3");
+    sql_same(r, "SELECT a.ts, b.value FROM pool_sample a JOIN metric_sample b ON a.ts=b.ts AND "
+                "a.run_id=b.run_id WHERE a.pool='late' AND b.metric='gauge_1' ORDER BY a.ts");
     mc_reader_close(r);
 }
 
@@ -214,40 +162,29 @@ static void summaries_and_slot_states(void)
 {
     struct mc_reader *r;
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
-    struct mc_buf a = {0}, b = {0};
-    CHECK_INT(mc_reader_query(r,
-                              "SELECT ts, min, max, round(mean,6), last FROM summary WHERE "
-                              "source='tcp_buffers' AND field='used' ORDER BY ts",
-                              NULL, add_row, &a, NULL, NULL, 0),
-              0);
-    query_plain("SELECT second, min(used), max(used), round(avg(used),6), max(last) FROM (SELECT "
+    sql_same_as(r,
+                "SELECT ts, min, max, round(mean,6), last FROM summary WHERE "
+                "source='tcp_buffers' AND field='used' ORDER BY ts",
+                "SELECT second, min(used), max(used), round(avg(used),6), max(last) FROM (SELECT "
                 "used, ts/1000000000*1000000000 AS second, last_value(used) OVER (PARTITION BY "
                 "ts/1000000000 ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED "
                 "FOLLOWING) AS last FROM pool_sample WHERE pool='tcp_buffers') "
-                "GROUP BY second ORDER BY second",
-                &b);
-    CHECK(a.count == b.count && memcmp(a.bytes, b.bytes, a.count) == 0);
+                "GROUP BY second ORDER BY second");
     /* A map at a moment is what the changes up to then come to. */
-    a.count = b.count = 0;
-    CHECK_INT(mc_reader_query(r,
-                              "SELECT slot, state, owner, conn_id FROM "
-                              "slot_state(1,'tcp_buffers',12345000000) WHERE state<>'.'",
-                              NULL, add_row, &a, NULL, NULL, 0),
-              0);
-    query_plain("SELECT slot, new_state, owner, conn_id FROM slot_change c WHERE "
-                "pool='tcp_buffers' AND ts=(SELECT max(ts) FROM slot_change d WHERE "
-                "d.pool='tcp_buffers' AND d.slot=c.slot AND d.ts<=12345000000) AND new_state<>'.' "
-                "ORDER BY slot",
-                &b);
-    CHECK(a.count > 100);
-    CHECK(a.count == b.count && memcmp(a.bytes, b.bytes, a.count) == 0);
+    size_t bytes = sql_same_as(r,
+                               "SELECT slot, state, owner, conn_id FROM "
+                               "slot_state(1,'tcp_buffers',12345000000) WHERE state<>'.'",
+                               "SELECT slot, new_state, owner, conn_id FROM slot_change c WHERE "
+                               "pool='tcp_buffers' AND ts=(SELECT max(ts) FROM slot_change d WHERE "
+                               "d.pool='tcp_buffers' AND d.slot=c.slot AND d.ts<=12345000000) AND "
+                               "new_state<>'.' ORDER BY slot");
+    CHECK(bytes > 100);
     /* A slot's life is what lies between the changes to it; one in a span is one that began there.
      */
     for (int spans = 0; spans < 2; spans++) {
         char ours[300], theirs[500];
         const char *span =
             spans ? "AND ts BETWEEN 3000000000 AND 9000000000 AND pool='tcp_buffers'" : "";
-        a.count = b.count = 0;
         snprintf(ours, sizeof ours,
                  "SELECT ts, dur, pool, slot, owner, conn_id FROM slot_lifetime WHERE run_id=1 %s "
                  "ORDER BY pool, slot, ts",
@@ -257,11 +194,9 @@ static void summaries_and_slot_states(void)
                  "(PARTITION BY pool, slot ORDER BY ts) AS next_ts FROM slot_change WHERE "
                  "(old_state='.')<>(new_state='.')) WHERE old_state='.' %s ORDER BY pool, slot, ts",
                  span);
-        CHECK_INT(mc_reader_query(r, ours, NULL, add_row, &a, NULL, NULL, 0), 0);
-        query_plain(theirs, &b);
-        CHECK(a.count > 100);
-        CHECK(a.count == b.count && memcmp(a.bytes, b.bytes, a.count) == 0);
+        CHECK(sql_same_as(r, ours, theirs) > 100);
     }
+    struct mc_buf a = {0};
     static const char *const views[] = {"conn",
                                         "request",
                                         "pool_high_water",
@@ -277,13 +212,11 @@ static void summaries_and_slot_states(void)
                                         "process_sample",
                                         "damaged_span"};
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
-        char sql[100], why[256] = "";
+        char sql[100];
         snprintf(sql, sizeof sql, "SELECT * FROM %s LIMIT 3", views[i]);
-        CHECK_INT(mc_reader_query(r, sql, NULL, add_row, &a, NULL, why, sizeof why), 0);
-        CHECK_STR(why, "");
+        sql_ask(r, sql, &a);
     }
     mc_buf_fini(&a);
-    mc_buf_fini(&b);
     mc_reader_close(r);
 }
 
@@ -328,7 +261,8 @@ static void refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mc_buf out = {0};
         char why[256] = "";
-        int rc = mc_reader_query(r, cases[i].sql, &limits, add_row, &out, NULL, why, sizeof why);
+        int rc =
+            mc_reader_query(r, cases[i].sql, &limits, sql_add_row, &out, NULL, why, sizeof why);
         if (rc != cases[i].code)
             fprintf(stderr, "%s: %s: %s\n", cases[i].sql, mc_strerror(rc), why);
         CHECK_INT(rc, cases[i].code);
@@ -339,8 +273,8 @@ static void refused(void)
     /* And the next one works. */
     struct mc_buf out = {0};
     int truncated = 0;
-    CHECK_INT(mc_reader_query(r, "SELECT ts, x'00ff', NULL, 1.5 FROM pool_sample", &limits, add_row,
-                              &out, &truncated, NULL, 0),
+    CHECK_INT(mc_reader_query(r, "SELECT ts, x'00ff', NULL, 1.5 FROM pool_sample", &limits,
+                              sql_add_row, &out, &truncated, NULL, 0),
               0);
     CHECK_INT(truncated, 1);
     mc_buf_add_char(&out, 0);
@@ -371,7 +305,7 @@ static void while_it_is_written(void)
         struct mc_buf out = {0};
         char want[32];
         CHECK_INT(mc_reader_query(r, "SELECT count(*) FROM pool_sample WHERE pool='lval'", NULL,
-                                  add_row, &out, NULL, NULL, 0),
+                                  sql_add_row, &out, NULL, NULL, 0),
                   0);
         mc_buf_add_char(&out, 0);
         snprintf(want, sizeof want, "%d\n", i);
