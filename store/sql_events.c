@@ -120,8 +120,9 @@ static int fill_window(struct mc_sql_rows *s)
         if (!wanted(s, &e.event))
             continue;
         size_t count = s->window.count / sizeof e;
-        const struct mc_sql_event *last = (const struct mc_sql_event *)s->window.bytes + count - 1;
-        if (count && (desc ? last->event.ts < e.event.ts : last->event.ts > e.event.ts))
+        const struct mc_sql_event *all = (const struct mc_sql_event *)s->window.bytes;
+        int64_t last = count ? all[count - 1].event.ts : e.event.ts;
+        if (desc ? last < e.event.ts : last > e.event.ts)
             sorted = 0;
         mc_buf_add(&s->window, &e, sizeof e);
     }

@@ -159,6 +159,24 @@ def test_bad_input():
     check(mc.run("diff", a, a)[0] in (0, 1, 3), "a damaged file")
 
 
+def test_live_against_recorded():
+    """The run that is being recorded is compared as far as it goes, with one before it in the file."""
+    store = record(FAST, "both.db")
+    s = mc.Serve(SLOW, store="both.db")
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        mc.get(s.app + "/hello")
+    runs = mc.get(s.dash + "/api/runs").json()["runs"]
+    live = [r for r in runs if r["live"]][0]["run"]
+    recorded = [r for r in runs if not r["live"]][0]["run"]
+    d = mc.get(s.dash + "/api/diff?a=%s&b=%s" % (recorded, live)).json()
+    check(d["b"]["runs"][0]["live"] and not d["a"]["runs"][0]["live"], str(d["b"]["runs"]))
+    p50 = [m for m in d["measures"] if (m["measure"], m["stat"]) == ("route/GET /hello/latency", "p50")][0]
+    equal((d["verdict"], p50["verdict"]), ("different", "worse"), str(p50))
+    equal(s.stop(), 0, s.err())
+    equal(store, s.store, "one file")
+
+
 def test_leak_of_a_steady_route():
     """Both routes are asked for at steady rates; who holds the slots that are kept names the one."""
     program = mc.compile_program("leaky", os.path.join(os.path.dirname(os.path.abspath(__file__)),

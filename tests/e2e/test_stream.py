@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import time
 import urllib.parse
 

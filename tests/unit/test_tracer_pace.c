@@ -75,7 +75,7 @@ static void cost_counts_runs(void)
     CHECK_INT((int64_t)mc_map_pace_cost(&map, changes, 0), 0);
 }
 
-enum { SLOTS = 200000, TICKS = 12 };
+enum { SLOTS = 200000, TICKS = 24 };
 
 /* A free list in random order, with changes enough for the credit to be used up at once. */
 static void scattered_map(void)
