@@ -149,7 +149,8 @@ static void print_char(struct mc_buf *out, uint32_t cp, int display)
             return;
         }
     }
-    mc_buf_add(out, utf8, (size_t)scm_utf8_put(utf8, cp));
+    size_t count = (size_t)scm_utf8_put(utf8, cp);
+    mc_buf_add(out, utf8, count);
 }
 
 static void print_quoted(struct mc_buf *out, const char *text, size_t count, char quote)

@@ -88,6 +88,7 @@ static void make_both(void)
         put_frame(gen_next(&g));
     gen_fini(&g);
     run_plain("COMMIT");
+    run_plain("CREATE INDEX of_slot ON slot_change(pool, slot, ts)");
 }
 
 /* ---- the same answers ----------------------------------------------------------------------- */
