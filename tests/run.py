@@ -21,9 +21,11 @@ KINDS = {  # kind: (seconds a test may take, how many at a time)
     "scheme": (60, 2),
     "fuzz": (120, 2),
     "node": (60, 2),
-    "e2e": (240, 2),  # they wait more than they work
+    "e2e": (240, 1),
     "browser": (300, 1),
 }
+STAGES = (("unit",), ("fault",), ("scheme",), ("fuzz",), ("node",),
+          ("e2e", "browser"))  # beside each other: both wait more than they work
 
 
 def executables(folder):
@@ -63,6 +65,27 @@ def run(test, build, env):
     return test, code, time.monotonic() - start, log
 
 
+def run_stage(tests, build, env):
+    """The tests' results as they come, each kind with its own number at a time."""
+    pools = {kind: concurrent.futures.ThreadPoolExecutor(KINDS[kind][1]) for kind, _, _ in tests}
+    results = [pools[t[0]].submit(run, t, build, env) for t in tests]
+    for result in concurrent.futures.as_completed(results):
+        yield result.result()
+
+
+def tell(test, code, seconds, log):
+    kind, path, _ = test
+    if code == 0:
+        print("ok    %-8s %s  %.1f s" % (kind, path, seconds), flush=True)
+    elif code == 77:
+        print("skip  %-8s %s" % (kind, path), flush=True)
+    else:
+        print("FAIL  %-8s %s  (%s)" % (kind, path, code), flush=True)
+        with open(log, "rb") as f:
+            text = f.read()[-8000:].decode("utf-8", "replace")
+        print("".join("      " + line + "\n" for line in text.splitlines()), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
@@ -76,22 +99,16 @@ def main():
                ASAN_OPTIONS="detect_stack_use_after_return=1", NODE_PATH=os.path.abspath("build/npm/node_modules"))
     passed = skipped = 0
     failed = []
-    for kind in options.only.split(","):
-        tests = [t for t in find(build) if t[0] == kind and re.search(options.match, t[1])]
-        with concurrent.futures.ThreadPoolExecutor(KINDS[kind][1]) as pool:
-            for (_, path, _), code, seconds, log in pool.map(lambda t: run(t, build, env), tests):
-                if code == 0:
-                    passed += 1
-                    print("ok    %-8s %s  %.1f s" % (kind, path, seconds), flush=True)
-                elif code == 77:
-                    skipped += 1
-                    print("skip  %-8s %s" % (kind, path), flush=True)
-                else:
-                    failed.append(path)
-                    print("FAIL  %-8s %s  (%s)" % (kind, path, code), flush=True)
-                    with open(log, "rb") as f:
-                        text = f.read()[-8000:].decode("utf-8", "replace")
-                    print("".join("      " + line + "\n" for line in text.splitlines()), flush=True)
+    asked = options.only.split(",")
+    for stage in STAGES:
+        tests = [t for t in find(build)
+                 if t[0] in stage and t[0] in asked and re.search(options.match, t[1])]
+        for test, code, seconds, log in run_stage(tests, build, env):
+            tell(test, code, seconds, log)
+            passed += code == 0
+            skipped += code == 77
+            if code not in (0, 77):
+                failed.append(test[1])
     for path in failed:
         print("failed: " + path)
     print("%d passed, %d failed, %d skipped" % (passed, len(failed), skipped))

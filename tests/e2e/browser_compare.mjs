@@ -325,7 +325,7 @@ async function links(page, base, b) {
   await page.keyboard.press('x');
   await until(async () => (await both(page)).a === now.a, 'and back');
   await page.keyboard.press('c');
-  check(!(await page.isVisible('#compare')) && (await page.isVisible('#pools')), 'C shows A alone');
+  await until(async () => !(await page.isVisible('#compare')) && (await page.isVisible('#pools')), 'C shows A alone');
   await page.goto(`${base}/#run=1&ts=2000000000&b=1`);
   await until(async () => (await page.evaluate(() => window.memcam.state.compare)) === null, 'a run beside itself is refused');
 }
