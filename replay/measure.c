@@ -80,23 +80,6 @@ static int make_measures(const struct mc_run_scan *s, const struct mc_measure_op
     return m.failed ? MC_ENOMEM : 0;
 }
 
-static int copy_info(struct mc_reader *r, int64_t run_id, struct mc_run_info *out)
-{
-    struct mc_run_info *infos;
-    size_t count;
-    int rc = mc_reader_runs(r, &infos, &count);
-    if (rc)
-        return rc;
-    rc = MC_ENORUN;
-    for (size_t i = 0; i < count; i++) {
-        if (infos[i].run_id == run_id)
-            rc = mc_run_info_copy(out, &infos[i]);
-        mc_run_info_fini(&infos[i]);
-    }
-    free(infos);
-    return rc;
-}
-
 int mc_run_measure(struct mc_reader *r, const struct mc_measure_options *opts,
                    struct mc_run_measures *out)
 {
@@ -105,7 +88,7 @@ int mc_run_measure(struct mc_reader *r, const struct mc_measure_options *opts,
     int rc = mc_run_scan(r, opts, &scan);
     if (rc)
         return rc;
-    rc = copy_info(r, opts->run_id, &made.info);
+    rc = mc_reader_run(r, opts->run_id, &made.info);
     if (rc == 0)
         rc = mc_reader_span(r, opts->run_id, &made.run_first, &made.run_last);
     made.from = scan.from;

@@ -126,27 +126,15 @@ static int64_t token_due_ns(const struct mc_player *p, int64_t now_ns)
 
 static int load_info(struct mc_player *p)
 {
-    struct mc_run_info *runs;
-    size_t count;
-    int code = mc_reader_runs(p->reader, &runs, &count);
+    struct mc_run_info info;
+    int code = mc_reader_run(p->reader, p->opts.run_id, &info);
     if (code)
         return code;
-    code = MC_ENORUN;
-    for (size_t i = 0; i < count; i++) {
-        struct mc_run_info copy;
-        if (code == MC_ENORUN && runs[i].run_id == p->opts.run_id) {
-            code = mc_run_info_copy(&copy, &runs[i]);
-            if (!code) {
-                mc_run_info_fini(&p->info);
-                p->info = copy;
-            }
-        }
-        mc_run_info_fini(&runs[i]);
-    }
-    free(runs);
+    mc_run_info_fini(&p->info);
+    p->info = info;
     if (p->info.interval_ns <= 0)
         p->info.interval_ns = SECOND_NS / 10;
-    return code;
+    return 0;
 }
 
 /* For a run that is being written: see now and then what else is new. */

@@ -120,21 +120,13 @@ static int find_span(struct mc_run_scan *s, struct mc_reader *r,
 
 static int find_interval(struct mc_reader *r, int64_t run_id, int64_t *interval_ns)
 {
-    struct mc_run_info *infos;
-    size_t count;
-    int rc = mc_reader_runs(r, &infos, &count);
+    struct mc_run_info info;
+    int rc = mc_reader_run(r, run_id, &info);
     if (rc)
         return rc;
-    rc = MC_ENORUN;
-    for (size_t i = 0; i < count; i++) {
-        if (infos[i].run_id == run_id) {
-            *interval_ns = infos[i].interval_ns;
-            rc = 0;
-        }
-        mc_run_info_fini(&infos[i]);
-    }
-    free(infos);
-    return rc;
+    *interval_ns = info.interval_ns;
+    mc_run_info_fini(&info);
+    return 0;
 }
 
 int mc_scan_begin(struct mc_run_scan *s, struct mc_reader *r, const struct mc_measure_options *opts)

@@ -78,6 +78,26 @@ int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count)
     return *out ? 0 : MC_ENOMEM;
 }
 
+int mc_reader_run(struct mc_reader *r, int64_t run_id, struct mc_run_info *out)
+{
+    struct mc_run_info *runs;
+    size_t count;
+    int rc = mc_reader_runs(r, &runs, &count);
+    if (rc < 0)
+        return rc;
+    rc = MC_ENORUN;
+    for (size_t i = 0; i < count; i++) {
+        if (rc == MC_ENORUN && runs[i].run_id == run_id) {
+            *out = runs[i];
+            rc = 0;
+        } else {
+            mc_run_info_fini(&runs[i]);
+        }
+    }
+    free(runs);
+    return rc;
+}
+
 static int list_run_ids(struct mc_reader *r)
 {
     struct mc_plain_walk *walk;

@@ -83,6 +83,8 @@ void mc_reader_close(struct mc_reader *r);
 
 /* The runs, oldest first. *out is malloc'd; free each with mc_run_info_fini, then *out. */
 int mc_reader_runs(struct mc_reader *r, struct mc_run_info **out, size_t *count);
+/* One of them; the caller frees it with mc_run_info_fini. 0, MC_ENORUN, or a code. */
+int mc_reader_run(struct mc_reader *r, int64_t run_id, struct mc_run_info *out);
 
 /* The first and newest ts of a run that the file still holds. MC_ENORUN; MC_END for an empty run.
  */
