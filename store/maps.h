@@ -81,6 +81,8 @@ struct mc_map_reader {
     int has_key, is_extra;
     struct mc_span column[MC_MAP_COLUMN_COUNT];
     uint64_t next_frame; /* that has changes; UINT64_MAX: none */
+    /* Of the states column: letters before `checked` are valid; those between the two are alike. */
+    const uint8_t *checked, *alike, *alike_end;
 };
 
 /* The maps part of a chunk or tail, parsed; `raw` must live as long. */

@@ -43,4 +43,14 @@ static inline uint64_t mc_bits_drop(uint64_t bits, uint32_t count)
 int mc_map_keep_word(const struct mc_map_state *m, uint32_t map_idx, uint32_t word_idx,
                      struct mc_buf *undo);
 
+/* When the map's next changes come: read the frame step of the runs column. */
+void mc_map_next_frame(struct mc_map_reader *r, uint64_t from);
+
+/* Whether all letters are valid states, and none is `never` (0: no more is asked). */
+int mc_letters_are_valid(const uint8_t *letters, size_t count, uint8_t never);
+/* The end of the letters from `from` on that are the same as the first. from < end. */
+const uint8_t *mc_letters_alike(const uint8_t *from, const uint8_t *end);
+/* Set those of 64 letters that have a bit. */
+void mc_letters_set(uint8_t letters[64], uint64_t bits, uint8_t letter);
+
 #endif
