@@ -130,6 +130,33 @@ static int check_plain(struct check *c)
     return rc;
 }
 
+/* The next frame's maps; the readers of the row's legs, which nobody else reads, move on. Where a
+ * leg begins, its keys are what the maps have come to. */
+static int roll_maps(struct mc_chunk *chunk, uint32_t f, struct mc_maps *maps,
+                     struct mc_buf *scratch)
+{
+    int rc = mc_chunk_maps(chunk, f);
+    const struct mc_maps_roll roll = {.readers = chunk->maps.readers,
+                                      .reader_count = chunk->maps.count,
+                                      .maps = maps,
+                                      .scratch = scratch};
+    struct mc_maps came = {0};
+    int is_leg = f > 0 && f == chunk->info.leg_first[chunk->leg_idx];
+    if (rc == 0 && is_leg)
+        rc = mc_maps_copy(&came, maps);
+    if (rc == 0)
+        rc = mc_maps_begin(roll.readers, roll.reader_count, chunk->schema, f, maps);
+    for (uint32_t i = 0; rc == 0 && is_leg && i < came.count; i++) {
+        const struct mc_map *a = &came.maps[i].map, *b = &maps->maps[i].map;
+        if (memcmp(a->states, b->states, a->slot_count) != 0 ||
+            (a->owners && (memcmp(a->owners, b->owners, a->slot_count * sizeof *a->owners) != 0 ||
+                           memcmp(a->conns, b->conns, a->slot_count * sizeof *a->conns) != 0)))
+            rc = MC_ECORRUPT;
+    }
+    mc_maps_fini(&came);
+    return rc < 0 ? rc : mc_maps_step(&roll, f);
+}
+
 /* Everything in a row decodes, and the maps roll through all its frames. */
 static int decode_row(struct mc_row *row, struct mc_maps *maps)
 {
@@ -137,36 +164,23 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
     int rc = mc_chunk_cells(chunk);
     if (rc == 0)
         rc = mc_chunk_buckets(chunk);
-    if (rc == 0)
-        rc = mc_chunk_maps(chunk);
     if (rc < 0)
         return rc;
     if (!(chunk->info.flags & MC_HEAD_GOES_ON))
         mc_maps_fini(maps);
-    uint32_t count = chunk->maps.count;
-    struct mc_map_reader *readers = malloc((count + 1) * sizeof *readers);
-    if (!readers)
-        return MC_ENOMEM;
-    if (count)
-        memcpy(readers, chunk->maps.readers, count * sizeof *readers);
     struct mc_buf scratch = {0};
-    const struct mc_maps_roll roll = {
-        .readers = readers, .reader_count = count, .maps = maps, .scratch = &scratch};
     uint64_t event_count = 0;
     for (uint32_t f = 0; rc == 0 && f < chunk->info.frame_count; f++) {
         const struct mc_event *events;
         const struct mc_bucket_add *adds;
         size_t n = 0, add_count;
-        rc = mc_maps_begin(readers, count, chunk->schema, f, maps);
-        if (rc == 0)
-            rc = mc_maps_step(&roll, f);
+        rc = roll_maps(chunk, f, maps, &scratch);
         if (rc == 0)
             rc = mc_row_events(row, f, MC_EVENT_TYPES_ALL, &events, &n);
         if (rc == 0)
             rc = mc_chunk_frame_buckets(chunk, f, events, n, &adds, &add_count);
         event_count += n;
     }
-    free(readers);
     mc_buf_fini(&scratch);
     return rc == 0 && event_count != chunk->info.event_count ? MC_ECORRUPT : rc;
 }

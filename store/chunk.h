@@ -25,6 +25,8 @@ struct mc_chunk_head {
     uint64_t event_count;
     uint32_t part_count;
     struct mc_chunk_part parts[MC_PART_COUNT];
+    uint32_t leg_count; /* of its maps: 1 or more */
+    uint32_t leg_first[MC_LEG_COUNT];
 };
 
 /* The checksum of a row's columns and blobs. */
@@ -64,6 +66,11 @@ struct mc_chunk_writer {
     uint32_t slice_count;
     uint64_t event_count;
     uint64_t roll_cost; /* of the maps: runs, and a quarter of the slot changes */
+    uint64_t leg_cost;  /* of those in the leg that is open */
+    struct mc_buf legs; /* finished ones, packed */
+    struct mc_chunk_part leg_parts[MC_LEG_COUNT];
+    uint32_t leg_first[MC_LEG_COUNT];
+    uint32_t leg_count; /* with the open one */
 };
 
 int mc_chunk_writer_init(struct mc_chunk_writer *w, uint32_t room, struct mc_packer *packer);
@@ -122,9 +129,10 @@ struct mc_chunk {
     uint32_t *gap_starts;                     /* owned; frame_count + 1 */
     struct mc_numbers numbers[MC_KIND_COUNT]; /* kind loaded when field_count is not 0 */
     int64_t *cells; /* owned; value-major, when mc_chunk_cells was called */
-    int maps_loaded, buckets_loaded, has_follow;
+    int buckets_loaded, has_follow;
+    uint32_t leg_idx; /* of the leg that is loaded; UINT32_MAX none */
     struct mc_buf maps_raw;
-    struct mc_maps_part maps;
+    struct mc_maps_part maps;      /* the leg's */
     struct mc_bucket_add *buckets; /* owned; of version 1 */
     uint32_t *bucket_starts;       /* owned; of version 1 */
     struct mc_follow follow;
@@ -143,7 +151,10 @@ void mc_chunk_fini(struct mc_chunk *c);
 int mc_chunk_numbers(struct mc_chunk *c,
                      int kind);         /* columns of one kind; 0 also when it has none */
 int mc_chunk_cells(struct mc_chunk *c); /* all numbers, decoded into cells */
-int mc_chunk_maps(struct mc_chunk *c);
+/* The leg that has the frame; it replaces another, whose readers end with it. */
+int mc_chunk_maps(struct mc_chunk *c, uint32_t frame_idx);
+/* Which leg has the frame. */
+uint32_t mc_chunk_leg_at(const struct mc_chunk *c, uint32_t frame_idx);
 int mc_chunk_buckets(struct mc_chunk *c);
 /* What a frame counted, given its events; after mc_chunk_buckets. Borrowed until the next call. */
 int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,

@@ -27,10 +27,26 @@ static int parse_parts(struct mc_chunk_head *info, struct mc_span *s)
         raw_bytes += p->raw_bytes;
         stored_bytes += p->stored_bytes;
     }
-    return raw_bytes > MC_MAX_RAW_BYTES * 2 || stored_bytes > MC_MAX_RAW_BYTES * 2 ||
-                   s->at != s->end
-               ? MC_ECORRUPT
-               : 0;
+    return raw_bytes > MC_MAX_RAW_BYTES * 2 || stored_bytes > MC_MAX_RAW_BYTES * 2 ? MC_ECORRUPT
+                                                                                   : 0;
+}
+
+/* Where the legs of the maps begin. */
+static int parse_legs(struct mc_chunk_head *info, struct mc_span *s)
+{
+    info->leg_count = 1;
+    info->leg_first[0] = 0;
+    for (uint32_t i = 0; i < info->part_count; i++) {
+        uint32_t number = info->parts[i].number;
+        if (number < MC_PART_LEGS || number >= MC_PART_EVENTS)
+            continue;
+        uint64_t first = mc_take_varint(s);
+        if (number != MC_PART_LEGS + info->leg_count - 1 || info->leg_count == MC_LEG_COUNT ||
+            first <= info->leg_first[info->leg_count - 1] || first >= info->frame_count)
+            return MC_ECORRUPT;
+        info->leg_first[info->leg_count++] = (uint32_t)first;
+    }
+    return s->failed || s->at != s->end ? MC_ECORRUPT : 0;
 }
 
 int mc_chunk_head_parse(struct mc_chunk_head *info, uint64_t checksum, const void *head,
@@ -60,7 +76,8 @@ int mc_chunk_head_parse(struct mc_chunk_head *info, uint64_t checksum, const voi
     info->map_count = (uint32_t)n[4];
     info->event_count = n[5];
     info->part_count = (uint32_t)n[6];
-    return parse_parts(info, &s);
+    int rc = parse_parts(info, &s);
+    return rc < 0 ? rc : parse_legs(info, &s);
 }
 
 int mc_summary_read(struct mc_packer *p, const void *summary, size_t summary_bytes,
@@ -184,7 +201,7 @@ int mc_chunk_open(struct mc_chunk *c, const struct mc_chunk_head *info,
     c->packer = packer;
     c->fetch = fetch;
     c->fetch_arg = fetch_arg;
-    c->slice_number = UINT32_MAX;
+    c->slice_number = c->leg_idx = UINT32_MAX;
     mc_follow_init(&c->follow);
     for (size_t i = 0; i < sizeof c->slice_first / sizeof c->slice_first[0]; i++)
         c->slice_first[i] = UINT32_MAX;
@@ -275,23 +292,39 @@ int mc_chunk_cells(struct mc_chunk *c)
     return rc;
 }
 
-int mc_chunk_maps(struct mc_chunk *c)
+uint32_t mc_chunk_leg_at(const struct mc_chunk *c, uint32_t frame_idx)
 {
-    if (c->maps_loaded)
+    uint32_t leg = c->info.leg_count - 1;
+    while (leg && c->info.leg_first[leg] > frame_idx)
+        leg--;
+    return leg;
+}
+
+int mc_chunk_maps(struct mc_chunk *c, uint32_t frame_idx)
+{
+    uint32_t leg = mc_chunk_leg_at(c, frame_idx);
+    if (c->leg_idx == leg)
         return 0;
-    int found, rc = load_part(c, MC_PART_MAPS, &c->maps_raw, &found);
+    int is_last = leg + 1 == c->info.leg_count, found;
+    c->leg_idx = UINT32_MAX;
+    mc_maps_part_fini(&c->maps);
+    int rc = load_part(c, leg ? MC_PART_LEGS + leg - 1 : MC_PART_MAPS, &c->maps_raw, &found);
     if (rc == 0 && found != (c->info.map_count > 0))
         rc = MC_ECORRUPT;
     if (rc == 0 && found)
-        rc = mc_maps_part_parse(&c->maps, c->schema, c->info.map_count, c->info.frame_count,
+        rc = mc_maps_part_parse(&c->maps, c->schema, c->info.map_count, c->info.leg_first[leg],
+                                is_last ? c->info.frame_count : c->info.leg_first[leg + 1],
                                 &c->maps_raw);
+    if (rc == 0 && is_last && c->maps.count != c->info.map_count)
+        rc = MC_ECORRUPT;
     for (uint32_t i = 0; rc == 0 && i < c->maps.count; i++) {
-        if (!c->maps.readers[i].has_key && !(c->info.flags & MC_HEAD_GOES_ON))
+        if (!c->maps.readers[i].has_key && (leg || !(c->info.flags & MC_HEAD_GOES_ON)))
             rc = MC_ECORRUPT;
     }
     if (rc < 0)
         mc_maps_part_fini(&c->maps);
-    c->maps_loaded = rc == 0;
+    else
+        c->leg_idx = leg;
     return rc;
 }
 

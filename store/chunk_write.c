@@ -1,7 +1,7 @@
 /* chunk_write.c: frames into the parts of a row. The format stands in trace_format.h. */
 #include <stdlib.h>
 
-#include "store/chunk.h"
+#include "store/chunk_priv.h"
 #include "tracer/error.h"
 
 /* Numbers of so many frames are packed small: not those of tail rows, which come each second. */
@@ -48,13 +48,8 @@ void mc_chunk_writer_fini(struct mc_chunk_writer *w)
     mc_follow_fini(&w->follow);
     mc_event_writer_fini(&w->events);
     mc_buf_fini(&w->slices);
+    mc_buf_fini(&w->legs);
     memset(w, 0, sizeof *w);
-}
-
-static void forget(struct mc_buf *b)
-{
-    b->count = 0;
-    b->failed = 0;
 }
 
 void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *schema,
@@ -65,12 +60,15 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     w->flags = flags;
     w->frame_count = w->source_count = w->string_count = w->value_count = 0;
     w->map_count = w->gap_count = w->slice_count = 0;
-    w->event_count = w->roll_cost = 0;
-    forget(&w->gaps);
-    forget(&w->slices);
+    w->event_count = w->roll_cost = w->leg_cost = 0;
+    w->leg_count = 1;
+    w->leg_first[0] = 0;
+    mc_buf_forget(&w->legs);
+    mc_buf_forget(&w->gaps);
+    mc_buf_forget(&w->slices);
     mc_follow_begin(&w->follow);
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
-        forget(&w->events.column[i]);
+        mc_buf_forget(&w->events.column[i]);
     mc_event_writer_begin(&w->events, 0);
 }
 
@@ -82,59 +80,6 @@ int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
 }
 
 /* ---- a frame -------------------------------------------------------------------------------- */
-
-static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
-{
-    if (w->map_count == w->map_room) {
-        uint32_t room = w->map_room ? w->map_room * 2 : 16;
-        struct mc_chunk_map *maps = realloc(w->maps, room * sizeof *maps);
-        if (!maps)
-            return MC_ENOMEM;
-        memset(maps + w->map_room, 0, (room - w->map_room) * sizeof *maps);
-        w->maps = maps;
-        w->map_room = room;
-    }
-    struct mc_chunk_map *m = &w->maps[w->map_count++];
-    for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
-        forget(&m->column[c]);
-    m->source_idx = before->map.source_idx;
-    m->first_frame = w->frame_count;
-    m->next_from = w->frame_count;
-    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one.
-     */
-    m->has_key = !(w->flags & MC_HEAD_GOES_ON) || w->frame_count > 0;
-    return 0;
-}
-
-int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps *before)
-{
-    while (w->map_count < before->count) {
-        const struct mc_map_state *m = &before->maps[w->map_count];
-        int rc = add_map(w, m);
-        if (rc < 0)
-            return rc;
-        struct mc_chunk_map *to = &w->maps[w->map_count - 1];
-        if (to->has_key)
-            mc_map_put_key(m, &to->column[MC_MAP_KEY]);
-    }
-    return 0;
-}
-
-int mc_chunk_writer_ops(struct mc_chunk_writer *w, uint32_t map_idx, const struct mc_map_ops *ops,
-                        size_t change_count)
-{
-    struct mc_chunk_map *m = &w->maps[map_idx];
-    mc_put_varint(&m->column[MC_MAP_RUNS],
-                  (w->frame_count - m->next_from) * 2 + (uint64_t)(ops->is_extra != 0));
-    m->next_from = w->frame_count;
-    int failed = 0;
-    for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++) {
-        mc_buf_add(&m->column[c], ops->column[c].bytes, ops->column[c].count);
-        failed |= m->column[c].failed;
-    }
-    w->roll_cost += ops->run_count + change_count / 4;
-    return failed ? MC_ENOMEM : 0;
-}
 
 /* Room for the values of `frame`; new sources begin here. */
 static int grow(struct mc_chunk_writer *w, uint32_t source_count, uint32_t value_count)
@@ -176,11 +121,8 @@ static void put_gaps(struct mc_chunk_writer *w, const struct mc_frame *frame)
     }
 }
 
-typedef int (*pack_fn)(struct mc_packer *p, const void *raw, size_t count, struct mc_buf *out);
-
-/* Append `raw` packed to `to` and describe it. */
-static int put_part(struct mc_packer *packer, pack_fn pack, uint32_t number,
-                    const struct mc_buf *raw, struct mc_buf *to, struct mc_chunk_part *part)
+int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number,
+                      const struct mc_buf *raw, struct mc_buf *to, struct mc_chunk_part *part)
 {
     size_t at = to->count;
     int rc = raw->failed ? MC_ENOMEM : pack(packer, raw->bytes, raw->count, to);
@@ -196,8 +138,8 @@ static int end_slice(struct mc_chunk_writer *w)
     struct mc_buf raw = {0};
     int rc = mc_event_writer_end(&w->events, &raw);
     if (rc == 0)
-        rc = put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, &raw, &w->slices,
-                      &w->slice_parts[w->slice_count]);
+        rc = mc_chunk_put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, &raw,
+                               &w->slices, &w->slice_parts[w->slice_count]);
     mc_buf_fini(&raw);
     w->slice_count++;
     mc_event_writer_begin(&w->events, w->frame_count);
@@ -243,30 +185,6 @@ static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
     free(ts);
     mc_buf_fini(&planes);
     return failed ? MC_ENOMEM : 0;
-}
-
-static int raw_maps(struct mc_chunk_writer *w, struct mc_buf *raw)
-{
-    int failed = 0;
-    mc_put_varint(raw, w->map_count);
-    for (uint32_t i = 0; i < w->map_count; i++) {
-        const struct mc_chunk_map *m = &w->maps[i];
-        const struct mc_source *source = &w->schema->sources[m->source_idx];
-        mc_put_varint(raw, m->source_idx);
-        mc_put_varint(raw, m->first_frame);
-        mc_put_varint(raw, source->slot_count);
-        mc_put_varint(raw, source->flags & MC_SOURCE_HAS_OWNERS);
-        mc_put_varint(raw, (uint64_t)m->has_key);
-        for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
-            mc_put_varint(raw, m->column[c].count);
-    }
-    for (uint32_t i = 0; i < w->map_count; i++) {
-        for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++) {
-            failed |= w->maps[i].column[c].failed;
-            mc_buf_add(raw, w->maps[i].column[c].bytes, w->maps[i].column[c].count);
-        }
-    }
-    return failed || raw->failed ? MC_ENOMEM : 0;
 }
 
 static int raw_follows(struct mc_chunk_writer *w, struct mc_buf *raw)
@@ -334,6 +252,8 @@ static void put_head(const struct mc_chunk_head *h, struct mc_buf *out)
         mc_put_varint(out, h->parts[i].raw_bytes);
         mc_put_u64(out, h->parts[i].checksum);
     }
+    for (uint32_t i = 1; i < h->leg_count; i++)
+        mc_put_varint(out, h->leg_first[i]);
 }
 
 typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
@@ -341,7 +261,7 @@ typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
 static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struct mc_chunk_row *row)
 {
     struct mc_buf raw = {0};
-    pack_fn pack = mc_pack;
+    mc_pack_fn pack = mc_pack;
     int rc;
     if (fn) {
         rc = fn(w, &raw);
@@ -353,19 +273,34 @@ static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struc
         rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), &raw);
     }
     if (rc == 0 && raw.count) {
-        rc = put_part(w->packer, pack, number, &raw, &row->body,
-                      &row->info.parts[row->info.part_count]);
+        rc = mc_chunk_put_part(w->packer, pack, number, &raw, &row->body,
+                               &row->info.parts[row->info.part_count]);
         row->info.part_count += rc == 0;
     }
     mc_buf_fini(&raw);
     return rc;
 }
 
+/* Parts that were packed before: what stands in `packed` from a byte on. */
+static void add_packed(struct mc_chunk_row *row, const struct mc_buf *packed, size_t from_byte,
+                       const struct mc_chunk_part *parts, uint32_t count)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        row->info.parts[row->info.part_count++] = parts[i];
+        bytes += parts[i].stored_bytes;
+    }
+    if (!packed->failed)
+        mc_buf_add(&row->body, packed->bytes + from_byte, bytes);
+}
+
 static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
 {
     int rc = add_part(w, MC_PART_FRAMES, raw_frames, row);
     if (rc == 0 && w->map_count)
-        rc = add_part(w, MC_PART_MAPS, raw_maps, row);
+        rc = mc_chunk_end_leg(w);
+    if (rc == 0 && w->map_count)
+        add_packed(row, &w->legs, 0, w->leg_parts, 1);
     if (rc == 0)
         rc = add_part(w, MC_PART_FOLLOWS, raw_follows, row);
     for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
@@ -374,10 +309,10 @@ static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
         rc = end_slice(w);
     if (rc < 0)
         return rc;
-    mc_buf_add(&row->body, w->slices.bytes, w->slices.count);
-    for (uint32_t i = 0; i < w->slice_count; i++)
-        row->info.parts[row->info.part_count++] = w->slice_parts[i];
-    return row->body.failed || w->slices.failed ? MC_ENOMEM : 0;
+    if (w->leg_count > 1)
+        add_packed(row, &w->legs, w->leg_parts[0].stored_bytes, w->leg_parts + 1, w->leg_count - 1);
+    add_packed(row, &w->slices, 0, w->slice_parts, w->slice_count);
+    return row->body.failed || w->slices.failed || w->legs.failed ? MC_ENOMEM : 0;
 }
 
 int mc_chunk_writer_end(struct mc_chunk_writer *w, int64_t run_id, int with_summary,
@@ -397,6 +332,8 @@ int mc_chunk_writer_end(struct mc_chunk_writer *w, int64_t run_id, int with_summ
     h->string_count = w->string_count;
     h->value_count = w->value_count;
     h->map_count = w->map_count;
+    h->leg_count = w->leg_count;
+    memcpy(h->leg_first, w->leg_first, sizeof h->leg_first);
     h->event_count = w->event_count;
     if (rc == 0 && with_summary)
         rc = put_summary(w, &row->summary);

@@ -104,6 +104,8 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
         rc = mc_chunk_buckets(chunk);
     if (rc == 0)
         rc = mc_cursor_maps_roll(c, frame_idx, backwards);
+    if (rc == 0 && c->maps.count < c->schema.map_count)
+        rc = MC_ECORRUPT; /* a map that the schema has, and the part begins later */
     if (rc == 0 && diff)
         rc = mc_cursor_maps_diff(c);
     if (rc == 0)

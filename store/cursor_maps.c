@@ -1,9 +1,9 @@
 /* cursor_maps.c: the slot maps of a cursor, brought from frame to frame, forwards and backwards.
  *
- * Maps are rolled forward frame by frame from the row's key (or, for a tail that goes on, from the
- * key of the tail that began it). Going backwards leaves a copy of the maps every MC_BLOCK_FRAMES;
- * a block of so many frames is rolled forwards once and what it replaces is kept, and each step
- * back then takes back one frame.
+ * Maps are rolled forward frame by frame from the key of the row's leg (or, for a tail that goes
+ * on, from the key of the tail that began it). Going backwards leaves a copy of the maps every
+ * MC_BLOCK_FRAMES; a block of so many frames is rolled forwards once and what it replaces is kept,
+ * and each step back then takes back one frame.
  */
 #include <stdlib.h>
 
@@ -115,7 +115,7 @@ static int roll_tails_before(struct mc_cursor *c, const struct mc_row *row)
         rc = mc_row_open(c->reader, &ref, 0, &tail);
         if (rc)
             return rc;
-        rc = mc_chunk_maps(&tail->chunk);
+        rc = tail->chunk.info.leg_count > 1 ? MC_ECORRUPT : mc_chunk_maps(&tail->chunk, 0);
         if (rc == 0 && tail->chunk.info.prev_ts != c->place.ts && c->place.row_id)
             rc = MC_ECORRUPT;
         struct mc_map_reader *readers = NULL;
@@ -209,12 +209,22 @@ static int step_back(struct mc_cursor *c, uint32_t to)
     return 1;
 }
 
+/* Load the leg of the row's maps that has the frame. What is known of another goes with it. */
+static int enter_leg(struct mc_cursor *c, uint32_t frame_idx)
+{
+    uint32_t leg = mc_chunk_leg_at(&c->row->chunk, frame_idx);
+    if (leg != c->leg_idx)
+        mc_cursor_maps_drop(c);
+    c->leg_idx = leg;
+    return mc_chunk_maps(&c->row->chunk, frame_idx);
+}
+
 /* Bring the maps, with the changes of the frame, to frame `to` of the current row. Going back,
  * snapshots are taken on the way, and the last frames' changes are kept. */
 int mc_cursor_maps_roll(struct mc_cursor *c, uint32_t to, int backwards)
 {
     struct mc_row *row = c->row;
-    int rc = mc_chunk_maps(&row->chunk);
+    int rc = enter_leg(c, to);
     if (rc < 0)
         return rc;
     if (backwards && step_back(c, to))
@@ -236,13 +246,13 @@ int mc_cursor_maps_roll(struct mc_cursor *c, uint32_t to, int backwards)
                 rc = copy_readers(&part, &c->readers);
             from = s->frame_idx + 1;
         } else {
-            if (row->chunk.info.flags & MC_HEAD_GOES_ON)
+            from = row->chunk.info.leg_first[c->leg_idx];
+            if (row->chunk.info.flags & MC_HEAD_GOES_ON && !from)
                 rc = roll_tails_before(c, row);
             else
                 mc_maps_fini(&c->maps);
             if (rc == 0)
                 rc = copy_readers(&row->chunk.maps, &c->readers);
-            from = 0;
         }
     }
     while (rc == 0 && from <= to) {

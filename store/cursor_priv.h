@@ -41,8 +41,9 @@ struct mc_cursor {
     int64_t ts; /* of the frame it stands on; INT64_MIN before the first */
     struct mc_maps maps;
     struct map_place place;
-    struct mc_map_reader *readers; /* owned; positions in the row's maps part */
-    struct snapshot *snapshots;    /* owned; of the row, by frame */
+    uint32_t leg_idx;              /* of the row's maps, that all of these belong to: */
+    struct mc_map_reader *readers; /* owned; positions in the leg's maps part */
+    struct snapshot *snapshots;    /* owned; of the leg, by frame */
     uint32_t snapshot_count;
     struct block block;
     struct mc_maps before;                      /* the maps before a hole */

@@ -160,6 +160,22 @@ static int make_tables(const char *path)
     return rc < 0 ? rc : closed;
 }
 
+/* What is written from now on is of the newest version. */
+static int set_version(sqlite3 *db)
+{
+    int64_t version = 0;
+    sqlite3_stmt *stmt;
+    int rc = mc_file_prepare(db, "PRAGMA user_version", &stmt);
+    if (rc < 0)
+        return rc;
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return version == MC_TRACE_VERSION
+               ? 0
+               : mc_file_exec(db, "PRAGMA user_version=" TEXT_OF(MC_TRACE_VERSION));
+}
+
 /* Give a file of before there were checksums of plain rows what it lacks. */
 static int add_sums(sqlite3 *db)
 {
@@ -175,7 +191,7 @@ static int add_sums(sqlite3 *db)
     if (rc == 0)
         rc = mc_plain_seal_all(db);
     if (rc == 0)
-        rc = mc_file_exec(db, "PRAGMA user_version=" TEXT_OF(MC_TRACE_VERSION));
+        rc = set_version(db);
     return mc_file_end(db, rc);
 }
 
@@ -252,6 +268,8 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
         rc = mc_file_check_tables(db, &version);
     if (rc == 0)
         rc = version < MC_TRACE_VERSION ? add_sums(db) : mc_plain_mend(db);
+    if (rc == 0)
+        rc = set_version(db);
     if (rc < 0) {
         mc_file_why(rc, why, why_bytes, "%s: can't be opened for writing: %s", path,
                     rc == MC_EFORMAT ? "its tables are not those of a trace" : sqlite3_errmsg(db));

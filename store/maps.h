@@ -87,11 +87,13 @@ struct mc_map_reader {
 
 /* The maps part of a chunk or tail, parsed; `raw` must live as long. */
 struct mc_maps_part {
-    struct mc_map_reader *readers; /* owned; one per map of the run, in map order */
+    struct mc_map_reader *readers; /* owned; one per map, in map order */
     uint32_t count;
 };
+/* At most map_count maps, which begin with frames [first_frame, end_frame). MC_ECORRUPT, MC_ENOMEM.
+ */
 int mc_maps_part_parse(struct mc_maps_part *p, const struct mc_schema *schema, uint32_t map_count,
-                       uint32_t frame_count, const struct mc_buf *raw);
+                       uint32_t first_frame, uint32_t end_frame, const struct mc_buf *raw);
 void mc_maps_part_fini(struct mc_maps_part *p);
 /* Bring into being the maps that begin with frame f of the part, as they were before it.
  * MC_ECORRUPT, MC_ENOMEM. */

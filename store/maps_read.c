@@ -24,7 +24,7 @@ static const struct mc_source *source_of_map(const struct mc_schema *schema, uin
 }
 
 static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint32_t map_idx,
-                        uint32_t frame_count, struct mc_map_reader *r,
+                        uint32_t first_frame, uint32_t end_frame, struct mc_map_reader *r,
                         uint64_t sizes[MC_MAP_COLUMN_COUNT])
 {
     uint64_t source_idx = mc_take_varint(s), first = mc_take_varint(s);
@@ -33,8 +33,9 @@ static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint3
     for (int i = 0; i < MC_MAP_COLUMN_COUNT; i++)
         sizes[i] = mc_take_varint(s);
     const struct mc_source *source = source_of_map(schema, source_idx, map_idx);
-    if (s->failed || !source || source->slot_count != slot_count || first >= frame_count ||
-        has_owners != (source->flags & MC_SOURCE_HAS_OWNERS) || has_key > 1 || (first && !has_key))
+    if (s->failed || !source || source->slot_count != slot_count || first < first_frame ||
+        first >= end_frame || has_owners != (source->flags & MC_SOURCE_HAS_OWNERS) || has_key > 1 ||
+        (first && !has_key))
         return MC_ECORRUPT;
     r->source_idx = (uint32_t)source_idx;
     r->first_frame = (uint32_t)first;
@@ -43,18 +44,20 @@ static int parse_reader(struct mc_span *s, const struct mc_schema *schema, uint3
 }
 
 int mc_maps_part_parse(struct mc_maps_part *out, const struct mc_schema *schema, uint32_t map_count,
-                       uint32_t frame_count, const struct mc_buf *raw)
+                       uint32_t first_frame, uint32_t end_frame, const struct mc_buf *raw)
 {
     struct mc_span s = mc_span_of(raw);
-    struct mc_maps_part p = {.count = map_count};
+    struct mc_maps_part p = {0};
+    uint64_t count = mc_take_varint(&s);
     /* A map's head takes at least 11 bytes, so the part's length bounds the count. */
-    if (mc_take_varint(&s) != map_count || s.failed || (uint64_t)map_count * 11 > raw->count)
+    if (s.failed || count > map_count || count * 11 > raw->count)
         return MC_ECORRUPT;
+    p.count = map_count = (uint32_t)count;
     p.readers = calloc(map_count + 1, sizeof *p.readers);
     uint64_t(*sizes)[MC_MAP_COLUMN_COUNT] = calloc(map_count + 1, sizeof *sizes);
     int rc = p.readers && sizes ? 0 : MC_ENOMEM;
     for (uint32_t i = 0; rc == 0 && i < map_count; i++)
-        rc = parse_reader(&s, schema, i, frame_count, &p.readers[i], sizes[i]);
+        rc = parse_reader(&s, schema, i, first_frame, end_frame, &p.readers[i], sizes[i]);
     for (uint32_t i = 0; rc == 0 && i < map_count; i++) {
         for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
             p.readers[i].column[c] = mc_take_span(&s, sizes[i][c]);

@@ -145,7 +145,7 @@ static int add_tail(struct sealing *s, struct mc_row *tail)
     if (rc == 0)
         rc = mc_chunk_cells(c);
     if (rc == 0)
-        rc = mc_chunk_maps(c);
+        rc = c->info.leg_count > 1 ? MC_ECORRUPT : mc_chunk_maps(c, 0);
     if (rc == 0)
         rc = mc_chunk_buckets(c);
     if (rc < 0)

@@ -1,10 +1,11 @@
-/* trace_format.h: the layout of a trace file, version 3: tables, rows, parts, columns.
+/* trace_format.h: the layout of a trace file, version 4: tables, rows, parts, columns.
  *
  * Owns:   every number and name that is written to a file. A change here brings a new
  *         MC_TRACE_VERSION, a golden file in tests/golden and code that still reads the old one.
  *         Version 2 has MC_PART_FOLLOWS in place of MC_PART_BUCKETS, and two more column modes.
  *         Version 3 has the plain tables' checksums and row_copy. A file of an older version that
- *         is written to becomes one of version 3: its plain rows get both, the rest stays.
+ *         is written to becomes one of the newest: its plain rows get both, the rest stays.
+ *         Version 4 has MC_PART_LEGS.
  * Format: a SQLite database, application_id MC_TRACE_APP_ID, user_version MC_TRACE_VERSION,
  *         page_size 4096, auto_vacuum incremental, WAL. All integers in blobs are LEB128 varints;
  *         "z" is a zigzag varint, "le64" eight bytes, little end first.
@@ -35,10 +36,10 @@
  *   head       frame_count, z first_ts, z last_ts, z prev_ts (the newest frame before this row;
  *              first_ts itself when there is none), flags, source_count, string_count, value_count,
  *              map_count (all four as of the last frame), event_count, n parts of:
- *              part number, stored_bytes, raw_bytes, le64 checksum of the stored bytes
- *   summary    (chunks) zstd of: raw length (a varint before the zstd), then for each value:
- *              z min, max - min, mean - min, z last - min; a value that was never there: z
- * INT64_MIN
+ *              part number, stored_bytes, raw_bytes, le64 checksum of the stored bytes; then for
+ * each part from MC_PART_LEGS on: its first frame summary    (chunks) zstd of: raw length (a varint
+ * before the zstd), then for each value: z min, max - min, mean - min, z last - min; a value that
+ * was never there: z INT64_MIN
  *
  * A checksum is XXH64 with seed MC_SUM_SEED. codec MC_CODEC_ZSTD: each part is one zstd frame of
  * its raw bytes; MC_CODEC_RAW: raw bytes as they are (tails may use either).
@@ -50,6 +51,8 @@
  * MC_PART_MAPS     n maps of: source_idx, first frame, slot_count, has_owners, has_key, then byte
  *                  counts of six columns: key, runs, states, owners, conns, extra; then the
  *                  columns, map by map. See maps.h.
+ * MC_PART_LEGS + n the maps from a later frame of the chunk on, up to the next such part: the same,
+ *                  with a key of each map, so that going there begins here.
  * MC_PART_BUCKETS  (version 1) what each frame counted: byte counts of four columns, then these:
  *                  adds a frame; z source steps; z bucket steps, from 0 at each new source; counts
  * MC_PART_FOLLOWS  the same, less what follows from the events. See follow.h.
@@ -65,7 +68,7 @@
 #include <stdint.h>
 
 #define MC_TRACE_APP_ID 0x4d43414d /* "MCAM" */
-#define MC_TRACE_VERSION 3
+#define MC_TRACE_VERSION 4
 #define MC_TRACE_VERSION_PLAIN 2  /* the newest without checksums of plain rows */
 #define MC_TRACE_VERSION_OLDEST 1 /* that is still read */
 #define MC_TRACE_PAGE_BYTES 4096
@@ -79,6 +82,7 @@ enum mc_part {
     MC_PART_BUCKETS = 2, /* version 1 */
     MC_PART_FOLLOWS = 3,
     MC_PART_NUMBERS = 16,
+    MC_PART_LEGS = 32, /* from version 4 on */
     MC_PART_EVENTS = 64,
     MC_PART_COUNT = 256
 };
@@ -99,6 +103,9 @@ enum mc_head_flags {
 /* A chunk is sealed early when going through its slot maps costs this much: a run of changes counts
  * 1, and so do four changes (7 ns each, bench_store.c: half a chunk is a seek). */
 #define MC_MAX_ROLL (UINT64_C(1) << 20)
+#define MC_LEG_ROLL (UINT64_C(3) << 17)
+#define MC_LEG_FRAMES 64u /* no fewer frames: a tail row, which has no more, has one leg */
+#define MC_LEG_COUNT 16u  /* to a chunk, the first one included */
 #define MC_MAX_VALUES (UINT64_C(1) << 20) /* of a frame */
 
 /* `sum` is the plain tables' last column. */

@@ -72,7 +72,9 @@ static void take_ours(struct codec_bench *b)
         if (mc_unpack(b->packer, at, p->stored_bytes, p->raw_bytes, &raw) < 0)
             exit(1);
         double stored = (double)p->stored_bytes;
-        uint32_t n = p->number < MC_PART_EVENTS ? p->number : MC_PART_EVENTS;
+        uint32_t n = codec_is_maps(p->number)     ? MC_PART_MAPS
+                     : p->number < MC_PART_EVENTS ? p->number
+                                                  : MC_PART_EVENTS;
         part_bytes[n] += stored;
         codec_add(b, CODEC_ROWS, ours, stored, 0);
         if (n < MC_PART_EVENTS)

@@ -127,12 +127,13 @@ static void weigh(const struct totals *t)
     double frames = (double)t->frames;
     double numbers = (double)part_bytes(db, MC_PART_NUMBERS, MC_PART_NUMBERS + MC_KIND_COUNT - 1);
     double events = (double)part_bytes(db, MC_PART_EVENTS, MC_PART_COUNT - 1);
-    double maps = (double)part_bytes(db, MC_PART_MAPS, MC_PART_MAPS);
+    double maps = (double)part_bytes(db, MC_PART_MAPS, MC_PART_MAPS) +
+                  (double)part_bytes(db, MC_PART_LEGS, MC_PART_EVENTS - 1);
     print("store/numbers", numbers / (double)t->values, "bytes per value");
     print("store/events", events / (double)t->events, "bytes per event");
     print("store/maps", maps / frames, "bytes per frame");
     print("store/maps per change", maps / (double)t->changes, "bytes per change");
-    print("store/buckets", (double)part_bytes(db, MC_PART_BUCKETS, MC_PART_BUCKETS) / frames,
+    print("store/buckets", (double)part_bytes(db, MC_PART_FOLLOWS, MC_PART_FOLLOWS) / frames,
           "bytes per frame");
     print("store/file", (double)st.st_size / frames, "bytes per frame");
     double samples = (double)((FRAMES + 99) / 100);

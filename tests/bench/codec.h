@@ -85,6 +85,13 @@ void codec_event_columns(struct codec_bench *b); /* a struct an event, plain col
 void codec_table_begin(struct codec_bench *b);   /* plain SQLite tables */
 void codec_table(struct codec_bench *b);
 void codec_table_end(struct codec_bench *b);
+/* Whether a part has slot maps: of its first leg or of a later one. */
+static inline int codec_is_maps(uint32_t part_number)
+{
+    return part_number == MC_PART_MAPS ||
+           (part_number >= MC_PART_LEGS && part_number < MC_PART_EVENTS);
+}
+
 /* codec_range.c: the store's own parts, an adaptive range coder in place of zstd. */
 void codec_range(struct codec_bench *b, uint32_t part_number, const struct mc_buf *raw);
 

@@ -219,9 +219,10 @@ void codec_range(struct codec_bench *b, uint32_t part_number, const struct mc_bu
     double began = codec_clock();
     uint64_t cost = 0;
     enum codec_what what = CODEC_ROWS;
-    if (part_number == MC_PART_MAPS) {
+    if (codec_is_maps(part_number)) {
         what = CODEC_CHANGES;
-        cost = columns_cost(raw, 1, MC_MAP_COLUMN_COUNT, b->chunk.schema->map_count, 5);
+        struct mc_span s = mc_span_of(raw);
+        cost = columns_cost(raw, 1, MC_MAP_COLUMN_COUNT, mc_take_varint(&s), 5);
     } else if (part_number >= MC_PART_EVENTS) {
         what = CODEC_EVENTS;
         cost = columns_cost(raw, 5, MC_EV_COLUMN_COUNT, 1, 0);

@@ -43,15 +43,17 @@ static void roll_maps(struct mc_chunk *c)
 {
     struct mc_maps maps = {0};
     struct mc_buf scratch = {0}, changes = {0}, undo = {0};
-    int rc = mc_chunk_maps(c);
-    struct mc_maps_roll roll = {.readers = c->maps.readers,
-                                .reader_count = c->maps.count,
-                                .maps = &maps,
-                                .scratch = &scratch};
+    struct mc_maps_roll roll = {.maps = &maps, .scratch = &scratch};
+    int rc = 0;
     for (uint32_t f = 0; rc == 0 && f < c->info.frame_count; f++) {
         changes.count = undo.count = 0;
         roll.changes = f % 2 ? &changes : NULL;
         roll.undo = f % 3 ? &undo : NULL;
+        rc = mc_chunk_maps(c, f);
+        if (rc < 0)
+            break;
+        roll.readers = c->maps.readers;
+        roll.reader_count = c->maps.count;
         rc = mc_maps_begin(c->maps.readers, c->maps.count, c->schema, f, &maps);
         if (rc == 0)
             rc = mc_maps_step(&roll, f);
@@ -62,6 +64,14 @@ static void roll_maps(struct mc_chunk *c)
     mc_buf_fini(&scratch);
     mc_buf_fini(&changes);
     mc_buf_fini(&undo);
+}
+
+/* A leg that is where the reader wants it begins as many frames after the last. */
+static void add_leg(struct mc_chunk_head *head, uint8_t number)
+{
+    uint32_t first = head->leg_first[head->leg_count - 1] + 5;
+    if (number == MC_PART_LEGS + head->leg_count - 1 && first < head->frame_count)
+        head->leg_first[head->leg_count++] = first;
 }
 
 static void read_parts(const uint8_t *data, size_t count)
@@ -76,7 +86,7 @@ static void read_parts(const uint8_t *data, size_t count)
     head->string_count = gen.schema.string_count;
     head->value_count = gen.schema.value_count;
     head->map_count = gen.schema.map_count;
-    head->event_count = 1;
+    head->event_count = head->leg_count = 1;
     int64_t last = -1;
     for (size_t at = 1; at + 3 <= count && data[at] > last;) {
         size_t n = (size_t)data[at + 1] | (size_t)data[at + 2] << 8;
@@ -84,6 +94,8 @@ static void read_parts(const uint8_t *data, size_t count)
         struct mc_chunk_part *p = &head->parts[head->part_count++];
         *p = (struct mc_chunk_part){data[at], n, n, mc_sum64(data + at + 3, n, MC_SUM_SEED)};
         mc_buf_add(&body, data + at + 3, n);
+        if (data[at] >= MC_PART_LEGS && data[at] < MC_PART_LEGS + MC_LEG_COUNT - 1)
+            add_leg(head, data[at]);
         last = data[at];
         at += 3 + n;
     }

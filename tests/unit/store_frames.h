@@ -21,7 +21,8 @@ struct gen_options {
     uint32_t conn_slots; /* of the slab of connections */
     uint32_t requests;   /* a frame, about */
     uint32_t extra_gauges;
-    int random_order; /* the collected slab allocates anywhere */
+    uint32_t wide_slots; /* of a slab that is all taken in one frame and all free in the next */
+    int random_order;    /* the collected slab allocates anywhere */
     int event_clock_ns;
 };
 
@@ -45,7 +46,7 @@ struct gen {
     uint64_t next_conn;
     uint64_t conn[GEN_CONNS]; /* open connections, 0 none */
     uint32_t stream[GEN_CONNS];
-    uint32_t slab_map, lisp_map, string_method, string_app, string_gc;
+    uint32_t slab_map, lisp_map, wide_map, string_method, string_app, string_gc;
     uint32_t routes[GEN_ROUTES], route_strings[GEN_ROUTES], route_count;
     struct mc_frame frame;
 };
@@ -126,6 +127,10 @@ static void gen_init(struct gen *g, const struct gen_options *opts)
         gen_source(g, MC_KIND_SLAB, "lval", opts->lisp_slots, 0);
         g->lisp_map = 1;
         g->touched = calloc(opts->lisp_slots, 1);
+    }
+    if (opts->wide_slots) {
+        gen_source(g, MC_KIND_SLAB, "wide", opts->wide_slots, 0);
+        g->wide_map = g->schema.map_count - 1;
     }
     gen_source(g, MC_KIND_ARENA, "scratch", 0, 0);
     gen_source(g, MC_KIND_HEAP, "lisp", 0, 0);
@@ -394,6 +399,8 @@ static const struct mc_frame *gen_next(struct gen *g)
     if (g->opts.conn_slots)
         gen_slab(g);
     int collected = gen_lisp(g);
+    for (uint32_t i = 0; i < g->opts.wide_slots; i++)
+        gen_change(g, g->wide_map, i, g->frame_no % 2 ? (uint8_t)('A' + i / 100 % 3) : '.', 0, 0);
     if (g->frame_no > 30 && !gen_below(g, 5)) {
         uint32_t map_idx = g->schema.map_count - 1, slot = gen_below(g, 100);
         gen_change(g, map_idx, slot, g->maps[map_idx].states[slot] == '.' ? 'A' : '.', 0, 0);

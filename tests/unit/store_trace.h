@@ -30,6 +30,10 @@ static inline void trace_remove(void)
 static const struct gen_options trace_busy = {
     .seed = 1, .lisp_slots = 20000, .conn_slots = 400, .requests = 40, .extra_gauges = 20};
 
+/* Its chunks have several legs of maps (MC_LEG_ROLL). */
+static const struct gen_options trace_wide = {
+    .seed = 5, .lisp_slots = 600, .conn_slots = 40, .requests = 3, .wide_slots = 20000};
+
 /* A new trace of one run of `count` frames, flushed every `flush_every` (0: at the end). */
 static inline void trace_write(const struct gen_options *opts, int count, int chunk_frames,
                                int flush_every, int end)

@@ -1,7 +1,9 @@
 /* test_store_frames.c: frames into a trace and out again, field for field. */
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "store/pack.h"
+#include "store/trace_format.h"
 #include "tests/unit/store_trace.h"
 #include "tracer/error.h"
 
@@ -60,11 +62,39 @@ static void round_trip_with_ns_and_random_order(void)
     check_forward(&opts, 150);
 }
 
+static int64_t count_legs(void)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    CHECK_INT(sqlite3_open(trace_path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db,
+                                 "SELECT count(*) FROM part WHERE part_id%256 BETWEEN ?1 AND ?2",
+                                 -1, &stmt, NULL),
+              SQLITE_OK);
+    sqlite3_bind_int(stmt, 1, MC_PART_LEGS);
+    sqlite3_bind_int(stmt, 2, MC_PART_EVENTS - 1);
+    CHECK_INT(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t count = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return count;
+}
+
+static void round_trip_of_legs(void)
+{
+    trace_write(&trace_wide, 260, 200, 10, 1);
+    CHECK(count_legs() >= 2);
+    check_forward(&trace_wide, 260);
+    int64_t findings = -1;
+    CHECK_INT(mc_trace_check(trace_path, NULL, NULL, &findings), 0);
+    CHECK_INT(findings, 0);
+}
+
 /* Seeks and steps, forwards and backwards, against the frames themselves. */
-static void seek_and_step(void)
+static void seek_and_step_in(const struct gen_options *opts, int chunk_frames)
 {
     enum { COUNT = 260 };
-    trace_write(&trace_busy, COUNT, 100, 10, 0);
+    trace_write(opts, COUNT, chunk_frames, 10, 0);
     struct mc_reader *r;
     struct mc_cursor *c;
     CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
@@ -72,7 +102,7 @@ static void seek_and_step(void)
     int64_t first, last;
     CHECK_INT(mc_reader_span(r, 1, &first, &last), 0);
     struct gen g;
-    gen_init(&g, &trace_busy);
+    gen_init(&g, opts);
     /* One pass of the generator; at each frame, come to it by seek, by prev and by next. */
     int bad = 0;
     for (int i = 0; i < COUNT && !bad; i++) {
@@ -116,6 +146,16 @@ static void seek_and_step(void)
     gen_fini(&g);
 }
 
+static void seek_and_step(void)
+{
+    seek_and_step_in(&trace_busy, 100);
+}
+
+static void seek_and_step_over_legs(void)
+{
+    seek_and_step_in(&trace_wide, 200);
+}
+
 /* The maps of a frame and their changes, as one number. */
 static uint64_t sum_of(const struct mc_frame *f)
 {
@@ -137,11 +177,11 @@ static uint64_t sum_of(const struct mc_frame *f)
 }
 
 /* Any walk meets the same frames: all the way back, then to and fro. The 29th brings a new map. */
-static void walk_back(void)
+static void walk_back_in(const struct gen_options *opts, int chunk_frames)
 {
     enum { COUNT = 260 };
     static uint64_t sums[COUNT];
-    trace_write(&trace_busy, COUNT, 100, 10, 0);
+    trace_write(opts, COUNT, chunk_frames, 10, 0);
     struct mc_reader *r;
     struct mc_cursor *c;
     const struct mc_frame *f;
@@ -167,6 +207,16 @@ static void walk_back(void)
     CHECK_INT(bad, 0);
     mc_cursor_close(c);
     mc_reader_close(r);
+}
+
+static void walk_back(void)
+{
+    walk_back_in(&trace_busy, 100);
+}
+
+static void walk_back_over_legs(void)
+{
+    walk_back_in(&trace_wide, 200);
 }
 
 /* Going back through tails that are sealed under the cursor misses no frame. */
@@ -291,8 +341,11 @@ int main(void)
     RUN(round_trip_of_chunks);
     RUN(round_trip_in_one_batch);
     RUN(round_trip_with_ns_and_random_order);
+    RUN(round_trip_of_legs);
     RUN(seek_and_step);
+    RUN(seek_and_step_over_legs);
     RUN(walk_back);
+    RUN(walk_back_over_legs);
     RUN(walk_back_live);
     RUN(follow_live);
     RUN(refuse_bad_frames);

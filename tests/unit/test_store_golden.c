@@ -110,11 +110,11 @@ static void write_file(const char *name, const void *bytes, size_t count)
         fclose(f);
 }
 
-/* A trace with sealed chunks and, at its end, tail rows. */
+/* A trace with sealed chunks, of which one has two legs of maps, and, at its end, tail rows. */
 static void make(const char *version)
 {
     char name[100];
-    trace_write(&gentle, 75, 30, 10, 0);
+    trace_write(&trace_wide, 130, 100, 10, 0);
     CHECK_INT(mc_trace_mark(trace_path, 1, 2000000000, 500, "the incident", "somebody", NULL), 0);
     struct mc_buf file = read_file(trace_path), text = {0};
     dump(trace_path, &text);
@@ -162,6 +162,11 @@ static void version_3(void)
     check_version(3);
 }
 
+static void version_4(void)
+{
+    check_version(4);
+}
+
 /* A file of an older version that is recorded into holds what it held, and says that it is newer.
  */
 static void goes_on(const char *file_name, const char *text_name)
@@ -203,6 +208,7 @@ static void older_versions_go_on(void)
 {
     goes_on("tests/golden/v1.db", "tests/golden/v1.txt");
     goes_on("tests/golden/v2.db", "tests/golden/v2.txt");
+    goes_on("tests/golden/v3.db", "tests/golden/v3.txt");
 }
 
 int main(int argc, char **argv)
@@ -214,6 +220,7 @@ int main(int argc, char **argv)
         RUN(version_1);
         RUN(version_2);
         RUN(version_3);
+        RUN(version_4);
         RUN(older_versions_go_on);
     }
     trace_remove();
