@@ -17,7 +17,7 @@ int mc_row_good_head(struct mc_reader *r, int64_t run_id, int64_t ts, int is_bac
 {
     for (;;) {
         struct mc_row_ref ref;
-        int rc = (is_back ? mc_row_prev : mc_row_next)(r, run_id, ts, &ref);
+        int rc = is_back ? mc_row_prev(r, run_id, ts, &ref) : mc_row_next(r, run_id, ts, &ref);
         if (rc)
             return rc;
         rc = mc_row_head(r, &ref, head, NULL);
