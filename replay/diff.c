@@ -14,6 +14,7 @@
 
 #include "replay/diff_priv.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 const char *mc_verdict_name(enum mc_verdict verdict)
 {
@@ -29,14 +30,10 @@ const char *mc_align_name(enum mc_align align)
 
 void mc_diff_note(struct mc_diff *d, const char *format, ...)
 {
-    if (d->note_count == d->note_room) {
-        size_t room = d->note_room ? d->note_room * 2 : 16;
-        char **more = realloc(d->notes, room * sizeof *more);
-        if (!more)
-            return;
-        d->notes = more;
-        d->note_room = room;
-    }
+    char **more = mc_grown(d->notes, d->note_count, &d->note_room, sizeof *more);
+    if (!more)
+        return;
+    d->notes = more;
     va_list args;
     va_start(args, format);
     if (vasprintf(&d->notes[d->note_count], format, args) >= 0)

@@ -76,7 +76,8 @@ struct mc_diff {
     size_t leak_count;
     char **notes; /* owned, each too, one line each: first what was set up otherwise on side B,
                      then what limits the answer */
-    size_t note_count, note_room, setup_count;
+    size_t note_count, setup_count;
+    uint32_t note_room;
     int is_different; /* something is worse or better, or leaks on side B only */
 };
 

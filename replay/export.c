@@ -210,23 +210,6 @@ int mc_export_walk(struct mc_export *x, const struct mc_export_visit *visit)
 
 /* ---- an export ------------------------------------------------------------------------------ */
 
-static int find_run(struct mc_reader *r, int64_t run_id, struct mc_run_info *out)
-{
-    struct mc_run_info *runs;
-    size_t count;
-    int rc = mc_reader_runs(r, &runs, &count);
-    if (rc)
-        return rc;
-    rc = MC_ENORUN;
-    for (size_t i = 0; i < count; i++) {
-        if (runs[i].run_id == run_id && rc == MC_ENORUN)
-            rc = mc_run_info_copy(out, &runs[i]);
-        mc_run_info_fini(&runs[i]);
-    }
-    free(runs);
-    return rc;
-}
-
 /* Cut the span to the frames that the run has now. */
 static int cut_span(struct mc_export *x)
 {
@@ -269,7 +252,7 @@ int mc_export(struct mc_reader *r, const struct mc_export_options *opts)
     };
     if (opts->from >= opts->to)
         return MC_EINVAL;
-    int rc = find_run(r, opts->run_id, &x.info);
+    int rc = mc_reader_run(r, opts->run_id, &x.info);
     if (rc)
         return rc;
     rc = cut_span(&x);

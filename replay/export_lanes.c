@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 #define TABLE_ROOM (2 * MC_LANES_MAX) /* a power of two */
 #define NONE UINT32_MAX
@@ -47,14 +48,10 @@ static uint32_t add_lane(struct mc_lanes *l)
 {
     if (l->count == MC_LANES_MAX)
         return NONE;
-    if (l->count == l->room) {
-        uint32_t room = l->room ? l->room * 2 : 16;
-        struct mc_lane *lanes = realloc(l->lanes, room * sizeof *lanes);
-        if (!lanes)
-            return NONE;
-        l->lanes = lanes;
-        l->room = room;
-    }
+    struct mc_lane *lanes = mc_grown(l->lanes, l->count, &l->room, sizeof *lanes);
+    if (!lanes)
+        return NONE;
+    l->lanes = lanes;
     l->lanes[l->count] = (struct mc_lane){.end_ts = INT64_MIN, .next_free = NONE};
     return l->count++;
 }

@@ -63,7 +63,8 @@ struct mc_run_measures {
     uint32_t bin_count;
     float *requests;             /* owned; per bin: requests since `from` */
     struct mc_measure *measures; /* owned */
-    size_t measure_count, measure_room;
+    size_t measure_count;
+    uint32_t measure_room;
     struct mc_measured_pool *pools; /* owned */
     size_t pool_count;
     struct mc_leak *leaks; /* owned */

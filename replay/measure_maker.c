@@ -7,6 +7,7 @@
 
 #include "replay/measure_priv.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 /* A machine that has no time for the recorder has none for the program, and a request has to wait
  * for it some WAITS times. */
@@ -38,16 +39,13 @@ __attribute__((format(printf, 6, 7))) struct mc_measure *mc_maker_add(struct mc_
                                                                       const char *what, ...)
 {
     struct mc_run_measures *o = m->out;
-    if (o->measure_count == o->measure_room) {
-        size_t room = o->measure_room ? o->measure_room * 2 : 128;
-        struct mc_measure *more = realloc(o->measures, room * sizeof *more);
-        if (!more) {
-            m->failed = 1;
-            return NULL;
-        }
-        o->measures = more;
-        o->measure_room = room;
+    struct mc_measure *more =
+        mc_grown(o->measures, o->measure_count, &o->measure_room, sizeof *more);
+    if (!more) {
+        m->failed = 1;
+        return NULL;
     }
+    o->measures = more;
     char text[128], *key;
     va_list args;
     va_start(args, what);

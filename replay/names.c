@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 static const int kind_section[MC_KIND_COUNT] = {
     [MC_KIND_SLAB] = MC_SECTION_POOLS,        [MC_KIND_ARENA] = MC_SECTION_ARENAS,
@@ -44,22 +45,14 @@ static uint32_t *slot_of(const struct mc_names *n, int section, const uint8_t *k
 /* Make room for one more name, its place in the table and in its section's list. */
 static int reserve(struct mc_names *n, struct mc_name_list *list)
 {
-    if (n->count == n->room) {
-        uint32_t room = n->room ? n->room * 2 : 64;
-        struct mc_name *names = realloc(n->names, room * sizeof *names);
-        if (!names)
-            return MC_ENOMEM;
-        n->names = names;
-        n->room = room;
-    }
-    if (list->count == list->room) {
-        uint32_t room = list->room ? list->room * 2 : 16;
-        uint32_t *idx = realloc(list->idx, room * sizeof *idx);
-        if (!idx)
-            return MC_ENOMEM;
-        list->idx = idx;
-        list->room = room;
-    }
+    struct mc_name *names = mc_grown(n->names, n->count, &n->room, sizeof *names);
+    if (!names)
+        return MC_ENOMEM;
+    n->names = names;
+    uint32_t *idx = mc_grown(list->idx, list->count, &list->room, sizeof *idx);
+    if (!idx)
+        return MC_ENOMEM;
+    list->idx = idx;
     if ((n->count + 1) * 2 > n->table_room) {
         uint32_t room = n->table_room ? n->table_room * 2 : 256;
         uint32_t *table = calloc(room, sizeof *table);

@@ -149,25 +149,15 @@ static int ask(struct mc_http_request *r, struct asked *asked)
 static int complete(const struct mc_asked_run *run, struct asked *asked)
 {
     struct mc_reader *reader;
-    struct mc_run_info *infos = NULL;
-    size_t count = 0;
+    struct mc_run_info info = {0};
     int64_t first = 0, last = 0;
     int code = mc_traces_borrow(run->file, &reader);
     if (code)
         return code;
-    code = mc_reader_runs(reader, &infos, &count);
-    int found = 0, live = run->is_live;
-    for (size_t i = 0; i < count; i++) {
-        if (infos[i].run_id == run->run_id) {
-            found = 1;
-            live = live || (infos[i].live && !infos[i].exit);
-        }
-        mc_run_info_fini(&infos[i]);
-    }
-    free(infos);
-    if (!code && !found && !run->is_live)
-        code = MC_ENORUN;
-    if (!code && found)
+    code = mc_reader_run(reader, run->run_id, &info);
+    int live = run->is_live || (info.live && !info.exit);
+    mc_run_info_fini(&info);
+    if (!code)
         code = mc_reader_span(reader, run->run_id, &first, &last);
     if (code == MC_END || (code == MC_ENORUN && run->is_live))
         code = 0; /* it has no frame yet */

@@ -11,6 +11,7 @@
 #include "server/command.h"
 #include "server/diff_span.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 #include "tracer/text.h"
 
 #define MAPS_MAX 8
@@ -18,7 +19,8 @@
 /* One side: its runs, and how they are asked for. */
 struct side {
     struct mc_run_measures *runs; /* owned, each too */
-    size_t count, room;
+    size_t count;
+    uint32_t room;
     struct mc_diff_span span;
 };
 
@@ -48,14 +50,10 @@ static void tell_progress(void *arg, int percent)
 static int measure_run(struct comparison *c, struct mc_reader *r, const char *path, int64_t run_id,
                        struct side *side)
 {
-    if (side->count == side->room) {
-        size_t room = side->room ? side->room * 2 : 4;
-        struct mc_run_measures *more = realloc(side->runs, room * sizeof *more);
-        if (!more)
-            return MC_ENOMEM;
-        side->runs = more;
-        side->room = room;
-    }
+    struct mc_run_measures *more = mc_grown(side->runs, side->count, &side->room, sizeof *more);
+    if (!more)
+        return MC_ENOMEM;
+    side->runs = more;
     struct mc_measure_options opts = {.run_id = run_id,
                                       .exact = (int)c->settings->exact,
                                       .intervals = 1,

@@ -195,6 +195,17 @@ static int check_summary(struct check *c, const struct mc_row_ref *ref)
     return rc;
 }
 
+static int tell_damaged(struct check *c, const struct mc_row_ref *ref)
+{
+    int64_t from, to;
+    int rc = mc_row_span(c->reader, ref, &from, &to);
+    if (rc == 0)
+        find(c, "run %lld: %s %lld is damaged: %.3f s to %.3f s", (long long)ref->run_id,
+             ref->is_tail ? "tail" : "chunk", (long long)ref->row_id, (double)from / 1e9,
+             (double)to / 1e9);
+    return rc;
+}
+
 static int check_run(struct check *c, int64_t run_id)
 {
     struct mc_run_schema *schema;
@@ -239,11 +250,11 @@ static int check_run(struct check *c, int64_t run_id)
         if (rc < 0 && !mc_row_is_damage(rc))
             break;
         if (rc < 0) {
-            find(c, "run %lld: %s %lld is damaged: %.3f s to %.3f s", (long long)run_id,
-                 ref.is_tail ? "tail" : "chunk", (long long)ref.row_id, (double)ref.first_ts / 1e9,
-                 (double)ref.last_ts / 1e9);
+            rc = tell_damaged(c, &ref);
             seen = INT64_MIN;
         }
+        if (rc < 0)
+            break;
         progress(c);
     }
     mc_maps_fini(&maps);

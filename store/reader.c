@@ -8,6 +8,7 @@
 #include "store/reader_priv.h"
 #include "store/schema_step.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_NEXT_CHUNK] = "SELECT chunk_id, first_ts, last_ts, frame_count FROM main.chunk "
@@ -18,6 +19,8 @@ static const char *const statements[MC_STMT_COUNT] = {
                            "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
     [MC_STMT_PREV_TAIL] = "SELECT tail_id, first_ts, last_ts, frame_count FROM main.tail "
                           "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
+    [MC_STMT_CHUNK_BEFORE] = "SELECT chunk_id, first_ts, last_ts, frame_count, run_id "
+                             "FROM main.chunk WHERE chunk_id<?1 ORDER BY chunk_id DESC LIMIT 1",
     [MC_STMT_CHUNK] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, "
                       "summary FROM main.chunk WHERE chunk_id=?1",
     [MC_STMT_TAIL] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, body "
@@ -241,14 +244,10 @@ static struct mc_run_schema *known_run(struct mc_reader *r, int64_t run_id)
 
 static int add_run(struct mc_reader *r, int64_t run_id, struct mc_run_schema **out)
 {
-    if (r->run_count == r->run_room) {
-        uint32_t room = r->run_room ? r->run_room * 2 : 8;
-        struct mc_run_schema **runs = realloc(r->runs, room * sizeof *runs);
-        if (!runs)
-            return MC_ENOMEM;
-        r->runs = runs;
-        r->run_room = room;
-    }
+    struct mc_run_schema **runs = mc_grown(r->runs, r->run_count, &r->run_room, sizeof *runs);
+    if (!runs)
+        return MC_ENOMEM;
+    r->runs = runs;
     struct mc_run_schema *s = calloc(1, sizeof *s);
     if (!s || mc_schema_init(&s->schema) < 0) {
         free(s);
@@ -261,14 +260,10 @@ static int add_run(struct mc_reader *r, int64_t run_id, struct mc_run_schema **o
 
 static int add_mark(struct mc_run_schema *s, int64_t from_ts)
 {
-    if (s->mark_count == s->mark_room) {
-        uint32_t room = s->mark_room ? s->mark_room * 2 : 8;
-        struct mc_schema_mark *marks = realloc(s->marks, room * sizeof *marks);
-        if (!marks)
-            return MC_ENOMEM;
-        s->marks = marks;
-        s->mark_room = room;
-    }
+    struct mc_schema_mark *marks = mc_grown(s->marks, s->mark_count, &s->mark_room, sizeof *marks);
+    if (!marks)
+        return MC_ENOMEM;
+    s->marks = marks;
     s->marks[s->mark_count++] =
         (struct mc_schema_mark){from_ts, s->schema.source_count, s->schema.string_count,
                                 s->schema.value_count, s->schema.map_count};

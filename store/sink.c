@@ -478,5 +478,6 @@ void mc_sink_commit(struct mc_sink *s, struct mc_queued_frame *frames,
     s->stored_sources = sources;
     s->stored_strings = strings;
     s->stored_states = states;
+    s->has_orphans = 1; /* a chunk that this commit had sealed is tail rows again */
     mc_sink_drop(s, frames, rc);
 }

@@ -5,6 +5,7 @@
 
 #include "store/sql_rows_priv.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 /* metric_sample: counters and gauges by their name, histograms as name.field. */
 static int is_metric(int kind)
@@ -160,14 +161,11 @@ static int add_entry(struct mc_sql_rows *s, const struct mc_source *source, uint
 {
     if (!wanted(s, source, field) || !source_may_match(s, source, field))
         return 0;
-    if (s->entry_count == s->entry_room) {
-        uint32_t room = s->entry_room ? s->entry_room * 2 : 32;
-        struct mc_sql_entry *entries = realloc(s->entries, room * sizeof *entries);
-        if (!entries)
-            return MC_ENOMEM;
-        s->entries = entries;
-        s->entry_room = room;
-    }
+    struct mc_sql_entry *entries =
+        mc_grown(s->entries, s->entry_count, &s->entry_room, sizeof *entries);
+    if (!entries)
+        return MC_ENOMEM;
+    s->entries = entries;
     s->entries[s->entry_count++] =
         (struct mc_sql_entry){source,
                               number,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 #include "tracer/text.h"
 
 #define SOURCE_MAX 65535u
@@ -94,18 +95,6 @@ static char *clean_copy(const char *text, size_t text_bytes, size_t most)
     return exact ? exact : copy;
 }
 
-/* Make room for one more item of item_bytes; returns the array, moved or not, or NULL. */
-static void *grown(void *items, uint32_t count, uint32_t *room, size_t item_bytes)
-{
-    if (count < *room)
-        return items;
-    uint32_t new_room = *room ? *room * 2 : 16;
-    void *moved = realloc(items, new_room * item_bytes);
-    if (moved)
-        *room = new_room;
-    return moved;
-}
-
 int mc_schema_init(struct mc_schema *s)
 {
     memset(s, 0, sizeof *s);
@@ -135,7 +124,7 @@ int mc_schema_add_string(struct mc_schema *s, const char *text, size_t text_byte
 {
     if (s->string_count >= STRING_MAX)
         return MC_ELIMIT;
-    char **strings = grown(s->strings, s->string_count, &s->string_room, sizeof *strings);
+    char **strings = mc_grown(s->strings, s->string_count, &s->string_room, sizeof *strings);
     if (!strings)
         return MC_ENOMEM;
     s->strings = strings;
@@ -190,7 +179,7 @@ int mc_schema_add_source(struct mc_schema *s, const struct mc_source *like)
     if (s->source_count >= SOURCE_MAX)
         return MC_ELIMIT;
     struct mc_source *sources =
-        grown(s->sources, s->source_count, &s->source_room, sizeof *sources);
+        mc_grown(s->sources, s->source_count, &s->source_room, sizeof *sources);
     if (!sources)
         return MC_ENOMEM;
     s->sources = sources;

@@ -7,6 +7,7 @@
 
 #include "tracer/attach.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 #include "tracer/pub_priv.h"
 #include "tracer/sampler.h"
 #include "tracer/text.h"
@@ -52,7 +53,8 @@ int mc_program_list(const char *dir, struct mc_program **out, size_t *count)
 {
     char chosen[480];
     struct mc_program *list = NULL;
-    size_t used = 0, room = 0;
+    size_t used = 0;
+    uint32_t room = 0;
     if (mc_pub_dir_choose(dir, chosen, sizeof chosen) != 0)
         return MC_EINVAL;
     DIR *d = opendir(chosen);
@@ -60,16 +62,12 @@ int mc_program_list(const char *dir, struct mc_program **out, size_t *count)
     for (struct dirent *entry; d && !code && used < PROGRAMS_MAX && (entry = readdir(d));) {
         if (!is_segment_name(entry->d_name))
             continue;
-        if (used == room) {
-            size_t more = room ? room * 2 : 16;
-            struct mc_program *moved = realloc(list, more * sizeof *list);
-            if (!moved) {
-                code = MC_ENOMEM;
-                break;
-            }
-            list = moved;
-            room = more;
+        struct mc_program *moved = mc_grown(list, used, &room, sizeof *moved);
+        if (!moved) {
+            code = MC_ENOMEM;
+            break;
         }
+        list = moved;
         struct mc_program *p = &list[used];
         memset(p, 0, sizeof *p);
         int wanted = snprintf(p->path, sizeof p->path, "%s/%s", chosen, entry->d_name);

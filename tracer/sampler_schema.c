@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 #include "tracer/memcam.h"
 #include "tracer/sampler_priv.h"
 #include "tracer/text.h"
@@ -103,14 +104,10 @@ static int descriptor_is_good(const struct mc_sampler *s, const struct mc_segmen
 
 static int add_map(struct mc_sampler *s, const struct mc_segment_source *d, uint32_t source_idx)
 {
-    if (s->map_count == s->map_room) {
-        uint32_t room = s->map_room ? s->map_room * 2 : 16;
-        struct mc_slot_map *maps = realloc(s->maps, room * sizeof *maps);
-        if (!maps)
-            return MC_ENOMEM;
-        s->maps = maps;
-        s->map_room = room;
-    }
+    struct mc_slot_map *maps = mc_grown(s->maps, s->map_count, &s->map_room, sizeof *maps);
+    if (!maps)
+        return MC_ENOMEM;
+    s->maps = maps;
     int code = mc_slot_map_init(&s->maps[s->map_count], d, source_idx);
     if (code)
         return code;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 int mc_traffic_init(struct mc_traffic *t, struct mc_schema *schema, struct mc_windows *windows)
 {
@@ -26,14 +27,10 @@ void mc_traffic_fini(struct mc_traffic *t)
 /* Add a source with its window. Its place in `all`, or -1 when memory is short. */
 static int64_t add(struct mc_traffic *t, int kind, const char *name)
 {
-    if (t->count == t->room) {
-        uint32_t room = t->room ? t->room * 2 : 16;
-        struct mc_traffic_one *all = realloc(t->all, room * sizeof *all);
-        if (!all)
-            return -1;
-        t->all = all;
-        t->room = room;
-    }
+    struct mc_traffic_one *all = mc_grown(t->all, t->count, &t->room, sizeof *all);
+    if (!all)
+        return -1;
+    t->all = all;
     struct mc_source like = {.kind = kind, .name = (char *)(uintptr_t)name};
     uint32_t source_idx = t->schema->source_count;
     struct mc_window *window = mc_windows_new(t->windows, source_idx);

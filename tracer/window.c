@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 void mc_windows_init(struct mc_windows *w, uint32_t tick_count)
 {
@@ -27,14 +28,10 @@ void mc_windows_fini(struct mc_windows *w)
 
 struct mc_window *mc_windows_new(struct mc_windows *w, uint32_t source_idx)
 {
-    if (w->count == w->room) {
-        uint32_t room = w->room ? w->room * 2 : 16;
-        struct mc_window **all = realloc(w->all, room * sizeof *all);
-        if (!all)
-            return NULL;
-        w->all = all;
-        w->room = room;
-    }
+    struct mc_window **all = mc_grown(w->all, w->count, &w->room, sizeof *all);
+    if (!all)
+        return NULL;
+    w->all = all;
     struct mc_window *one = calloc(1, sizeof *one);
     if (!one)
         return NULL;
@@ -51,16 +48,12 @@ void mc_window_add(struct mc_window *one, uint32_t bucket_idx, uint64_t count)
 }
 
 /* Make room for one more add. 0 or MC_ENOMEM. */
-static int grow(struct mc_bucket_add **adds, size_t count, size_t *room)
+static int grow(struct mc_bucket_add **adds, size_t count, uint32_t *room)
 {
-    if (count < *room)
-        return 0;
-    size_t more = *room ? *room * 2 : 64;
-    struct mc_bucket_add *moved = realloc(*adds, more * sizeof *moved);
+    struct mc_bucket_add *moved = mc_grown(*adds, count, room, sizeof *moved);
     if (!moved)
         return MC_ENOMEM;
     *adds = moved;
-    *room = more;
     return 0;
 }
 

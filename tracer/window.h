@@ -25,11 +25,13 @@ struct mc_windows {
     /* The adds of the newest ticks, a ring of lists; owned. window_idx stands in source_idx. */
     struct {
         struct mc_bucket_add *adds;
-        size_t count, room;
+        size_t count;
+        uint32_t room;
     } history[MC_WINDOW_TICKS_MAX];
     uint32_t tick_count, tick_idx;
     struct mc_bucket_add *adds; /* owned: this tick's, for the frame */
-    size_t add_count, add_room;
+    size_t add_count;
+    uint32_t add_room;
 };
 
 /* tick_count: ticks to a second, 1 to MC_WINDOW_TICKS_MAX. */

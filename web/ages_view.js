@@ -46,7 +46,7 @@ export function createAgesView(state) {
       drawnMs = nowMs;
       const map = /** @type {import('./pool_map.js').PoolMap} */ (state.maps.get(source.name));
       const letters = ownLetters(source);
-      setText(title, `${source.name} · a cell’s age is counted from when the page saw it taken`);
+      setText(title, `${source.name} · by when the page saw them taken; play on to learn more`);
       body.replaceChildren(...[...ages(map, state.ts)].slice(0, ROWS).map(([letter, row]) => {
         const swatch = el('span', { class: 'swatch inline', 'aria-hidden': 'true' }, letter);
         swatch.style.backgroundColor = css(letterColour(letter, letters, theme.name));

@@ -30,6 +30,9 @@ const CHARTS = [
   { title: 'Fullest pool and heap, percent', unit: (v) => (isKnown(v) ? `${Math.round(v)} %` : '–'), series: [['worst', 'fullest pool', 'c2'], ['heap', 'heap', 'c4']], top: 100 },
 ];
 
+/** bytes have round numbers of their own */
+const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+
 const low = new Float64Array(PARTS);
 const high = new Float64Array(PARTS);
 
@@ -89,7 +92,7 @@ function createChart(options, state, seek, beside) {
       scales: { x: { time: false, range: () => shownSpan(state) }, y: { range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [0, options.top ?? (max > 0 ? max * 1.08 : 1)] } },
       axes: [
         { ...axis, size: 22, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((ts) => (ts < 0 ? '' : clock(ts).replace(/\.000$/, ''))) },
-        { ...axis, size: 62, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((v) => options.unit(v)) },
+        { ...axis, size: 62, space: 32, ...(options.unit === bytes ? { incrs: BYTE_STEPS } : {}), values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((v) => options.unit(v)) },
       ],
       series: [{}, ...data.slice(1).map((_, k) => {
         const [, label, colour] = options.series[k % rows];

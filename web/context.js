@@ -56,8 +56,9 @@ export class Context {
     // Paused, all that came before is asked for; else what came before the first that the stream brought.
     const to = state.mode !== 'pause' && state.events.length > 0 ? state.events.newest(state.events.length - 1).ts : state.ts;
     const questions = [
-      () => this.fillCharts(isCurrent, signal),
+      // Marks and gaps are few, and stand on the timeline that a person looks at first.
       () => this.fillMarks(run, signal),
+      () => this.fillCharts(isCurrent, signal),
       async () => {
         const events = await newestEvents(run, to, signal);
         if (isCurrent() && state.events.length === 0) state.takeEvents({ events }, false);

@@ -11,7 +11,7 @@ export function eventText(event) {
     case 'accept': return `${event.peer ?? ''} at ${event.owner ?? ''}`;
     case 'tls': return `${event.detail ?? ''} ${duration(event.dur)}`;
     case 'request': return route;
-    case 'response': return `${route} → ${event.status} in ${duration(event.dur)}, ${bytes(event.bytes_out)} out`;
+    case 'response': return `${route} → ${event.status}${event.dur > 0 ? ` in ${duration(event.dur)}` : ''}${event.bytes_out > 0 ? `, ${bytes(event.bytes_out)} out` : ''}`;
     case 'state': return `now ${event.state}`;
     case 'overflow': return `${event.detail ?? ''} had no slot`;
     case 'close': return `${event.detail ?? ''}, ${bytes(event.bytes_in)} in, ${bytes(event.bytes_out)} out`;
@@ -27,9 +27,9 @@ export function link(text, click, title) {
   return node;
 }
 
-/** @param {[string, string][]} rows name and value */
+/** @param {[string, string, ('wide')?][]} rows name and value; a wide one gets the room of two */
 export function factList(rows) {
-  return el('dl', { class: 'facts' }, ...rows.map(([k, v]) => el('div', { class: 'fact' }, el('dt', {}, k), el('dd', {}, v))));
+  return el('dl', { class: 'facts' }, ...rows.map(([k, v, wide]) => el('div', { class: wide ? 'fact wide' : 'fact' }, el('dt', {}, k), el('dd', {}, v))));
 }
 
 /** @param {string[]} heads @param {HTMLElement[]} rows @param {number} [numbersFrom] heads from this one on stand over numbers */

@@ -16,13 +16,13 @@ function threeFigures(value) {
 }
 
 /**
- * A count below ten thousand as it is, above with k, M, G, T.
+ * A count below ten thousand as it is (9,518), above with k, M, G, T.
  * @param {unknown} value
  */
 export function count(value) {
   if (!isKnown(value)) return UNKNOWN;
   const size = Math.abs(value);
-  if (size < 10000) return Number.isInteger(value) ? String(value) : threeFigures(value);
+  if (size < 10000) return Number.isInteger(value) ? countExact(value) : threeFigures(value);
   return scaled(value, 1000, ['', 'k', 'M', 'G', 'T', 'P'], '');
 }
 
@@ -58,9 +58,14 @@ export function duration(value) {
   if (size < 59.95e9) return `${threeFigures(value / 1e9)} s`;
   const seconds = Math.round(size / 1e9);
   const sign = value < 0 ? '-' : '';
-  if (seconds < 3600) return `${sign}${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  if (seconds < 86400) return `${sign}${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${sign}${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+  if (seconds < 3600) return `${sign}${two(Math.floor(seconds / 60), 'min', seconds % 60, 's')}`;
+  if (seconds < 86400) return `${sign}${two(Math.floor(seconds / 3600), 'h', Math.floor((seconds % 3600) / 60), 'min')}`;
+  return `${sign}${two(Math.floor(seconds / 86400), 'd', Math.floor((seconds % 86400) / 3600), 'h')}`;
+}
+
+/** @param {number} large @param {string} largeUnit @param {number} small @param {string} smallUnit */
+function two(large, largeUnit, small, smallUnit) {
+  return `${large} ${largeUnit}${small > 0 ? ` ${small} ${smallUnit}` : ''}`;
 }
 
 /** @param {unknown} value per second */
@@ -104,8 +109,8 @@ export function parseClock(text) {
 export function wallTime(wallNs) {
   if (!isKnown(wallNs)) return UNKNOWN;
   const date = new Date(wallNs / 1e6);
-  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const digits = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  return `${date.getFullYear()}-${digits(date.getMonth() + 1)}-${digits(date.getDate())} ${digits(date.getHours())}:${digits(date.getMinutes())}:${digits(date.getSeconds())}`;
 }
 
 /** @param {number | 'max'} speed 1×, 0.1×, −2×, max */
@@ -120,7 +125,12 @@ export function byUnit(value, unit) {
   if (unit === 'ns') return duration(value);
   if (unit === 'us' || unit === 'µs') return duration(isKnown(value) ? value * 1e3 : value);
   if (unit === 'ms') return duration(isKnown(value) ? value * 1e6 : value);
-  return unit && unit !== '1' && isKnown(value) ? `${count(value)} ${unit}` : count(value);
+  return unit && unit !== '1' && unit !== 'count' && isKnown(value) ? `${count(value)} ${unit}` : count(value);
+}
+
+/** How fast a total grows, by the unit of what it counts. @param {number} value per second @param {string} unit */
+export function rateByUnit(value, unit) {
+  return unit === 'bytes' || unit === 'B' ? `${bytes(isKnown(value) ? Math.round(value) : value)}/s` : `${rate(value)} /s`;
 }
 
 /** A change as a part of A, "+12 %". @param {number} a @param {number} b */

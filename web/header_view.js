@@ -44,11 +44,14 @@ export function createHeaderView(actions) {
       setText(clockNode, state.doc ? clock(state.ts) : '–');
       if (state.doc) clockNode.dataset.value = String(state.ts);
       setText(byId('wall'), run && state.doc ? wallTime(run.start_wall_ns + state.ts) : '');
-      const critical = warnings.some((w) => w.level === 'critical');
-      const all = state.findings.length;
+      const rows = state.findingRows;
+      const critical = rows.filter((row) => row.level === 'critical').length;
       const button = byId('warnings-button');
-      setText(byId('warnings-count'), `${warnings.length === 0 ? 'no' : warnings.length} warning${warnings.length === 1 ? '' : 's'}${all > 0 ? ` · ${all} in the run` : ''}`);
-      button.dataset.level = critical ? 'critical' : warnings.length > 0 || all > 0 ? 'warning' : '';
+      // What is wrong at this moment, and, of the whole run, the worst there is.
+      const now = warnings.length === 0 ? 'no warnings' : `${warnings.length} warning${warnings.length === 1 ? '' : 's'}`;
+      setText(byId('warnings-count'), now);
+      setText(byId('warnings-run'), rows.length > 0 ? ` · ${critical > 0 ? `${critical} critical` : rows.length} in the run` : '');
+      button.dataset.level = critical > 0 || warnings.some((w) => w.level === 'critical') ? 'critical' : warnings.length > 0 || rows.length > 0 ? 'warning' : '';
       if (filter.value !== state.filter && document.activeElement !== filter) filter.value = state.filter;
       const title = `${status.word} · ${run?.label || run?.program || 'memcam'}`;
       if (document.title !== title) document.title = title;

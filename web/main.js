@@ -410,13 +410,16 @@ function keepOverview() {
 }
 
 let findingsFor = '';
+let gapsFor = 0;
 
 /** Whether the run has to be looked through again for what went wrong: another one, or it went on. */
 function keepFindings() {
-  const key = `${state.runKey} ${state.gaps.length} ${state.entry?.live ? Math.floor(state.endTs / (FINDINGS_EVERY_MS * 1e6)) : state.endTs}`;
-  if (key === findingsFor || !state.run) return;
+  const key = `${state.runKey} ${state.entry?.live ? Math.floor(state.endTs / (FINDINGS_EVERY_MS * 1e6)) : state.endTs}`;
+  if (!state.run) return;
+  if (key !== findingsFor) player.refreshFindings();
+  else if (gapsFor !== state.gaps.length) player.findAgain();
   findingsFor = key;
-  player.refreshFindings();
+  gapsFor = state.gaps.length;
 }
 
 /** The address as it was opened or written last, and how many places are being opened. */

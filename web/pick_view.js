@@ -74,7 +74,7 @@ export function createPickView(state, actions) {
     const known = events.length > 0;
     const out = [];
     if (known) {
-      out.push(factList([['peer', conn.peer || UNKNOWN], ['server', conn.owner || UNKNOWN], ['opened', Number.isNaN(conn.opened) ? 'earlier' : clock(conn.opened)], ['closed', conn.closed <= state.ts ? `${clock(conn.closed)}: ${conn.reason}` : 'still open'], ['responses', countExact(conn.requests)], ['bytes out', bytes(conn.bytes_out)]]));
+      out.push(factList([['peer', conn.peer || UNKNOWN, 'wide'], ['server', conn.owner || UNKNOWN], ['opened', Number.isNaN(conn.opened) ? 'earlier' : clock(conn.opened)], ['closed', conn.closed <= state.ts ? `${clock(conn.closed)}: ${conn.reason}` : 'still open'], ['responses', countExact(conn.requests)], ['bytes out', bytes(conn.bytes_out)]]));
       out.push(el('h4', {}, 'Holds at this moment'), ...heldList());
       out.push(...requestList(id, events));
     } else {
@@ -100,9 +100,12 @@ export function createPickView(state, actions) {
     const all = requestsOf(events);
     if (all.length === 0) return [];
     // What is under way, and what was last, is what is looked for.
-    const near = all.filter((r) => r.begin <= state.ts).slice(-REQUESTS_SHOWN).reverse();
+    const begun = all.filter((r) => r.begin <= state.ts);
+    const near = begun.slice(-REQUESTS_SHOWN).reverse();
+    const rest = [near.length < begun.length ? `${near.length} of ${countExact(begun.length)}` : '', all.length > begun.length ? `${countExact(all.length - begun.length)} later` : ''].filter(Boolean).join('; ');
+    if (near.length === 0) return [el('h4', {}, `Requests: ${countExact(all.length)}, all after this moment`)];
     const rows = near.map((r) => el('tr', { class: r.status >= 500 ? 'is-critical' : '' }, el('td', {}, link(clock(r.begin), () => actions.look({ ...state.pick, conn: id, stream: r.stream }), 'Show this request')), el('td', { class: 'what' }, r.route || UNKNOWN), el('td', {}, requestState(r, state.ts)), el('td', { class: 'num' }, duration(r.end <= state.ts ? r.dur : state.ts - r.begin))));
-    return [el('h4', {}, `Requests, newest first${near.length < all.length ? ` (${near.length} of ${all.length})` : ''}`), plainTable(['began', 'route', 'state', 'took'], rows)];
+    return [el('h4', {}, `Requests up to this moment, newest first${rest ? ` (${rest})` : ''}`), plainTable(['began', 'route', 'state', 'took'], rows)];
   }
 
   /** @param {number} id @param {number} stream */

@@ -39,6 +39,8 @@ export class Player {
     this.context = new Context(state);
     this.followLive = false;
     this.timelineTrouble = '';
+    /** @type {{run: string, overview: any} | null} what was looked through for what went wrong */
+    this.searched = null;
     this.hidden = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.hideTimer = undefined;
@@ -429,17 +431,23 @@ export class Player {
     const run = state.runKey;
     if (!run || !state.run || state.link === 'lost') return;
     try {
-      const findings = await this.findingsIn(run, 0, Math.max(1e9, state.endTs));
-      if (run === state.runKey) state.setFindings(findings);
+      const overview = await this.findingSeries(run, 0, Math.max(1e9, state.endTs));
+      this.searched = { run, overview };
+      this.findAgain();
     } catch {
       // The next question may be answered.
     }
   }
 
+  /** The same with gaps that have become known since. */
+  findAgain() {
+    const { state, searched } = this;
+    if (searched && searched.run === state.runKey) state.setFindings(findFindings(searched.overview, state.gaps));
+  }
+
   /** @param {string} run @param {number} from @param {number} to */
-  async findingsIn(run, from, to) {
-    const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: FINDING_SERIES.join(',') });
-    return findFindings(overview, this.state.gaps);
+  findingSeries(run, from, to) {
+    return getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: FINDING_SERIES.join(',') });
   }
 
   /** To the next or last of something. @param {import('./jump.js').JumpKind} kind @param {1 | -1} direction */
@@ -472,8 +480,8 @@ export class Player {
     let { ts } = finding;
     const partNs = Math.max(1e9, state.endTs) / OVERVIEW_PX;
     if (finding.kind !== 'growth' && finding.kind !== 'gap' && partNs > state.intervalNs) {
-      const near = await this.findingsIn(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => []);
-      ts = near.find((f) => f.kind === finding.kind && f.name === finding.name)?.ts ?? ts;
+      const near = await this.findingSeries(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => null);
+      ts = (near && findFindings(near, []).find((f) => f.kind === finding.kind && f.name === finding.name)?.ts) ?? ts;
     }
     if (run === state.runKey) await this.seekShowing(ts);
   }

@@ -3,10 +3,13 @@
 
 import { ApiError, postQuery } from './api.js';
 import { el, scrollBox } from './dom.js';
-import { clock } from './format.js';
+import { clock, countExact } from './format.js';
 import { csv, sortRows } from './table.js';
 
-const LIMIT = 1000;
+/** so many rows are asked for and kept, for sorting and CSV */
+const LIMIT = 10000;
+/** so many are put into the page at a time */
+const ROWS_A_TIME = 250;
 const HISTORY_KEPT = 20;
 const HISTORY_KEY = 'memcam.sql';
 /** The tables as the recording has them. @type {[string, string][]} */
@@ -118,7 +121,7 @@ export function createSqlView(state, actions) {
       const answer = await postQuery(sql, LIMIT, typeof file === 'string' ? file : undefined, undefined, true);
       result = { columns: answer.columns, rows: answer.rows };
       sorted = null;
-      note.textContent = `${answer.rows.length} rows${answer.truncated ? ` (there are more; the limit is ${LIMIT})` : ''}, ${answer.ms} ms`;
+      note.textContent = `${countExact(answer.rows.length)} ${answer.rows.length === 1 ? 'row' : 'rows'}${answer.truncated ? `, the first; there are more than ${countExact(LIMIT)}` : ''}, in ${Math.round(answer.ms * 10) / 10} ms`;
       remember(sql);
       fillPast();
       drawTable();
@@ -130,6 +133,11 @@ export function createSqlView(state, actions) {
     }
     save.toggleAttribute('disabled', result === null);
   }
+
+  /** Who scrolls down to the last row in the page gets more. */
+  const below = new IntersectionObserver((seen) => {
+    if (seen.some((entry) => entry.isIntersecting)) /** @type {HTMLElement} */ (seen[0].target).click();
+  });
 
   function fillPast() {
     past.replaceChildren(el('option', { value: '' }, 'earlier…'), ...readHistory().map((q) => el('option', { value: q }, q.slice(0, 80))));
@@ -155,16 +163,29 @@ export function createSqlView(state, actions) {
         sorted = { column, down: sorted?.column === column ? !sorted.down : false };
         drawTable();
       });
-      return el('th', { scope: 'col', 'aria-sort': sorted?.column === column ? (sorted.down ? 'descending' : 'ascending') : undefined }, button);
+      return el('th', { scope: 'col', class: typeof rows.find((row) => row[column] !== null)?.[column] === 'number' ? 'num' : '', 'aria-sort': sorted?.column === column ? (sorted.down ? 'descending' : 'ascending') : undefined }, button);
     });
-    output.replaceChildren(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads)), el('tbody', {}, ...order.map((row) => el('tr', {}, ...row.map((value, column) => {
-      if (isTime[column] && typeof value === 'number') {
-        const button = el('button', { type: 'button', class: 'link', title: `Go to ${clock(value)}` }, String(value));
-        button.addEventListener('click', () => goTo(value, row[runColumn]));
-        return el('td', { class: 'num' }, button);
-      }
-      return el('td', { class: typeof value === 'number' ? 'num' : value === null ? 'dim' : '' }, value === null ? 'NULL' : String(value));
-    }))))));
+    const body = el('tbody');
+    const more = el('button', { type: 'button', class: 'more' });
+    let drawn = 0;
+    const grow = () => {
+      body.append(...order.slice(drawn, drawn + ROWS_A_TIME).map((row) => el('tr', {}, ...row.map((value, column) => {
+        if (isTime[column] && typeof value === 'number') {
+          const button = el('button', { type: 'button', class: 'link', title: `Go to ${clock(value)}` }, String(value));
+          button.addEventListener('click', () => goTo(value, row[runColumn]));
+          return el('td', { class: 'num' }, button);
+        }
+        return el('td', { class: typeof value === 'number' ? 'num' : value === null ? 'dim' : '' }, value === null ? 'NULL' : String(value));
+      }))));
+      drawn = Math.min(order.length, drawn + ROWS_A_TIME);
+      more.hidden = drawn === order.length;
+      more.textContent = `Show more of the ${countExact(order.length)}`;
+    };
+    grow();
+    more.addEventListener('click', grow);
+    below.disconnect();
+    below.observe(more);
+    output.replaceChildren(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...heads)), body), more);
   }
 
   return {

@@ -4,6 +4,7 @@
 // Owns: every buffer of the page; each has a bound. Views read it and never change it.
 
 import { Connections } from './connections.js';
+import { groupFindings } from './findings.js';
 import { History, Recent } from './history.js';
 import { observe, seed } from './observe.js';
 import { mergePatch, ownValue } from './patch.js';
@@ -77,6 +78,8 @@ export class State {
     this.overview = null;
     /** @type {import('./findings.js').Finding[]} what went wrong in the whole run, as far as it was asked for */
     this.findings = [];
+    /** the same, what is alike in one row @type {import('./findings.js').Group[]} */
+    this.findingRows = [];
     /** @type {Mode} */
     this.mode = 'pause';
     /** @type {number | 'max'} */
@@ -171,6 +174,8 @@ export class State {
     this.freed.clear();
     this.overview = null;
     this.findings = [];
+    this.findingRows = [];
+    this.findingRows = [];
     this.held = [];
     this.ended = null;
     this.view = null;
@@ -440,6 +445,7 @@ export class State {
   /** @param {import('./findings.js').Finding[]} findings */
   setFindings(findings) {
     this.findings = findings;
+    this.findingRows = groupFindings(findings);
     this.changed('overview');
   }
 

@@ -108,9 +108,10 @@ function lane(name, low, high) {
  * The lanes of an overview: request rate, error rate, fullest pool in percent, heap, RSS.
  * @param {any} overview
  * @param {Map<string, number>} capacity slots of each slab
+ * @param {boolean} [isGrowing] whether more may come: then requests have their lanes before the first of them
  * @returns {Lane[]}
  */
-export function lanes(overview, capacity) {
+export function lanes(overview, capacity, isGrowing = false) {
   const { series, from, to } = overview;
   const parts = series.length > 0 ? series[0].max.length : 0;
   if (parts === 0) return [];
@@ -119,8 +120,11 @@ export function lanes(overview, capacity) {
   const requests = growth(of('owner', 'requests'), partNs);
   const errors = growth([...of('owner', 'server_errors'), ...of('owner', 'client_errors')], partNs);
   const out = [];
-  if (requests.length > 0) out.push(lane('req/s', requests, requests));
-  if (errors.length > 0) out.push(lane('err/s', errors, errors));
+  const none = new Float64Array(isGrowing ? parts : 0).fill(NaN);
+  for (const [name, values] of /** @type {[string, Float64Array][]} */ ([['req/s', requests], ['err/s', errors]])) {
+    const known = values.length > 0 ? values : none;
+    if (known.length > 0) out.push(lane(name, known, known));
+  }
   const slabs = of('slab', 'used');
   if (slabs.length > 0) {
     const low = new Float64Array(parts).fill(NaN);

@@ -332,7 +332,7 @@ export function createTimelineView(state, actions) {
       if (`${state.version.overview}` !== lanesKey) {
         lanesKey = `${state.version.overview}`;
         const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
-        shown = state.overview ? lanes(state.overview, capacity) : [];
+        shown = state.overview ? lanes(state.overview, capacity, state.isLiveRun) : [];
         collected = state.overview ? collections(state.overview) : [];
       }
       drawnKey = key();

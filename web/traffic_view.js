@@ -3,7 +3,7 @@
 
 import { parseFilter } from './conn_filter.js';
 import { Keyed, byId, el, scrollBox, setClass, setDerived, setNumber, setText } from './dom.js';
-import { bytes, byUnit, count, duration, isKnown, rate } from './format.js';
+import { bytes, byUnit, count, duration, isKnown, rate, rateByUnit } from './format.js';
 import { createHeatView } from './heat_view.js';
 import { entries } from './observe.js';
 import { createSpark } from './spark_view.js';
@@ -113,7 +113,7 @@ function createMetric(name, state) {
         setText(note, ['p50', 'p95', 'p99', 'p9999', 'max'].filter((p) => isKnown(metric[p])).map((p) => `${p === 'p9999' ? 'p99.99' : p} ${byUnit(metric[p], unit)}`).join(' · '));
       } else {
         setNumber(value, metric.value, (v) => byUnit(v, unit));
-        setText(note, counter ? `${rate(state.history.last(`metric:${name}`))} /s` : '');
+        setText(note, counter ? rateByUnit(state.history.last(`metric:${name}`), unit) : '');
       }
       spark.draw(state.history, state.ts);
     },

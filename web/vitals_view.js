@@ -10,10 +10,16 @@ import { levelOf } from './warnings.js';
 /** @param {string} id @param {string} label @param {string} series @param {string} colour @param {string} href @param {number} [top] */
 function tile(id, label, series, colour, href, top) {
   const value = el('span', { class: 'vital-value', 'data-field': id });
-  const note = el('span', { class: 'vital-note' });
+  const notes = [el('span'), el('span')];
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { class: 'spark' }));
-  const root = el('a', { class: 'vital', href, 'data-vital': id }, el('span', { class: 'vital-label' }, label), value, note, canvas);
-  return { root, value, note, spark: createSpark(canvas, { series, colour, top }) };
+  const root = el('a', { class: 'vital', href, 'data-vital': id }, el('span', { class: 'vital-label' }, label), value, el('span', { class: 'vital-note' }, ...notes), canvas);
+  return { root, value, notes, spark: createSpark(canvas, { series, colour, top }) };
+}
+
+/** @param {ReturnType<typeof tile>} of @param {string} first @param {string} second */
+function note(of, first, second) {
+  setText(of.notes[0], first);
+  setText(of.notes[1], second);
 }
 
 export function createVitalsView() {
@@ -40,15 +46,15 @@ export function createVitalsView() {
       const { doc, history } = state;
       if (!doc) return;
       setNumber(tiles.req.value, history.last('req'), (v) => (isKnown(v) ? `${rate(v)} /s` : UNKNOWN));
-      setText(tiles.req.note, `${count(doc.connections?.open)} connections`);
+      note(tiles.req, `${count(doc.connections?.open)} connections`, '');
       const requests = history.last('req');
       const failed = history.last('e4') + history.last('e5');
       const share = requests > 0 ? (failed / requests) * 100 : failed === 0 ? 0 : NaN;
       setNumber(tiles.err.value, share, (v) => (isKnown(v) ? `${v > 0 && v < 0.1 ? '<0.1' : Number(v.toFixed(1))} %` : UNKNOWN));
-      setText(tiles.err.note, `5xx ${rate(history.last('e5'))} /s · 4xx ${rate(history.last('e4'))} /s`);
+      note(tiles.err, `5xx ${rate(history.last('e5'))} /s`, `4xx ${rate(history.last('e4'))} /s`);
       setClass(tiles.err.root, 'is-critical', history.last('e5') > 0);
       setNumber(tiles.p99.value, history.last('p99'), duration);
-      setText(tiles.p99.note, `p50 ${duration(history.last('p50'))} · p95 ${duration(history.last('p95'))}`);
+      note(tiles.p99, `p50 ${duration(history.last('p50'))}`, `p95 ${duration(history.last('p95'))}`);
       let worst = '';
       let part = -1;
       for (const [name, pool] of entries(doc.pools)) {
@@ -58,14 +64,14 @@ export function createVitalsView() {
         }
       }
       setNumber(tiles.pool.value, part < 0 ? undefined : part * 100, (v) => (isKnown(v) ? `${Math.floor(v)} %` : UNKNOWN));
-      setText(tiles.pool.note, worst);
+      note(tiles.pool, worst, part < 0 ? '' : `${count(doc.pools[worst].free)} free`);
       setClass(tiles.pool.root, 'is-critical', levelOf(part) === 'critical');
       setClass(tiles.pool.root, 'is-warning', levelOf(part) === 'warning');
       setNumber(tiles.heap.value, history.last('heap'), (v) => (isKnown(v) ? `${Math.floor(v)} %` : UNKNOWN));
       const heap = entries(doc.heaps)[0]?.[1];
-      setText(tiles.heap.note, heap ? `${bytes(heap.used_bytes)} · ${count(heap.gc_count)} collections` : 'no heap');
+      note(tiles.heap, heap ? bytes(heap.used_bytes) : 'no heap', heap ? `${count(heap.gc_count)} ${heap.gc_count === 1 ? 'collection' : 'collections'}` : '');
       setNumber(tiles.rss.value, doc.process?.rss_bytes, bytes);
-      setText(tiles.rss.note, doc.process?.pss_bytes !== undefined ? `PSS ${bytes(doc.process.pss_bytes)} · CPU ${Math.round(history.last('cpu')) || 0} %` : '');
+      note(tiles.rss, doc.process?.pss_bytes !== undefined ? `PSS ${bytes(doc.process.pss_bytes)}` : '', doc.process?.pss_bytes !== undefined ? `CPU ${Math.round(history.last('cpu')) || 0} %` : '');
       for (const t of Object.values(tiles)) t.spark.draw(history, doc.ts);
     },
   };

@@ -1,7 +1,7 @@
 // @ts-check
 // warnings.js: what a person should look at, from one document and what came before it.
 
-import { bytes, count, duration, percent } from './format.js';
+import { bytes, count, duration, percent, rate } from './format.js';
 import { entries } from './observe.js';
 
 export const WARN_PART = 0.8;
@@ -25,6 +25,11 @@ export function levelOf(part) {
   return part >= WARN_PART ? 'warning' : '';
 }
 
+/** A hole of the recording, in words. @param {{dur: number, reason: string, lost: number}} gap */
+export function gapText(gap) {
+  return `${gap.reason === 'damaged' ? 'damaged recording' : gap.reason}${gap.dur > 0 ? `, ${duration(gap.dur)}` : ''}${gap.lost > 0 ? `, ${count(gap.lost)} lost` : ''}`;
+}
+
 /**
  * @param {any} doc
  * @param {import('./history.js').History} history
@@ -45,14 +50,14 @@ export function findWarnings(doc, history, gaps) {
     if (level) add(level, 'pool', name, `${name} is ${percent(pool.used, pool.capacity)} full: ${count(pool.used)} of ${count(pool.capacity)} slots`);
     const now = history.last(`over:${name}`);
     if (pool.overflow > 0) {
-      add(now > 0 ? 'critical' : 'warning', 'overflow', name, `${name} has been empty-handed ${count(pool.overflow)} times${now > 0 ? ', just now too' : ''}`);
+      add(now > 0 ? 'critical' : 'warning', 'overflow', name, `${name} had no slot left ${count(pool.overflow)} times ${now > 0 ? 'so far, and just now' : 'so far, not now'}`);
     }
     if (onlyGrows(history, name, pool.capacity)) add('warning', 'growth', name, `${name} only grows: nothing comes back for two minutes`);
   }
   for (const [name, arena] of entries(doc.arenas)) {
     const level = arena.capacity_bytes > 0 ? levelOf(arena.used_bytes / arena.capacity_bytes) : '';
     if (level) add(level, 'arena', name, `Arena ${name} is ${percent(arena.used_bytes, arena.capacity_bytes)} full: ${bytes(arena.used_bytes)} of ${bytes(arena.capacity_bytes)}`);
-    if (arena.overflow > 0) add('warning', 'arena', `${name} overflow`, `Arena ${name} fell back to the heap ${count(arena.overflow)} times`);
+    if (arena.overflow > 0) add('warning', 'arena', `${name} overflow`, `Arena ${name} fell back to the heap ${count(arena.overflow)} times so far`);
   }
   for (const [name, heap] of entries(doc.heaps)) {
     const level = heap.capacity_bytes > 0 ? levelOf(heap.used_bytes / heap.capacity_bytes) : '';
@@ -62,13 +67,11 @@ export function findWarnings(doc, history, gaps) {
     add(levelOf(process.cgroup_used_bytes / process.cgroup_limit_bytes) || 'warning', 'process', 'cgroup', `The cgroup uses ${percent(process.cgroup_used_bytes, process.cgroup_limit_bytes)} of its memory limit`);
   }
   const failing = history.last('e5');
-  if (failing > 0) add('critical', 'errors', 'server errors', `${count(Math.round(failing * 10) / 10)} requests a second fail with a server error`);
+  if (failing > 0) add('critical', 'errors', 'server errors', `${rate(failing)} requests a second fail with a server error`);
   if (doc.recorder?.events_lost > 0) add('warning', 'recorder', 'events lost', `The recorder lost ${count(doc.recorder.events_lost)} events since the start`);
-  for (const gap of gaps) {
-    if (gap.ts <= doc.ts && gap.ts + gap.dur > doc.ts - RECENT_NS) {
-      add('warning', 'gap', `gap ${gap.ts}`, `Gap in the recording: ${gap.reason}${gap.dur > 0 ? `, ${duration(gap.dur)}` : ''}${gap.lost > 0 ? `, ${count(gap.lost)} lost` : ''}`, gap.ts);
-    }
-  }
+  const recent = gaps.filter((gap) => gap.ts <= doc.ts && gap.ts + gap.dur > doc.ts - RECENT_NS);
+  const newest = recent.reduce((a, b) => (b.ts > a.ts ? b : a), recent[0]);
+  if (newest) add('warning', 'gap', 'gap', `${recent.length > 1 ? `${recent.length} gaps in the last minute, the newest: ` : 'Gap: '}${gapText(newest)}`, newest.ts);
   return out.sort((a, b) => (a.level === b.level ? 0 : a.level === 'critical' ? -1 : 1));
 }
 

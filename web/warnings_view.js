@@ -3,8 +3,9 @@
 // stay and change their text: a list made anew several times a second would cost its layout each time.
 
 import { el, Keyed, setText } from './dom.js';
-import { clock } from './format.js';
 import { link } from './event_view.js';
+import { nextOfGroup } from './findings.js';
+import { clock } from './format.js';
 
 /** @typedef {import('./state.js').State} State */
 
@@ -43,15 +44,17 @@ export function createWarningsView(state, actions) {
     (root, warning) => setText(/** @type {Element} */ (root.lastElementChild), warning.text),
   );
   const run = list(
-    (/** @type {import('./findings.js').Finding} */ f) => `${f.level} ${f.kind}:${f.name} ${f.ts}`,
-    (finding) => {
-      const { level, kind, name, ts } = finding();
+    (/** @type {import('./findings.js').Group} */ group) => group.key,
+    (group) => {
+      const { level, all: [{ kind, name }] } = group();
       return el('li', { class: level, 'data-finding': `${kind}:${name}` },
-        shape(level), el('span', { class: 'when' }, clock(ts).replace(/\.\d+$/, '')), link('', () => actions.showFinding(finding()), 'Go where it began'));
+        shape(level), el('span', { class: 'when' }), link('', () => actions.showFinding(nextOfGroup(group(), state.ts)), 'Go where it began'));
     },
-    (root, finding) => {
-      setText(/** @type {Element} */ (root.lastElementChild), finding.text);
-      const isHere = state.ts >= finding.ts && state.ts <= finding.end;
+    (root, group) => {
+      const { all } = group;
+      setText(root.children[1], clock(all[0].ts).replace(/\.\d+$/, ''));
+      setText(/** @type {Element} */ (root.lastElementChild), group.text);
+      const isHere = all.some((finding) => state.ts >= finding.ts && state.ts <= finding.end);
       if (root.hasAttribute('aria-current') === isHere) return;
       if (isHere) root.setAttribute('aria-current', 'true');
       else root.removeAttribute('aria-current');
@@ -60,7 +63,7 @@ export function createWarningsView(state, actions) {
   const empty = el('p', { class: 'empty' }, 'Nothing is shown yet.');
   const heads = [el('h3'), el('h3', {}, 'In this run')];
   const calm = [el('p', { class: 'dim' }, 'Nothing to warn of: no pool above 80 %, no overflow, no gap.'), el('p', { class: 'dim' }, 'No pool above 80 %, no overflow, no server error, no gap in all of it.')];
-  const hint = el('p', { class: 'dim' }, 'A click goes where it began; W goes from one to the next.');
+  const hint = el('p', { class: 'dim' }, 'A click goes where it began, or to the next of several; W goes from one to the next.');
   const all = el('div', { class: 'stack' }, empty, heads[0], now.root, calm[0], heads[1], run.root, calm[1], hint);
 
   return {
@@ -77,7 +80,7 @@ export function createWarningsView(state, actions) {
       calm[1].hidden = !some || findings.length > 0;
       setText(heads[0], state.mode === 'live' ? 'Now' : 'At this moment');
       now.draw(some ? warnings : []);
-      run.draw(some ? findings : []);
+      run.draw(some ? state.findingRows : []);
     },
   };
 }

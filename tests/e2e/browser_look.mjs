@@ -66,13 +66,24 @@ async function found(page) {
   const row = page.locator(`[data-finding="pool:${POOL}"]`).first();
   await until(async () => (await row.count()) > 0, 'the run’s list has the pool that ran out', 20);
   check(/full/.test(await row.textContent()), 'and says that it was full', await row.textContent());
-  check(/in the run/.test(await page.textContent('#warnings-count')), 'the header counts the run’s warnings');
+  check(/in the run/.test(await page.textContent('#warnings-button')), 'the header counts the run’s warnings');
+  const rows = await page.locator('[data-finding]').count();
+  check(rows <= await page.evaluate(() => window.memcam.state.findings.length), 'what is alike is one row', rows);
+  check((await page.getAttribute('#warnings-button', 'data-level')) === 'critical', 'and says so when one was critical');
   await row.locator('button').click();
   await until(() => page.evaluate((name) => {
     const pool = window.memcam.state.doc?.pools[name];
     return pool && pool.used === pool.capacity;
   }, POOL), 'a click shows the pool full', 15);
   check((await page.locator('#pool-cards > [data-pool]').first().getAttribute('data-pool')) === POOL, 'the worst pool stands first');
+  for (const wide of [380, 860]) {
+    await page.evaluate((px) => document.getElementById('body').style.setProperty('--side', `${px}px`), wide);
+    await sleep(300);
+    const cut = await page.evaluate(() => [...document.querySelectorAll('.vital-value, .vital-note span')].filter((node) => node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).display !== 'inline').map((node) => node.textContent));
+    const out = await page.evaluate(() => [...document.querySelectorAll('.vital')].filter((tile) => tile.scrollWidth > tile.clientWidth).map((tile) => tile.textContent));
+    check(cut.length === 0 && out.length === 0, `no number on top is cut beside a column of ${wide} pixels`, [...cut, ...out]);
+  }
+  await page.evaluate(() => document.getElementById('body').style.removeProperty('--side'));
   await page.screenshot({ path: path.join(SHOTS, 'look_incident.png') });
 }
 
@@ -210,6 +221,16 @@ async function sqlPanel(page) {
   const ts = Number(await page.locator('#sql-output tbody td').first().textContent());
   await page.locator('#sql-output tbody td button').first().click();
   await until(async () => (await shownTs(page)) === ts, 'a click on a ts goes there', 15);
+  await page.fill('#sql-input', 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT i FROM n');
+  await page.click('#sql-run');
+  await until(async () => /^9,000 rows/.test(await page.textContent('#sql-note')), 'thousands of rows are all there', 15);
+  const shown = await page.locator('#sql-output tbody tr').count();
+  check(shown < 1000, 'of which the page has the first', shown);
+  await page.locator('#sql-output .more').scrollIntoViewIfNeeded();
+  await until(async () => (await page.locator('#sql-output tbody tr').count()) > shown, 'and more for who scrolls down');
+  await page.click('#sql-output th button');
+  await page.click('#sql-output th button');
+  await until(async () => (await page.locator('#sql-output tbody td').first().textContent()) === '9000', 'a column sorts all of them');
 }
 
 /** @param {any} page */

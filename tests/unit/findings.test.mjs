@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connFilter, eventFilter, parseFilter, withFilter } from '../../web/conn_filter.js';
 import { Connections, sortConns } from '../../web/connections.js';
-import { collections, findFindings, growsOnly, steps, stretches } from '../../web/findings.js';
+import { collections, findFindings, groupFindings, growsOnly, nextOfGroup, steps, stretches } from '../../web/findings.js';
 import { nextOf, windows } from '../../web/jump.js';
 import { slotByKey } from '../../web/layout.js';
 import { ownerTable } from '../../web/owners.js';
@@ -32,9 +32,28 @@ test('a pool that was full for one part of the run is found, with what failed th
     { kind: 'owner', source: 'app', field: 'server_errors', min: parts(() => 0), max: parts((i) => (i >= 50 ? 3 : 0)) },
   ];
   const out = findFindings(overview(series), [{ ts: 2 * S, dur: S, reason: 'recorder late', lost: 2 }]);
-  assert.deepEqual(out.map((f) => [f.level, f.kind, f.name, f.ts / S]), [['critical', 'pool', 'p', 40], ['warning', 'gap', `gap ${2 * S}`, 2], ['warning', 'pool', 'q', 5], ['warning', 'errors', 'app', 50]]);
+  assert.deepEqual(out.map((f) => [f.level, f.kind, f.name, f.ts / S]), [['critical', 'pool', 'p', 40], ['warning', 'gap', 'recorder late', 2], ['warning', 'pool', 'q', 5], ['warning', 'errors', 'app', 50]]);
   assert.match(out[0].text, /p is full for 1 s; 7 times none was left/);
   assert.match(out[2].text, /q reaches 85 %/);
+});
+
+test('answers that fail are as bad as a full pool when they are many of all', () => {
+  const series = [
+    { kind: 'owner', source: 'app', field: 'requests', min: parts(() => 0), max: parts((i) => i * 100) },
+    { kind: 'owner', source: 'app', field: 'server_errors', min: parts(() => 0), max: parts((i) => (i < 20 ? 0 : i < 40 ? 50 : 51)) },
+  ];
+  const out = findFindings(overview(series), []);
+  assert.deepEqual(out.map((f) => [f.level, f.kind, f.ts / S]), [['critical', 'errors', 20], ['warning', 'errors', 40]]);
+  assert.match(out[0].text, /50 server errors at app for 1 s, 50 % of its answers/);
+});
+
+test('what is alike and often is one row, which leads to each of them', () => {
+  const saw = { kind: 'slab', source: 'p', field: 'used', capacity: 100, min: parts(() => 1), max: parts((i) => (i % 20 === 10 ? 85 + i / 20 : 10)) };
+  const gaps = [7, 30, 52].map((s) => ({ ts: s * S, dur: S / 2, reason: 'recorder late', lost: 4 }));
+  const rows = groupFindings(findFindings(overview([saw]), [...gaps, { ts: 60 * S, dur: S, reason: 'disk full', lost: 0 }]));
+  assert.deepEqual(rows.map((row) => row.text), ['3 gaps: recorder late, 1.5 s in all, 12 lost', 'p reached 87 % 3 times, for 3 s in all', 'Gap: disk full, 1 s']);
+  assert.equal(new Set(rows.map((row) => row.key)).size, 3);
+  assert.deepEqual([0, 7 * S, 40 * S, 55 * S].map((ts) => nextOfGroup(rows[0], ts).ts / S), [7, 30, 52, 7]);
 });
 
 test('overflows of an arena, and of a pool that was never seen full', () => {

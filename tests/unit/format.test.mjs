@@ -8,10 +8,10 @@ const check = (fn, table) => {
   for (const [value, text] of table) assert.equal(fn(value), text, `${fn.name}(${value})`);
 };
 
-test('counts', () => check(format.count, [[0, '0'], [9999, '9999'], [10000, '10k'], [12345, '12.3k'], [999949, '1M'], [1e6, '1M'], [2.5e9, '2.5G'], [0.5, '0.5'], [-12345, '-12.3k'], [undefined, '–'], [null, '–'], [NaN, '–'], ['7', '–']]));
+test('counts', () => check(format.count, [[0, '0'], [9999, '9,999'], [10000, '10k'], [12345, '12.3k'], [999949, '1M'], [1e6, '1M'], [2.5e9, '2.5G'], [0.5, '0.5'], [-12345, '-12.3k'], [undefined, '–'], [null, '–'], [NaN, '–'], ['7', '–']]));
 test('exact counts', () => check(format.countExact, [[262144, '262,144'], [0, '0'], [undefined, '–']]));
 test('bytes', () => check(format.bytes, [[0, '0 B'], [1023, '1023 B'], [1024, '1 KB'], [1536, '1.5 KB'], [1048576, '1 MB'], [5e9, '4.66 GB'], [1048575, '1 MB'], [undefined, '–']]));
-test('durations', () => check(format.duration, [[0, '0 ns'], [999, '999 ns'], [1500, '1.5 µs'], [999400, '999 µs'], [999600, '1 ms'], [12.34e6, '12.3 ms'], [1e9, '1 s'], [65e9, '1 min 5 s'], [3661e9, '1 h 1 min'], [90000e9, '1 d 1 h'], [undefined, '–']]));
+test('durations', () => check(format.duration, [[0, '0 ns'], [999, '999 ns'], [1500, '1.5 µs'], [999400, '999 µs'], [999600, '1 ms'], [12.34e6, '12.3 ms'], [1e9, '1 s'], [65e9, '1 min 5 s'], [180e9, '3 min'], [7200e9, '2 h'], [3661e9, '1 h 1 min'], [90000e9, '1 d 1 h'], [undefined, '–']]));
 test('percentages are never rounded up to full', () => {
   assert.equal(format.percent(399.9, 400), '99 %');
   assert.equal(format.percent(400, 400), '100 %');
@@ -31,4 +31,7 @@ test('by unit', () => {
   assert.equal(format.byUnit(1500, 'ns'), '1.5 µs');
   assert.equal(format.byUnit(5, 'jobs'), '5 jobs');
   assert.equal(format.byUnit(5, ''), '5');
+  assert.equal(format.byUnit(5, 'count'), '5');
+  assert.equal(format.rateByUnit(2048.4, 'bytes'), '2 KB/s');
+  assert.equal(format.rateByUnit(4757, 'count'), '4,757 /s');
 });

@@ -44,7 +44,7 @@ test('cells by type and age', () => {
   map.applyPage(0, 'ppsss...', 50e9, true);
   map.applyPage(0, 'ppssss..', 99.5e9, true);
   const table = ages(map, 100e9);
-  assert.deepEqual([...table], [['s', [1, 0, 1, 2]], ['p', [0, 0, 0, 2]]]);
+  assert.deepEqual([...table], [['s', [1, 0, 1, 0, 2]], ['p', [0, 0, 0, 0, 2]]]);
 });
 
 test('latencies that SQL counted go into the same cells as events', () => {
