@@ -157,6 +157,22 @@ static int roll_maps(struct mc_chunk *chunk, uint32_t f, struct mc_maps *maps,
     return rc < 0 ? rc : mc_maps_step(&roll, f);
 }
 
+/* The index of a row's events leaves none of them out. */
+static int check_index(const struct mc_event_index *index, const struct mc_event *events,
+                       size_t count)
+{
+    uint64_t last_conn = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t conn_id = events[i].conn_id;
+        if (mc_event_begin_ts(&events[i]) < index->earliest_ts ||
+            ((!i || conn_id != last_conn) &&
+             !mc_event_index_has(index, (int64_t)conn_id, (int64_t)conn_id)))
+            return MC_ECORRUPT;
+        last_conn = conn_id;
+    }
+    return 0;
+}
+
 /* Everything in a row decodes, and the maps roll through all its frames. */
 static int decode_row(struct mc_row *row, struct mc_maps *maps)
 {
@@ -168,6 +184,12 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
         return rc;
     if (!(chunk->info.flags & MC_HEAD_GOES_ON))
         mc_maps_fini(maps);
+    struct mc_event_index index;
+    rc = mc_chunk_event_index(chunk, &index);
+    if (rc < 0)
+        return rc;
+    int has_index = rc == 0;
+    rc = 0;
     struct mc_buf scratch = {0};
     uint64_t event_count = 0;
     for (uint32_t f = 0; rc == 0 && f < chunk->info.frame_count; f++) {
@@ -179,8 +201,12 @@ static int decode_row(struct mc_row *row, struct mc_maps *maps)
             rc = mc_row_events(row, f, MC_EVENT_TYPES_ALL, &events, &n);
         if (rc == 0)
             rc = mc_chunk_frame_buckets(chunk, f, events, n, &adds, &add_count);
+        if (rc == 0 && has_index)
+            rc = check_index(&index, events, n);
         event_count += n;
     }
+    if (has_index)
+        mc_event_index_free(&index);
     mc_buf_fini(&scratch);
     return rc == 0 && event_count != chunk->info.event_count ? MC_ECORRUPT : rc;
 }

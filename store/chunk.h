@@ -5,6 +5,7 @@
 #ifndef MC_CHUNK_H
 #define MC_CHUNK_H
 
+#include "store/event_index.h"
 #include "store/events.h"
 #include "store/follow.h"
 #include "store/maps.h"
@@ -61,6 +62,8 @@ struct mc_chunk_writer {
     struct mc_follow follow;
     uint32_t gap_count;
     struct mc_event_writer events;
+    int has_index; /* set by the caller, once: rows of this writer have an event index */
+    struct mc_event_index_maker index;
     struct mc_buf slices; /* finished ones, packed */
     struct mc_chunk_part slice_parts[MC_SLICE_COUNT + 1];
     uint32_t slice_count;
@@ -161,6 +164,8 @@ int mc_chunk_buckets(struct mc_chunk *c);
 int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct mc_event *events,
                            size_t event_count, const struct mc_bucket_add **adds,
                            size_t *add_count);
+/* What the events are about. MC_END: the row does not tell. The caller frees it. */
+int mc_chunk_event_index(struct mc_chunk *c, struct mc_event_index *out);
 /* The events of one frame; perhaps none, where it has none of `types`. */
 int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, uint32_t types,
                     const struct mc_event **events, size_t *count);

@@ -414,6 +414,16 @@ int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct 
     return 0;
 }
 
+int mc_chunk_event_index(struct mc_chunk *c, struct mc_event_index *out)
+{
+    struct mc_buf raw = {0};
+    int found, rc = load_part(c, MC_PART_EVENT_INDEX, &raw, &found);
+    if (rc == 0)
+        rc = found ? mc_event_index_parse(out, c->ts[0], &raw) : MC_END;
+    mc_buf_fini(&raw);
+    return rc;
+}
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 static int load_slice(struct mc_chunk *c, uint32_t number, uint32_t types, int *found)

@@ -47,6 +47,7 @@ void mc_chunk_writer_fini(struct mc_chunk_writer *w)
     mc_buf_fini(&w->gaps);
     mc_follow_fini(&w->follow);
     mc_event_writer_fini(&w->events);
+    mc_event_index_fini(&w->index);
     mc_buf_fini(&w->slices);
     mc_buf_fini(&w->legs);
     memset(w, 0, sizeof *w);
@@ -70,6 +71,7 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
         mc_buf_forget(&w->events.column[i]);
     mc_event_writer_begin(&w->events, 0);
+    mc_event_index_begin(&w->index);
 }
 
 int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
@@ -157,6 +159,8 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
         w->cells[(size_t)v * w->room + f] = frame->values[v];
     put_gaps(w, frame);
     rc = mc_follow_put(&w->follow, f, frame);
+    if (rc == 0 && w->has_index)
+        rc = mc_event_index_add(&w->index, frame->events, frame->event_count);
     if (rc < 0)
         return rc;
     mc_event_writer_frame(&w->events, frame->events, frame->event_count);
@@ -190,6 +194,11 @@ static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
 static int raw_follows(struct mc_chunk_writer *w, struct mc_buf *raw)
 {
     return mc_follow_end(&w->follow, raw);
+}
+
+static int raw_event_index(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    return mc_event_index_end(&w->index, w->ts[0], raw);
 }
 
 static struct mc_value_summary summarize(const int64_t *v, uint32_t count)
@@ -303,6 +312,8 @@ static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
         add_packed(row, &w->legs, 0, w->leg_parts, 1);
     if (rc == 0)
         rc = add_part(w, MC_PART_FOLLOWS, raw_follows, row);
+    if (rc == 0 && w->has_index && w->event_count)
+        rc = add_part(w, MC_PART_EVENT_INDEX, raw_event_index, row);
     for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
         rc = add_part(w, MC_PART_NUMBERS + kind, NULL, row);
     if (rc == 0 && w->event_count && w->events.frame_count)

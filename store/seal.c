@@ -226,6 +226,7 @@ int mc_sink_seal_orphans(struct mc_sink *sink)
     if (rc < 0)
         return rc;
     rc = mc_chunk_writer_init(&s.chunk, (uint32_t)sink->opts.chunk_frames, sink->packer);
+    s.chunk.has_index = 1;
     if (rc == 0)
         rc = list_runs(sink->db, &runs);
     const int64_t *run_ids = (const int64_t *)runs.bytes;

@@ -24,6 +24,7 @@ int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options 
         rc = mc_chunk_writer_init(&s->tail, MC_TAIL_FRAMES, s->packer);
     if (rc == 0)
         rc = mc_chunk_writer_init(&s->chunk, (uint32_t)opts->chunk_frames, s->packer);
+    s->chunk.has_index = 1;
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(tail_id) FROM tail", NULL, 0, 0, &s->next_tail_id);
     if (rc == 0)

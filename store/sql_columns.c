@@ -95,7 +95,7 @@ static void event_column(struct mc_sql_rows *s, int number, sqlite3_context *con
     case 0:
         sqlite3_result_text(context, mc_sql_event_name(e->type), -1, SQLITE_STATIC);
         return;
-    case 1:
+    case MC_SQL_EVENT_CONN:
         sqlite3_result_int64(context, (int64_t)e->conn_id);
         return;
     case 2:
@@ -116,6 +116,9 @@ static void event_column(struct mc_sql_rows *s, int number, sqlite3_context *con
         return;
     case 7:
         detail_column(e, schema, context);
+        return;
+    case MC_SQL_EVENT_BEGIN:
+        sqlite3_result_int64(context, mc_event_begin_ts(e));
         return;
     default:
         if (e->type == MC_EVENT_ACCEPT)

@@ -15,10 +15,49 @@ const char *mc_sql_event_name(int type)
     return name ? name : "unknown";
 }
 
+static int is_begin(const struct mc_sql_rows *s, const struct mc_sql_bound *b)
+{
+    return s->table->columns[b->column].field == MC_SQL_EVENT_BEGIN;
+}
+
 static int wanted(const struct mc_sql_rows *s, const struct mc_event *e)
 {
-    return e->ts >= s->filter.ts.min && e->ts <= s->filter.ts.max &&
-           s->event_types & mc_event_types_of(e->type);
+    if (e->ts < s->filter.ts.min || e->ts > s->filter.ts.max ||
+        !(s->event_types & mc_event_types_of(e->type)))
+        return 0;
+    for (int i = 0; i < s->filter.bound_count; i++) {
+        const struct mc_sql_bound *b = &s->filter.bounds[i];
+        int64_t v = is_begin(s, b) ? mc_event_begin_ts(e) : (int64_t)e->conn_id;
+        if (v < b->span.min || v > b->span.max)
+            return 0;
+    }
+    return 1;
+}
+
+/* Nothing begins after it is told of. */
+void mc_sql_narrow_events(struct mc_sql_rows *s)
+{
+    for (int i = 0; i < s->filter.bound_count; i++) {
+        const struct mc_sql_bound *b = &s->filter.bounds[i];
+        if (is_begin(s, b) && b->span.min > s->filter.ts.min)
+            s->filter.ts.min = b->span.min;
+    }
+}
+
+int mc_sql_events_may_match(struct mc_sql_rows *s, int *out)
+{
+    struct mc_event_index index;
+    int rc = mc_chunk_event_index(&s->row->chunk, &index);
+    *out = 1;
+    if (rc)
+        return rc == MC_END || mc_row_is_damage(rc) ? 0 : rc;
+    for (int i = 0; i < s->filter.bound_count; i++) {
+        const struct mc_sql_bound *b = &s->filter.bounds[i];
+        *out &= is_begin(s, b) ? index.earliest_ts <= b->span.max
+                               : mc_event_index_has(&index, b->span.min, b->span.max);
+    }
+    mc_event_index_free(&index);
+    return 0;
 }
 
 /* The types that the table has and the filter lets through. */

@@ -61,7 +61,9 @@ static const char *pushed(const struct mc_sql_table *t, const struct sqlite3_ind
     int text = column->what == MC_SQL_SOURCE;
     int number = column->what == MC_SQL_RUN || column->what == MC_SQL_TS ||
                  is_number(column->what) ||
-                 (t->sort == MC_SQL_METRICS && column->what == MC_SQL_OTHER);
+                 (t->sort == MC_SQL_METRICS && column->what == MC_SQL_OTHER) ||
+                 (t->sort == MC_SQL_EVENTS && column->what == MC_SQL_OTHER &&
+                  (column->field == MC_SQL_EVENT_CONN || column->field == MC_SQL_EVENT_BEGIN));
     /* A table-valued function has arguments, not spans. */
     int only_equal = text || t->sort == MC_SQL_STATES;
     for (int i = 0; (text || number) && i < OP_COUNT; i++) {
@@ -120,7 +122,8 @@ static void narrow(struct plan *p, int column, unsigned char op)
         p->rows /= p->t->sort == MC_SQL_EVENTS ? 2 : 8;
         return;
     default:
-        p->rows /= 2;
+        /* Few chunks have a connection's events. */
+        p->rows /= p->t->sort == MC_SQL_EVENTS && equal ? 50 : 2;
     }
 }
 

@@ -40,6 +40,9 @@ enum mc_sql_sort {
     MC_SQL_HOLES
 };
 
+/* Numbers of an event that are pushed down: `field` of its columns. */
+enum { MC_SQL_EVENT_CONN = 1, MC_SQL_EVENT_BEGIN = 9 };
+
 #define MC_SQL_COLUMNS_MAX 16
 
 struct mc_sql_table {

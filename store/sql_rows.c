@@ -119,7 +119,7 @@ int mc_sql_next_frame(struct mc_sql_rows *s)
 static int prune(struct mc_sql_rows *s, int *skip)
 {
     *skip = 0;
-    if (!s->filter.bound_count || s->ref.is_tail)
+    if (!s->filter.bound_count || s->ref.is_tail || mc_sql_is_event(s->table))
         return 0;
     struct mc_chunk_head *head = malloc(sizeof *head);
     int rc = head ? mc_row_head(s->reader, &s->ref, head, &s->summary) : MC_ENOMEM;
@@ -146,8 +146,14 @@ static int open_row(struct mc_sql_rows *s, int *skip)
         return rc;
     bound_frames(s);
     *skip = s->frame_begin == s->frame_end;
-    if (*skip)
-        return 0;
+    if (!*skip && mc_sql_is_event(s->table) && s->filter.bound_count) {
+        int may_match;
+        rc = mc_sql_events_may_match(s, &may_match);
+        *skip = rc == 0 && !may_match;
+        s->reader->counts.pruned += (uint64_t)*skip;
+    }
+    if (*skip || rc)
+        return rc;
     if (s->table->sort == MC_SQL_SAMPLES || s->table->sort == MC_SQL_METRICS)
         return mc_sql_load_samples(s);
     return s->table->sort == MC_SQL_SUMMARIES ? mc_chunk_cells(&s->row->chunk) : 0;
@@ -230,6 +236,8 @@ static int take_filter(struct mc_sql_rows *s, const struct mc_sql_filter *filter
     } else if (s->table->sort == MC_SQL_SUMMARIES) {
         /* A second's row stands at its start, and is made of the frames up to the next second. */
         s->filter.ts.max = later(filter->ts.max, 999999999);
+    } else if (s->table->sort == MC_SQL_EVENTS) {
+        mc_sql_narrow_events(s);
     }
     return 0;
 }

@@ -114,6 +114,11 @@ int mc_sql_next_sample(struct mc_sql_rows *s);
 int mc_sql_may_match(const struct mc_sql_rows *s, const struct mc_chunk_head *head);
 /* Of any type, static: "unknown" of one that is none. */
 const char *mc_sql_event_name(int type);
+/* What the bounds say of the events' own time goes into the filter. */
+void mc_sql_narrow_events(struct mc_sql_rows *s);
+/* Whether the index of the loaded row's events leaves anything for the bounds to find: *out. 0, or
+ * a code that is no damage: a row whose index is damaged is read. */
+int mc_sql_events_may_match(struct mc_sql_rows *s, int *out);
 void mc_sql_begin_events(struct mc_sql_rows *s);
 int mc_sql_next_event(struct mc_sql_rows *s);
 /* The next frame of the span, in map_frame. 0, MC_END, or a code. */

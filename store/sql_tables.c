@@ -71,10 +71,10 @@ const struct mc_sql_table mc_sql_tables[] = {
     {"event",
      MC_SQL_EVENTS,
      -1,
-     {RUN_AND_TS, SOURCE("type"), OTHER("conn_id", "INTEGER", 1), OTHER("stream_id", "INTEGER", 2),
-      OTHER("dur", "INTEGER", 3), OTHER("status", "INTEGER", 4), OTHER("bytes_in", "INTEGER", 5),
-      OTHER("bytes_out", "INTEGER", 6), OTHER("detail", "TEXT", 7),
-      OTHER("owner HIDDEN", "TEXT", 8)}},
+     {RUN_AND_TS, SOURCE("type"), OTHER("conn_id", "INTEGER", MC_SQL_EVENT_CONN),
+      OTHER("stream_id", "INTEGER", 2), OTHER("dur", "INTEGER", 3), OTHER("status", "INTEGER", 4),
+      OTHER("bytes_in", "INTEGER", 5), OTHER("bytes_out", "INTEGER", 6), OTHER("detail", "TEXT", 7),
+      OTHER("owner HIDDEN", "TEXT", 8), OTHER("begin_ts HIDDEN", "INTEGER", MC_SQL_EVENT_BEGIN)}},
     {"slot_change",
      MC_SQL_CHANGES,
      MC_KIND_SLAB,
@@ -137,7 +137,7 @@ const char *const mc_sql_views[] = {
     "UNION ALL SELECT run_id, ts, dur, reason, lost FROM damaged_span",
 
     /* A request, from its arrival to the end of its response. */
-    "CREATE TEMP VIEW request AS SELECT run_id, ts-dur AS ts, dur, conn_id, stream_id, "
+    "CREATE TEMP VIEW request AS SELECT run_id, begin_ts AS ts, dur, conn_id, stream_id, "
     "detail AS route, status, bytes_in, bytes_out FROM event WHERE type='response'",
 
     /* When each pool came to its highest mark. */

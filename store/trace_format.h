@@ -5,7 +5,7 @@
  *         Version 2 has MC_PART_FOLLOWS in place of MC_PART_BUCKETS, and two more column modes.
  *         Version 3 has the plain tables' checksums and row_copy. A file of an older version that
  *         is written to becomes one of the newest: its plain rows get both, the rest stays.
- *         Version 4 has MC_PART_LEGS.
+ *         Version 4 has MC_PART_LEGS and MC_PART_EVENT_INDEX.
  * Format: a SQLite database, application_id MC_TRACE_APP_ID, user_version MC_TRACE_VERSION,
  *         page_size 4096, auto_vacuum incremental, WAL. All integers in blobs are LEB128 varints;
  *         "z" is a zigzag varint, "le64" eight bytes, little end first.
@@ -56,6 +56,7 @@
  * MC_PART_BUCKETS  (version 1) what each frame counted: byte counts of four columns, then these:
  *                  adds a frame; z source steps; z bucket steps, from 0 at each new source; counts
  * MC_PART_FOLLOWS  the same, less what follows from the events. See follow.h.
+ * MC_PART_EVENT_INDEX   (chunks with events) what they are about. See event_index.h.
  * MC_PART_NUMBERS + kind   the values of the sources of that kind: n sources of (source_idx step,
  *                  first frame), then for each field, for each source, a column head; then the
  *                  planes of the columns in the same order. See column.h.
@@ -81,6 +82,7 @@ enum mc_part {
     MC_PART_MAPS = 1,
     MC_PART_BUCKETS = 2, /* version 1 */
     MC_PART_FOLLOWS = 3,
+    MC_PART_EVENT_INDEX = 4, /* from version 4 on */
     MC_PART_NUMBERS = 16,
     MC_PART_LEGS = 32, /* from version 4 on */
     MC_PART_EVENTS = 64,

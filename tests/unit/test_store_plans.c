@@ -74,6 +74,10 @@ static void plans(void)
         {"SELECT ts FROM pool_sample WHERE pool LIKE 'x%' LIMIT 1", ":READS ts, pool", 0},
         {"SELECT ts FROM pool_sample ORDER BY used", ":READS ts, used", 1},
         {"SELECT ts FROM summary ORDER BY ts DESC", ":READS ts", 1},
+        {"SELECT * FROM request WHERE run_id=1 AND ts>=5 AND ts<9",
+         "type=? AND run_id=? AND begin_ts>=? AND begin_ts<? READS", 0},
+        {"SELECT ts FROM event WHERE conn_id=7 AND run_id=1 ORDER BY ts LIMIT 2",
+         "conn_id=? AND run_id=? ORDER BY ts LIMIT ? READS", 0},
         {"SELECT slot FROM slot_state(1,'tcp_buffers',5)", "run_id=? AND pool=? AND ts=? READS", 0},
     };
     struct mc_reader *r;
@@ -141,6 +145,18 @@ static void what_is_read(void)
                       "c.run_id=s.run_id WHERE s.run_id=1 GROUP BY 1")
                   .slices,
               slices); /* once, and not for each source */
+    /* Of requests, chunks whose events end before the window or all begin behind it; of a
+     * connection, chunks that it has no events in. */
+    struct mc_read_counts early = cost_of("SELECT * FROM request WHERE run_id=1 AND ts<1500000000");
+    struct mc_read_counts newest =
+        cost_of("SELECT * FROM request WHERE run_id=1 AND ts>9000000000");
+    CHECK(early.pruned >= 1);
+    CHECK(early.slices < slices);
+    CHECK(newest.slices < slices);
+    struct mc_read_counts conn = cost_of("SELECT * FROM event WHERE run_id=1 AND conn_id=(SELECT "
+                                         "max(conn_id) FROM event WHERE run_id=1)");
+    CHECK(conn.pruned >= 1);
+    CHECK_INT(cost_of("SELECT * FROM event WHERE run_id=1 AND conn_id=-5").slices, 0);
     struct mc_read_counts none = cost_of("SELECT ts FROM pool_sample WHERE used>1e6");
     CHECK(none.rows <= 4); /* the tails of the run that has not ended: they have no summary */
     CHECK(none.pruned >= 10);
@@ -154,8 +170,8 @@ static void what_is_read(void)
 /* ---- the same answers -------------------------------------------------------------------------
  */
 
-static const char *const tables[] = {"pool_sample", "metric_sample", "event",
-                                     "slot_change", "gc_event",      "summary"};
+static const char *const tables[] = {"pool_sample", "metric_sample", "event",  "slot_change",
+                                     "gc_event",    "summary",       "request"};
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
 static int copy_row(void *arg, const struct mc_query_row *row)
@@ -198,7 +214,10 @@ static void copy_tables(struct mc_reader *r)
                      "CREATE TABLE gc_event(run_id INTEGER,ts INTEGER,dur INTEGER,heap TEXT,"
                      "kind TEXT,before_bytes INTEGER,after_bytes INTEGER);"
                      "CREATE TABLE summary(run_id INTEGER,ts INTEGER,source TEXT,field TEXT,"
-                     "min INTEGER,max INTEGER,mean REAL,last INTEGER);BEGIN",
+                     "min INTEGER,max INTEGER,mean REAL,last INTEGER);"
+                     "CREATE TABLE request(run_id INTEGER,ts INTEGER,dur INTEGER,conn_id INTEGER,"
+                     "stream_id INTEGER,route TEXT,status INTEGER,bytes_in INTEGER,bytes_out "
+                     "INTEGER);BEGIN",
                      NULL, NULL, NULL),
         SQLITE_OK);
     for (size_t i = 0; i < TABLES; i++) {
@@ -273,7 +292,8 @@ static void generated(void)
     static const char *const columns[TABLES][4] = {
         {"run_id", "ts", "pool", "used"},    {"run_id", "ts", "metric", "value"},
         {"run_id", "ts", "type", "conn_id"}, {"run_id", "ts", "pool", "slot"},
-        {"run_id", "ts", "kind", "dur"},     {"run_id", "ts", "source", "max"}};
+        {"run_id", "ts", "kind", "dur"},     {"run_id", "ts", "source", "max"},
+        {"run_id", "ts", "route", "conn_id"}};
     static const char *const orders[] = {"ts", "ts DESC", "run_id, ts DESC", "run_id DESC, ts"};
     struct mc_reader *r;
     struct mc_buf sql = {0};
