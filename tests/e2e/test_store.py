@@ -260,6 +260,62 @@ def test_places_that_no_trace_can_be():
              "left behind: %r" % os.listdir(mc.folder))
 
 
+def record_and_spoil(spoil):
+    """What a recorder says of a file that is spoilt under it, in the end too; its store."""
+    program = mc.compile_program("busy", os.path.join(HERE, "busy_program.c"))
+    recorder = mc.Record("--", program, "600")
+    recorder.line(r"memcam: recording busy .*", where="err")
+    mc.wait_for("frames", lambda: os.path.exists(recorder.store + "-wal")
+                and os.path.getsize(recorder.store + "-wal") > 20000)
+    spoil(recorder.store)
+    said = recorder.line(r"memcam: \S*t.db: (was .* by another program .*); recording goes on", where="err")[0]
+    recorder.stop()
+    recorder.line(r"memcam: recorded \d+ frames, not all of them into the trace: .*", where="err")
+    return said, recorder.store
+
+
+def test_file_is_moved_under_a_recorder():
+    """It is told, and the file has all up to then, wherever it is."""
+    said, store = record_and_spoil(lambda store: os.rename(store, store + ".old"))
+    mc.check("moved" in said and not os.path.exists(store), said)
+    check_clean(store + ".old")
+    mc.check(told_and_held(store + ".old", 100000000) > 5, "what was recorded before is not there")
+
+
+def test_file_is_replaced_under_a_recorder():
+    """What came in its place stays as it is."""
+    def replace(store):
+        mc.write("other", "somebody's notes\n" * 20)
+        os.rename(mc.path("other"), store)
+    said, store = record_and_spoil(replace)
+    mc.check("replaced" in said, said)
+    mc.equal(open(store).read(), "somebody's notes\n" * 20, "the other file")
+
+
+def test_file_is_cut_short_under_a_recorder():
+    said, _ = record_and_spoil(lambda store: os.truncate(store, 8192))
+    mc.check("cut short" in said, said)
+
+
+def test_store_that_may_only_be_read():
+    """A user who may read a trace and not write to it is told so."""
+    if os.getuid() != 0:
+        print("     (only root can be another user: left out)")
+        return
+    status, _, err = mc.run("record", "--dash", "127.0.0.1:0", "--store", "t.db", "--",
+                            mc.compile_program("busy", os.path.join(HERE, "busy_program.c")), "1")
+    mc.equal(status, 0, "a recording: " + err)
+    for folder in (mc.folder, mc.path("segments")):
+        os.chmod(folder, 0o777)
+    os.chmod(mc.path("t.db"), 0o444)
+    as_nobody = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", mc.MEMCAM, "record", "--dash",
+         "127.0.0.1:0", "--store", mc.path("t.db"), "--", "/bin/true"], capture_output=True, text=True)
+    mc.equal(as_nobody.returncode, 3, "status of: " + as_nobody.stderr)
+    mc.check("t.db: may only be read" in as_nobody.stderr and as_nobody.stderr.count("\n") == 1,
+             "what it says: " + as_nobody.stderr)
+
+
 def test_store_that_others_use():
     """A second recorder is refused; an empty file and a symlink to a trace are taken."""
     program = mc.compile_program("busy", os.path.join(HERE, "busy_program.c"))
