@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/check_priv.h"
 #include "store/plain.h"
 #include "store/reader_priv.h"
 #include "store/trace_format.h"
@@ -312,6 +313,24 @@ static int check_runs(struct check *c)
     return rc;
 }
 
+/* What a killed recorder left in the log, as it was committed. */
+static int check_log(struct check *c, const char *path)
+{
+    char *real = mc_file_resolve(path), name[4096];
+    if (!real)
+        return MC_ENOMEM;
+    struct mc_log_count log = {0, 0};
+    if (!mc_file_is_locked(path) && snprintf(name, sizeof name, "%s-wal", real) < (int)sizeof name)
+        mc_log_count(name, &log);
+    free(real);
+    if (log.whole < log.committed)
+        find(c,
+             "the log %s-wal is damaged after %lld of %lld pages: what was recorded since, the "
+             "newest, is lost",
+             path, (long long)log.whole, (long long)log.committed);
+    return 0;
+}
+
 int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding_count)
 {
     struct check c = {.fn = fn, .arg = arg};
@@ -325,7 +344,9 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
     }
     if (rc < 0)
         return rc;
-    rc = check_sqlite(&c);
+    rc = check_log(&c, path);
+    if (rc == 0)
+        rc = check_sqlite(&c);
     if (rc == 0)
         rc = check_version(&c);
     if (rc == 0)
