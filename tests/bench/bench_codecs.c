@@ -48,7 +48,10 @@ static const char *part_name(uint32_t number)
         snprintf(name, sizeof name, "numbers of %s", mc_kind_name((int)number - MC_PART_NUMBERS));
         return name;
     }
-    return number == MC_PART_MAPS ? "maps" : number == MC_PART_FOLLOWS ? "buckets" : "frames";
+    return number == MC_PART_MAPS          ? "maps"
+           : number == MC_PART_FOLLOWS     ? "buckets"
+           : number == MC_PART_EVENT_INDEX ? "event index"
+                                           : "frames";
 }
 
 /* Bytes of our parts over the run, by number. */
@@ -79,7 +82,7 @@ static void take_ours(struct codec_bench *b)
         codec_add(b, CODEC_ROWS, ours, stored, 0);
         if (n < MC_PART_EVENTS)
             codec_add(b, CODEC_ROWS, "memcam, without events", stored, 0);
-        if (n != MC_PART_FOLLOWS)
+        if (n != MC_PART_FOLLOWS && n != MC_PART_EVENT_INDEX)
             codec_add(b,
                       n == MC_PART_MAPS     ? CODEC_CHANGES
                       : n >= MC_PART_EVENTS ? CODEC_EVENTS
@@ -124,6 +127,24 @@ static double bytes_of(const struct codec_bench *b, enum codec_what what, const 
             return b->sums[i].bytes;
     }
     return 0;
+}
+
+/* How far it is and what has come out so far, as a line on stderr. */
+static void tell_progress(const struct codec_bench *b, double seconds, double of_seconds)
+{
+    static const char *const whats[] = {"value", "change", "event"};
+    static const char *const peers[] = {"FTDC, 300 samples, zlib",
+                                        "an adaptive range coder on the store's columns",
+                                        "an adaptive range coder on the store's columns"};
+    fprintf(stderr, "bench_codecs: %.0f of %.0f s", seconds, of_seconds);
+    for (int what = CODEC_VALUES; what <= CODEC_EVENTS; what++) {
+        double n = number_of(b, (enum codec_what)what);
+        fprintf(stderr, ", a %s %.4f (%s %.4f)", whats[what],
+                bytes_of(b, (enum codec_what)what, ours) / n,
+                what == CODEC_VALUES ? "FTDC" : "range",
+                bytes_of(b, (enum codec_what)what, peers[what]) / n);
+    }
+    fputc('\n', stderr);
 }
 
 static void print(const char *name, double value, const char *unit)
@@ -217,14 +238,21 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_codecs: %s: %s\n", argv[1], why);
         return 1;
     }
+    int64_t first_ts = 0, last_ts = 0;
+    if (mc_reader_span(r, run_id, &first_ts, &last_ts) < 0)
+        return 1;
+    b.chunk.writer.has_index = 1;
     codec_table_begin(&b);
     int rc = mc_cursor_seek(cursor, INT64_MIN, &f);
     for (; rc == 0 && b.frames + b.chunk.frame_count < most; rc = mc_cursor_next(cursor, &f)) {
         if (codec_chunk_add(&b.chunk, f) < 0)
             return 1;
         /* The schema is the frame's, which ends with the next call. */
-        if (mc_chunk_writer_full(&b.chunk.writer, f->schema->value_count))
+        if (mc_chunk_writer_full(&b.chunk.writer, f->schema->value_count)) {
+            double at = (double)(f->ts - first_ts) / 1e9;
             take_chunk(&b);
+            tell_progress(&b, at, (double)(last_ts - first_ts) / 1e9);
+        }
     }
     take_chunk(&b);
     codec_table_end(&b);
