@@ -41,6 +41,8 @@ const NUMBERS_MS = 160;
 const UNSEEN_MS = 1000;
 const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 2000;
+/** of so many that a run has, each is looked at about once while it lasts; the page draws what came since */
+const OVERVIEW_PARTS = 1200;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 /** what is looked at while time passes is asked about anew so often */
@@ -417,12 +419,19 @@ function overviewSoon(delayMs) {
 let findingsFor = '';
 let gapsFor = 0;
 
+/** How often a live run is looked through: the longer it is, the longer its parts on the screen. @param {number} leastMs @returns {number} ns */
+function everyNs(leastMs) {
+  let every = leastMs * 1e6;
+  while (every < state.endTs / OVERVIEW_PARTS) every *= 2;
+  return every;
+}
+
 /** Whether the timeline, and what went wrong in the run, have to be asked for again: another run, or a live one that went on. */
 function keepOverview() {
   if (!state.run) return;
   const live = state.entry?.live;
-  const key = `${state.runKey} ${state.run.sources.length} ${live && !state.view ? Math.floor(state.endTs / (OVERVIEW_EVERY_MS * 1e6)) : ''}`;
-  const wrongKey = `${state.runKey} ${live ? Math.floor(state.endTs / (FINDINGS_EVERY_MS * 1e6)) : state.endTs}`;
+  const key = `${state.runKey} ${state.run.sources.length} ${live && !state.view ? Math.floor(state.endTs / everyNs(OVERVIEW_EVERY_MS)) : ''}`;
+  const wrongKey = `${state.runKey} ${live ? Math.floor(state.endTs / everyNs(FINDINGS_EVERY_MS)) : state.endTs}`;
   const isNew = wrongKey !== findingsFor;
   const isMoved = key !== overviewFor;
   // One question for both, where the timeline shows the whole run.

@@ -8,6 +8,7 @@ import { FINDING_SERIES, findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries } from './observe.js';
 import { openStream } from './stream.js';
+import { PEAK_PARTS_NS, PEAK_SERIES } from './timeline.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
@@ -436,6 +437,7 @@ export class Player {
       const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: series.join(',') });
       if (run !== state.runKey) return;
       state.setOverview(overview);
+      this.refreshPeaks(run, overview);
       if (!withFindings || !isWhole) return;
       this.searched = { run, overview };
       this.findAgain();
@@ -443,6 +445,23 @@ export class Player {
       const message = error instanceof Error ? error.message : String(error);
       if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
       this.timelineTrouble = message;
+    }
+  }
+
+  /** How fast requests came at most within each part of the timeline: each frame is read for that, so it is asked when the rest is there. @param {string} run @param {any} overview */
+  async refreshPeaks(run, overview) {
+    const { from, to, px, series } = overview;
+    if ((to - from) / px < PEAK_PARTS_NS) return;
+    try {
+      const answer = await getOfRun(run, 'overview', { from, to, px, series: PEAK_SERIES.join(','), peaks: 1 });
+      if (this.state.overview !== overview) return;
+      for (const { kind, source, field, peak } of answer.series) {
+        const shown = series.find((/** @type {any} */ s) => s.kind === kind && s.source === source && s.field === field);
+        if (shown) shown.peak = peak;
+      }
+      this.state.setOverview(overview);
+    } catch {
+      // The means stand.
     }
   }
 
