@@ -437,8 +437,8 @@ export class Player {
       const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: series.join(',') });
       if (run !== state.runKey) return;
       state.setOverview(overview);
-      this.refreshPeaks(run, overview);
-      if (!withFindings || !isWhole) return;
+      if (overview) this.refreshPeaks(run, overview);
+      if (!overview || !withFindings || !isWhole) return;
       this.searched = { run, overview };
       this.findAgain();
     } catch (error) {

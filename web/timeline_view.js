@@ -158,7 +158,8 @@ export function createTimelineView(state, actions) {
 
   function drawAll() {
     lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
-    const height = TOP_PX + lanePx * Math.max(1, shown.length) + AXIS_PX;
+    // The room that most runs need, until it is known: what is above must not move.
+    const height = TOP_PX + lanePx * (state.overview ? Math.max(1, shown.length) : Object.keys(LANES).length) + AXIS_PX;
     fitCanvas(canvas, width, height);
     const ratio = window.devicePixelRatio || 1;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
