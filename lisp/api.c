@@ -6,6 +6,7 @@
 
 #include "lisp/number_priv.h"
 #include "lisp/op.h"
+#include "lisp/port_priv.h"
 
 #define MAX_SOURCE_BYTES ((size_t)256 << 20)
 

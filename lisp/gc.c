@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/port_priv.h"
 
 struct marker {
     struct scm_vm *vm;

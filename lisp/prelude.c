@@ -3,7 +3,7 @@
  *
  * Format: Scheme, a line a string; order matters: a macro comes before its uses.
  */
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 /* clang-format off */
 const char scm_prelude[] =

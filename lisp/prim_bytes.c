@@ -1,5 +1,5 @@
 /* prim_bytes.c: bytevectors. */
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 static int check(struct scm_vm *vm, const char *who, scm_value v)
 {

@@ -2,7 +2,7 @@
 #include <locale.h>
 #include <wctype.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 static int class_of(uint32_t cp, const char *class)
 {

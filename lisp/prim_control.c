@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 SCM_PRIM(p_procedurep)
 {

@@ -1,6 +1,6 @@
 /* prim_list.c: pairs, lists, equality, symbols, booleans. */
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 SCM_PRIM(p_cons)
 {

@@ -3,6 +3,7 @@
 
 #include "lisp/number_priv.h"
 #include "lisp/op.h"
+#include "lisp/prim_priv.h"
 
 static double round_even(double x)
 {

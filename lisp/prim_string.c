@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 static const char *bytes_of(scm_value s)
 {

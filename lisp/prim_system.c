@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lisp/compile_priv.h"
+#include "lisp/prim_priv.h"
 
 extern char **environ;
 

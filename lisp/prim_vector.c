@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
+#include "lisp/prim_priv.h"
 
 static int check(struct scm_vm *vm, const char *who, scm_value v)
 {

@@ -60,8 +60,13 @@ static void session_close(struct session *s)
         char program[1024], store[1024];
         mc_shell_word(program_invocation_name, program, sizeof(program));
         mc_shell_word(s->settings->store, store, sizeof(store));
-        mc_say("recorded %lld frames; replay them with: %s replay %s", (long long)s->frame_count,
-               program, store);
+        const char *trouble = s->writer != NULL ? mc_writer_trouble(s->writer) : NULL;
+        if (trouble == NULL)
+            mc_say("recorded %lld frames; replay them with: %s replay %s",
+                   (long long)s->frame_count, program, store);
+        else
+            mc_say("recorded %lld frames, not all of them into the trace: %s",
+                   (long long)s->frame_count, trouble);
     }
     mc_dashboard_close(s->dashboard, NULL, NULL);
     handle_close((uv_handle_t *)&s->look_timer);
@@ -348,9 +353,9 @@ static void on_second(uv_timer_t *timer)
     const char *trouble = mc_writer_trouble(s->writer);
     if (trouble == NULL)
         trouble = "";
-    /* "disk full: 120 frames dropped": told again only when it is another trouble. */
-    size_t same_bytes = strcspn(trouble, ":");
-    if (strncmp(s->trouble_text, trouble, same_bytes + 1) == 0)
+    /* "t.db: disk full: 120 frames dropped": told again only when it is another trouble. */
+    const char *count = strrchr(trouble, ':');
+    if (strncmp(s->trouble_text, trouble, count ? (size_t)(count - trouble) : 1) == 0)
         return;
     if (trouble[0] != '\0')
         mc_say("%s; recording goes on", trouble);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/check_priv.h"
 #include "store/plain.h"
 #include "store/reader_priv.h"
 #include "store/trace_format.h"
@@ -181,6 +182,17 @@ static int check_summary(struct check *c, const struct mc_row_ref *ref)
     return rc;
 }
 
+static int tell_damaged(struct check *c, const struct mc_row_ref *ref)
+{
+    int64_t from, to;
+    int rc = mc_row_span(c->reader, ref, &from, &to);
+    if (rc == 0)
+        find(c, "run %lld: %s %lld is damaged: %.3f s to %.3f s", (long long)ref->run_id,
+             ref->is_tail ? "tail" : "chunk", (long long)ref->row_id, (double)from / 1e9,
+             (double)to / 1e9);
+    return rc;
+}
+
 static int check_run(struct check *c, int64_t run_id)
 {
     struct mc_run_schema *schema;
@@ -225,11 +237,11 @@ static int check_run(struct check *c, int64_t run_id)
         if (rc < 0 && !mc_row_is_damage(rc))
             break;
         if (rc < 0) {
-            find(c, "run %lld: %s %lld is damaged: %.3f s to %.3f s", (long long)run_id,
-                 ref.is_tail ? "tail" : "chunk", (long long)ref.row_id, (double)ref.first_ts / 1e9,
-                 (double)ref.last_ts / 1e9);
+            rc = tell_damaged(c, &ref);
             seen = INT64_MIN;
         }
+        if (rc < 0)
+            break;
         progress(c);
     }
     mc_maps_fini(&maps);
@@ -261,6 +273,24 @@ static int check_runs(struct check *c)
     return rc;
 }
 
+/* What a killed recorder left in the log, as it was committed. */
+static int check_log(struct check *c, const char *path)
+{
+    char *real = mc_file_resolve(path), name[4096];
+    if (!real)
+        return MC_ENOMEM;
+    struct mc_log_count log = {0, 0};
+    if (!mc_file_is_locked(path) && snprintf(name, sizeof name, "%s-wal", real) < (int)sizeof name)
+        mc_log_count(name, &log);
+    free(real);
+    if (log.whole < log.committed)
+        find(c,
+             "the log %s-wal is damaged after %lld of %lld pages: what was recorded since, the "
+             "newest, is lost",
+             path, (long long)log.whole, (long long)log.committed);
+    return 0;
+}
+
 int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding_count)
 {
     struct check c = {.fn = fn, .arg = arg};
@@ -274,7 +304,9 @@ int mc_trace_check(const char *path, mc_check_fn fn, void *arg, int64_t *finding
     }
     if (rc < 0)
         return rc;
-    rc = check_sqlite(&c);
+    rc = check_log(&c, path);
+    if (rc == 0)
+        rc = check_sqlite(&c);
     if (rc == 0)
         rc = check_version(&c);
     if (rc == 0)

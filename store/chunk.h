@@ -123,6 +123,7 @@ struct mc_chunk {
     struct mc_numbers numbers[MC_KIND_COUNT]; /* kind loaded when field_count is not 0 */
     int64_t *cells; /* owned; value-major, when mc_chunk_cells was called */
     int maps_loaded, buckets_loaded, has_follow;
+    int is_damaged; /* a part was not as its checksum says */
     struct mc_buf maps_raw;
     struct mc_maps_part maps;
     struct mc_bucket_add *buckets; /* owned; of version 1 */

@@ -102,10 +102,11 @@ static int load_part(struct mc_chunk *c, uint32_t number, struct mc_buf *raw, in
         }
         const uint8_t *bytes;
         int rc = c->fetch(c->fetch_arg, p, offset, &bytes);
+        if (rc == 0 && mc_sum64(bytes, p->stored_bytes, MC_SUM_SEED) != p->checksum)
+            rc = MC_ECORRUPT;
+        c->is_damaged |= rc == MC_ECORRUPT;
         if (rc < 0)
             return rc;
-        if (mc_sum64(bytes, p->stored_bytes, MC_SUM_SEED) != p->checksum)
-            return MC_ECORRUPT;
         *found = 1;
         if (c->info.codec == MC_CODEC_ZSTD)
             return mc_unpack(c->packer, bytes, p->stored_bytes, p->raw_bytes, raw);

@@ -274,6 +274,34 @@ int mc_cursor_prev(struct mc_cursor *c, const struct mc_frame **out)
     return rc;
 }
 
+/* Stand on the newest frame up to `ts` of the good row that has it between its first and its last.
+ * MC_END: there is none. */
+static int seek_in_row(struct mc_cursor *c, int64_t ts, const struct mc_frame **out)
+{
+    for (int64_t at = ts == INT64_MIN ? ts : ts - 1;;) {
+        struct mc_row_ref ref;
+        struct mc_row *row;
+        int rc = mc_row_next(c->reader, c->run_id, at, &ref);
+        if (rc)
+            return rc;
+        if (ref.first_ts > ts && ref.last_ts >= ref.first_ts)
+            return MC_END;
+        rc = mc_row_open(c->reader, &ref, 0, &row);
+        if (rc == MC_END)
+            continue; /* sealed or dropped meanwhile: look again */
+        if (rc == 0) {
+            set_row(c, row);
+            rc = make_frame(c, mc_chunk_frame_at(&row->chunk, ts), NULL, 0, out);
+            if (rc == 0)
+                return 0;
+            set_row(c, NULL);
+        }
+        if (rc < 0 && !mc_row_is_damage(rc))
+            return rc;
+        at = rc == MC_END ? at : ref.last_ts;
+    }
+}
+
 int mc_cursor_seek(struct mc_cursor *c, int64_t ts, const struct mc_frame **out)
 {
     const struct mc_chunk *chunk = c->row ? &c->row->chunk : NULL;
@@ -282,20 +310,8 @@ int mc_cursor_seek(struct mc_cursor *c, int64_t ts, const struct mc_frame **out)
         if (rc <= 0 && !mc_row_is_damage(rc))
             return rc;
     }
-    struct mc_row_ref ref;
-    int rc = mc_row_next(c->reader, c->run_id, ts == INT64_MIN ? ts : ts - 1, &ref);
-    if (rc == 0 && ref.first_ts <= ts) {
-        struct mc_row *row;
-        rc = mc_row_open(c->reader, &ref, 0, &row);
-        if (rc == 0) {
-            set_row(c, row);
-            rc = make_frame(c, mc_chunk_frame_at(&row->chunk, ts), NULL, 0, out);
-            if (rc == 0)
-                return 0;
-            set_row(c, NULL);
-        }
-    }
-    if (rc < 0 && !mc_row_is_damage(rc))
+    int rc = seek_in_row(c, ts, out);
+    if (rc != MC_END)
         return rc;
     rc = prev_row(c, ts == INT64_MAX ? ts : ts + 1, 0, out);
     if (rc != MC_END)

@@ -238,6 +238,11 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
         sqlite3_close(db);
         return code;
     }
+    if (sqlite3_db_readonly(db, "main") == 1) {
+        sqlite3_close(db);
+        return mc_file_why(MC_EPERM, why, why_bytes,
+                           "%s: may only be read; ask its owner, or name another file", path);
+    }
     sqlite3_busy_timeout(db, 2000);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == 0)
@@ -253,8 +258,12 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
     if (rc == 0)
         rc = version < MC_TRACE_VERSION ? add_sums(db) : mc_plain_mend(db);
     if (rc < 0) {
-        mc_file_why(rc, why, why_bytes, "%s: can't be opened for writing: %s", path,
-                    rc == MC_EFORMAT ? "its tables are not those of a trace" : sqlite3_errmsg(db));
+        mc_file_why(
+            rc, why, why_bytes, "%s: can't be opened for writing: %s", path,
+            rc == MC_EFORMAT ? "its tables are not those of a trace"
+            : (sqlite3_errcode(db) & 0xff) == SQLITE_CANTOPEN
+                ? "one of the files -wal and -shm beside it can't be opened; ask their owner"
+                : sqlite3_errmsg(db));
         sqlite3_close(db);
         return rc;
     }

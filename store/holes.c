@@ -53,6 +53,12 @@ static void see(struct mc_seen *seen, uint64_t key)
     seen->count++;
 }
 
+void mc_reader_forget_whole(struct mc_reader *r)
+{
+    free(r->whole.keys);
+    memset(&r->whole, 0, sizeof r->whole);
+}
+
 int mc_row_sums(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head)
 {
     int rc = mc_row_head(r, ref, head, NULL);
@@ -77,8 +83,7 @@ int mc_gap_add(struct mc_buf *out, const struct mc_gap *g, int64_t from, int64_t
     return out->failed ? MC_ENOMEM : 0;
 }
 
-/* Where the run's own row says that its frames end. */
-static int end_of_run(struct mc_reader *r, int64_t run_id, int64_t *out)
+int mc_reader_end_of_run(struct mc_reader *r, int64_t run_id, int64_t *out)
 {
     const struct mc_plain_range range = {run_id, run_id, INT64_MIN, INT64_MAX};
     struct mc_plain_walk *w;
@@ -97,7 +102,7 @@ int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t t
 {
     struct mc_row_walk walk;
     int64_t end_ts; /* read first: rows that come meanwhile are behind it */
-    int rc = end_of_run(r, run_id, &end_ts);
+    int rc = mc_reader_end_of_run(r, run_id, &end_ts);
     if (rc < 0)
         return rc;
     mc_row_walk_init(&walk, r, run_id, from, to);
@@ -110,8 +115,8 @@ int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t t
     if (rc < 0)
         return rc;
     /* The newest rows are not even there any more. */
-    if (walk.seen_ts != INT64_MIN && walk.last_ts < end_ts && end_ts < to) {
-        struct mc_gap g = {walk.last_ts, end_ts - walk.last_ts, 0, "damaged"};
+    if (walk.at_end && walk.seen_ts != INT64_MIN && walk.last_ts < end_ts) {
+        struct mc_gap g = {walk.seen_ts, end_ts - walk.seen_ts, 0, "damaged"};
         rc = mc_gap_add(out, &g, from, to);
     }
     return rc < 0 ? rc : 0;

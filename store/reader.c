@@ -19,6 +19,8 @@ static const char *const statements[MC_STMT_COUNT] = {
                            "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
     [MC_STMT_PREV_TAIL] = "SELECT tail_id, first_ts, last_ts, frame_count FROM main.tail "
                           "WHERE run_id=?1 AND last_ts<?2 ORDER BY last_ts DESC LIMIT 1",
+    [MC_STMT_CHUNK_BEFORE] = "SELECT chunk_id, first_ts, last_ts, frame_count, run_id "
+                             "FROM main.chunk WHERE chunk_id<?1 ORDER BY chunk_id DESC LIMIT 1",
     [MC_STMT_CHUNK] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, "
                       "summary FROM main.chunk WHERE chunk_id=?1",
     [MC_STMT_TAIL] = "SELECT run_id, first_ts, last_ts, frame_count, codec, checksum, head, body "

@@ -40,6 +40,7 @@ enum mc_statement {
     MC_STMT_NEXT_TAIL,
     MC_STMT_PREV_CHUNK,
     MC_STMT_PREV_TAIL,
+    MC_STMT_CHUNK_BEFORE,
     MC_STMT_CHUNK,
     MC_STMT_TAIL,
     MC_STMT_PART,
@@ -144,9 +145,20 @@ int mc_row_head(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chu
 /* Only the head, with every part's checksum looked at: of a chunk once for each reader. Codes as of
  * mc_row_open. */
 int mc_row_sums(struct mc_reader *r, const struct mc_row_ref *ref, struct mc_chunk_head *head);
+/* Look again at chunks that were found whole: one that is damaged has been met since. */
+void mc_reader_forget_whole(struct mc_reader *r);
 /* Look at the checksums of the parts that a head tells of. */
 int mc_row_parts_check(struct mc_reader *r, const struct mc_row_ref *ref,
                        const struct mc_chunk_head *head);
+
+/* The head of the nearest row before (after) `ts` whose head is good. 0, MC_END, or a code. */
+int mc_row_good_head(struct mc_reader *r, int64_t run_id, int64_t ts, int is_back,
+                     struct mc_chunk_head *head);
+/* Where the frames of a damaged row stand. As its columns say, when the damage is in its parts; or
+ * else what the good rows around it leave, as far as its end (or, when that is wrong, its begin) is
+ * right; without one before it, from MC_ROW_NS_MAX before its end on. */
+#define MC_ROW_NS_MAX INT64_C(60000000000) /* a chunk's, unless its frames are far apart */
+int mc_row_span(struct mc_reader *r, const struct mc_row_ref *ref, int64_t *first, int64_t *last);
 
 /* The events of a frame; perhaps none, where it has none of `types`. A part that can't be read is
  * MC_ECORRUPT, or MC_END when its row has gone.
@@ -159,7 +171,9 @@ struct mc_row_walk {
     struct mc_reader *reader;
     int64_t run_id, from, to;
     int64_t last_ts;    /* of the newest row passed */
-    int64_t seen_ts;    /* of the newest good row; INT64_MIN */
+    int64_t seen_ts;    /* of the newest good row, from before the span on; INT64_MIN */
+    int looked_before;  /* for that one */
+    int at_end;         /* the run has no more rows */
     int sums_only;      /* check sums, open nothing: `out` may be NULL */
     struct mc_gap hole; /* damaged rows before the row just given; reason[0] 0: none */
 };
@@ -169,6 +183,9 @@ void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id
 int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out);
 /* Append a gap that touches [from, to). 0 or MC_ENOMEM. */
 int mc_gap_add(struct mc_buf *out, const struct mc_gap *g, int64_t from, int64_t to);
+/* Where the run's own row says that its frames end; INT64_MIN when it can't be read. 0 or a code.
+ */
+int mc_reader_end_of_run(struct mc_reader *r, int64_t run_id, int64_t *out);
 /* The holes that damaged rows leave in [from, to), as struct mc_gap appended to `out`. Reads the
  * bytes of every chunk of the span that this reader has not found whole before. */
 int mc_reader_holes(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,

@@ -6,69 +6,159 @@
 #include <stdio.h>
 
 #include "store/plain.h"
+#include "store/reader_priv.h"
 #include "store/writer_priv.h"
 #include "tracer/error.h"
 
 #define VACUUM_PAGES "16"
 #define STOCK_PAGES 256
 
-/* Delete a chunk, or a tail row, with all that belongs to it. Returns 1: something went. */
-static int drop_row(struct mc_sink *s, int64_t id, int is_tail)
+/* Delete a chunk with all that belongs to it. Returns 1: something went. */
+static int drop_chunk(struct mc_sink *s, int64_t id)
 {
     const struct mc_bind binds[] = {MC_INT(id), MC_INT(id * MC_PART_COUNT),
                                     MC_INT(id * MC_PART_COUNT + MC_PART_COUNT - 1)};
     int rc = mc_file_begin(s->db);
-    if (rc == 0 && is_tail)
-        rc = mc_sink_run(s->db, "DELETE FROM tail WHERE tail_id=?1", binds, 1);
-    if (rc == 0 && !is_tail)
+    if (rc == 0)
         rc = mc_sink_run(s->db, "DELETE FROM chunk WHERE chunk_id=?1", binds, 1);
-    if (rc == 0 && !is_tail)
+    if (rc == 0)
         rc =
             mc_sink_run(s->db, "DELETE FROM part WHERE part_id BETWEEN ?2 AND ?3 AND ?1", binds, 3);
     rc = mc_file_end(s->db, rc);
     return rc < 0 ? rc : 1;
 }
 
-/* Drop the oldest chunk; when there is none, the oldest tail row that is not of the open chunk. */
+/* ---- tail rows ------------------------------------------------------------------------------ */
+
+/* Tail rows build on those before them: those from a key on go together, as their chunk would. */
+struct tail_group {
+    int64_t run_id, first_id, last_id, first_ts, last_ts;
+};
+
+/* Add rows to the group, which has its first, until one that does not go on from them. */
+static int fill_group(struct mc_reader *r, struct tail_group *g, int64_t before_id)
+{
+    for (int64_t at = g->last_ts;;) {
+        struct mc_row_ref ref;
+        struct mc_chunk_head head;
+        int rc = mc_row_next(r, g->run_id, at, &ref);
+        if (rc)
+            return rc == MC_END ? 0 : rc;
+        if (!ref.is_tail || ref.row_id >= before_id)
+            return 0;
+        rc = mc_row_head(r, &ref, &head, NULL);
+        if (rc == 0 && !(head.flags & MC_HEAD_GOES_ON))
+            return 0;
+        if (rc < 0 && !mc_row_is_damage(rc))
+            return rc;
+        at = ref.last_ts;
+        g->last_id = ref.row_id > g->last_id ? ref.row_id : g->last_id;
+        if (rc == 0)
+            g->last_ts = ref.last_ts; /* what a damaged row says of itself may be wrong */
+    }
+}
+
+/* The group of the oldest tail row, of a run or of all (run_id 0), that is not of the open chunk.
+ * 0 or MC_END. */
+static int oldest_tails(struct mc_sink *s, int64_t run_id, struct tail_group *g)
+{
+    sqlite3_stmt *stmt;
+    struct mc_reader *r;
+    int64_t before_id = s->chunk_open ? s->first_tail_id : INT64_MAX;
+    int rc = mc_file_prepare(s->db,
+                             "SELECT run_id, tail_id, first_ts, last_ts FROM tail WHERE tail_id<?1 "
+                             "AND (?2=0 OR run_id=?2) ORDER BY tail_id LIMIT 1",
+                             &stmt);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, before_id);
+    sqlite3_bind_int64(stmt, 2, run_id);
+    int step = sqlite3_step(stmt);
+    *g = (struct tail_group){sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
+                             sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2),
+                             sqlite3_column_int64(stmt, 3)};
+    sqlite3_finalize(stmt);
+    if (step != SQLITE_ROW)
+        return step == SQLITE_DONE ? MC_END : mc_file_error(s->db, step);
+    rc = mc_reader_attach(s->db, &r);
+    if (rc < 0)
+        return rc;
+    rc = fill_group(r, g, before_id);
+    mc_reader_close(r);
+    return rc;
+}
+
+static int drop_tails(struct mc_sink *s, const struct tail_group *g)
+{
+    const struct mc_bind binds[] = {MC_INT(g->run_id), MC_INT(g->first_id), MC_INT(g->last_id)};
+    int rc = mc_file_begin(s->db);
+    if (rc == 0)
+        rc = mc_sink_run(s->db, "DELETE FROM tail WHERE run_id=?1 AND tail_id BETWEEN ?2 AND ?3",
+                         binds, 3);
+    rc = mc_file_end(s->db, rc);
+    return rc < 0 ? rc : 1;
+}
+
+/* ---- size and age --------------------------------------------------------------------------- */
+
+/* Drop the oldest chunk; when there is none, the oldest tail rows that are not of the open chunk.
+ */
 static int drop_oldest(struct mc_sink *s)
 {
     int64_t id;
+    struct tail_group tails;
     int rc = mc_sink_number(s->db, "SELECT min(chunk_id) FROM chunk", NULL, 0, 0, &id);
     if (rc < 0 || id)
-        return rc < 0 ? rc : drop_row(s, id, 0);
-    const struct mc_bind open[] = {MC_INT(s->chunk_open ? s->first_tail_id : INT64_MAX)};
-    rc = mc_sink_number(s->db, "SELECT min(tail_id) FROM tail WHERE tail_id<?1", open, 1, 0, &id);
-    return rc < 0 || !id ? rc : drop_row(s, id, 1);
+        return rc < 0 ? rc : drop_chunk(s, id);
+    rc = oldest_tails(s, 0, &tails);
+    return rc ? (rc == MC_END ? 0 : rc) : drop_tails(s, &tails);
 }
 
-/* Drop a row whose middle is past its age. The run that is recorded is as old as its newest frame
- * says, also when that could not be kept: the wall clock may have been set since it began. */
+/* The ts of a run before which a row is too old. ?1, ?2: the run that is recorded, which is as old
+ * as its newest frame says, also when that could not be kept, as the wall clock may have been set
+ * since it began; ?3: of other runs, the wall clock's. */
+#define TOO_OLD "CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END"
+
+/* Drop the tail rows whose middle is past their age, of one run. */
+static int drop_aged_tails(struct mc_sink *s, const struct mc_bind age[3])
+{
+    struct mc_bind binds[] = {age[0], age[1], age[2],
+                              MC_INT(s->chunk_open ? s->first_tail_id : INT64_MAX)};
+    int64_t run_id, too_old;
+    struct tail_group g;
+    int rc = mc_sink_number(s->db,
+                            "SELECT run_id FROM run JOIN tail USING (run_id) "
+                            "WHERE tail.last_ts < " TOO_OLD " AND tail_id < ?4 LIMIT 1",
+                            binds, 4, 0, &run_id);
+    if (rc < 0 || !run_id)
+        return rc;
+    binds[3] = MC_INT(run_id);
+    rc =
+        mc_sink_number(s->db, "SELECT " TOO_OLD " FROM run WHERE run_id=?4", binds, 4, 0, &too_old);
+    if (rc == 0)
+        rc = oldest_tails(s, run_id, &g);
+    if (rc == 0 && g.last_ts < too_old + (g.last_ts - g.first_ts) / 2)
+        return drop_tails(s, &g);
+    return rc == MC_END ? 0 : rc;
+}
+
+/* Drop a chunk, or tail rows, past their age. */
 static int drop_aged(struct mc_sink *s, int64_t now_wall_ns)
 {
-    static const char *const find[] = {
-        "SELECT chunk_id FROM run JOIN chunk USING (run_id) WHERE chunk.last_ts < "
-        "CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END + (chunk.last_ts-first_ts)/2 "
-        "AND chunk.last_ts < CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END + ?4 LIMIT 1",
-        "SELECT tail_id FROM run JOIN tail USING (run_id) WHERE tail.last_ts < "
-        "CASE run_id WHEN ?1 THEN ?2 ELSE ?3-start_wall_ns END AND tail_id < ?4 LIMIT 1",
-    };
     if (s->opts.keep_ns == INT64_MAX)
         return 0;
-    int64_t newest = s->seen_ts > 0 ? s->seen_ts : 0;
-    /* Tail rows build on those before them: they wait until they are sealed, if they can be. */
-    int kinds = s->has_orphans && s->trouble != MC_ENOSPC ? 1 : 2;
-    for (int is_tail = 0; is_tail < kinds; is_tail++) {
-        const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
-                                        MC_INT(now_wall_ns - s->opts.keep_ns),
-                                        MC_INT(!is_tail        ? MC_CHUNK_NS
-                                               : s->chunk_open ? s->first_tail_id
-                                                               : INT64_MAX)};
-        int64_t id;
-        int rc = mc_sink_number(s->db, find[is_tail], binds, 4, 0, &id);
-        if (rc < 0 || id)
-            return rc < 0 ? rc : drop_row(s, id, is_tail);
-    }
-    return 0;
+    int64_t id, newest = s->seen_ts > 0 ? s->seen_ts : 0;
+    const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(newest - s->opts.keep_ns),
+                                    MC_INT(now_wall_ns - s->opts.keep_ns), MC_INT(MC_CHUNK_NS)};
+    int rc = mc_sink_number(s->db,
+                            "SELECT chunk_id FROM run JOIN chunk USING (run_id) WHERE "
+                            "chunk.last_ts < " TOO_OLD " + (chunk.last_ts-first_ts)/2 "
+                            "AND chunk.last_ts < " TOO_OLD " + ?4 LIMIT 1",
+                            binds, 4, 0, &id);
+    if (rc < 0 || id)
+        return rc < 0 ? rc : drop_chunk(s, id);
+    /* Those that can be sealed wait until they are. */
+    return s->has_orphans && s->trouble != MC_ENOSPC ? 0 : drop_aged_tails(s, binds);
 }
 
 #define NOTES "200" /* marks, or gaps, that go in a step */

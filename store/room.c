@@ -65,7 +65,10 @@ void mc_sink_checkpoint(struct mc_sink *s)
     int in_log = 0, moved = 0;
     s->checkpoint_due = 0;
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
-    if (rc != SQLITE_OK || in_log != moved || (!log_is_long(s) && s->trouble != MC_ENOSPC))
+    if (rc != SQLITE_OK || in_log != moved)
+        return;
+    mc_sink_note_size(s);
+    if (!log_is_long(s) && s->trouble != MC_ENOSPC)
         return;
     /* All of it is in the file: give its space back, on a full disk to the reserve. Short readers
      * are waited for only when many of them, one after the other, have kept it from being begun

@@ -1,4 +1,4 @@
-/* rows.c: chunks and tails of a trace file: found, opened, walked. */
+/* rows.c: chunks and tails of a trace file: found and opened. */
 #include <stdlib.h>
 
 #include "store/reader_priv.h"
@@ -222,6 +222,8 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
     struct mc_chunk_head again;
     if (rc == MC_ECORRUPT && !ref->is_tail && read_row(r, ref, &again, NULL, NULL) == MC_END)
         rc = MC_END;
+    if (mc_row_is_damage(rc))
+        mc_reader_forget_whole(r);
 free_row:
     free(head);
     if (row) {
@@ -236,6 +238,8 @@ void mc_row_close(struct mc_row *row)
 {
     if (!row)
         return;
+    if (row->chunk.is_damaged)
+        mc_reader_forget_whole(row->reader);
     /* The next row's events go where this one's were. */
     if (!row->reader->spare_slice.events && row->chunk.slice.event_room <= 2 * MC_SLICE_EVENTS) {
         row->reader->spare_slice = row->chunk.slice;
@@ -257,90 +261,4 @@ int mc_row_events(struct mc_row *row, uint32_t frame_idx, uint32_t types,
     if (rc == MC_ECORRUPT && read_row(row->reader, &row->ref, &head, NULL, NULL) == MC_END)
         rc = MC_END;
     return rc;
-}
-
-/* ---- the walk ------------------------------------------------------------------------------- */
-
-void mc_row_walk_init(struct mc_row_walk *w, struct mc_reader *r, int64_t run_id, int64_t from,
-                      int64_t to)
-{
-    memset(w, 0, sizeof *w);
-    w->reader = r;
-    w->run_id = run_id;
-    w->from = from;
-    w->to = to;
-    w->last_ts = from == INT64_MIN ? INT64_MIN : from - 1;
-    w->seen_ts = INT64_MIN;
-}
-
-/* What is known of a damaged row: its columns, if they make sense. */
-static void add_hole(struct mc_row_walk *w, const struct mc_row_ref *ref)
-{
-    struct mc_gap *g = &w->hole;
-    int64_t from = ref->first_ts, to = ref->last_ts;
-    if (w->seen_ts != INT64_MIN && from < w->seen_ts)
-        from = w->seen_ts;
-    if (to < from)
-        to = from;
-    if (!g->reason[0]) {
-        strcpy(g->reason, "damaged");
-        g->ts = from;
-    }
-    g->dur_ns = to > g->ts ? to - g->ts : 0;
-    if (ref->frame_count > 0 && ref->frame_count <= MC_MAX_FRAMES)
-        g->lost += (uint64_t)ref->frame_count;
-}
-
-/* Rows that are not even there any more show by the frame that should be before this one. */
-static void check_hole(struct mc_row_walk *w, const struct mc_chunk_head *h)
-{
-    struct mc_gap *g = &w->hole;
-    if (w->seen_ts != INT64_MIN && h->prev_ts > w->seen_ts && h->prev_ts < h->first_ts &&
-        !g->reason[0]) {
-        strcpy(g->reason, "damaged");
-        g->ts = w->seen_ts;
-        g->dur_ns = h->prev_ts - w->seen_ts;
-    }
-    if (g->reason[0] && g->ts + g->dur_ns > h->first_ts)
-        g->dur_ns = h->first_ts > g->ts ? h->first_ts - g->ts : 0;
-    w->seen_ts = h->last_ts;
-}
-
-/* Open the row, or check its sums only. */
-static int open_or_check(struct mc_row_walk *w, const struct mc_row_ref *ref, struct mc_row **out)
-{
-    if (!w->sums_only) {
-        int rc = mc_row_open(w->reader, ref, 0, out);
-        if (rc == 0)
-            check_hole(w, &(*out)->chunk.info);
-        return rc;
-    }
-    struct mc_chunk_head *head = malloc(sizeof *head);
-    int rc = head ? mc_row_sums(w->reader, ref, head) : MC_ENOMEM;
-    if (rc == 0)
-        check_hole(w, head);
-    free(head);
-    return rc;
-}
-
-int mc_row_walk_next(struct mc_row_walk *w, struct mc_row **out)
-{
-    memset(&w->hole, 0, sizeof w->hole);
-    for (;;) {
-        struct mc_row_ref ref;
-        int rc = mc_row_next(w->reader, w->run_id, w->last_ts, &ref);
-        if (rc)
-            return rc;
-        if (ref.first_ts >= w->to && ref.last_ts >= w->to && ref.first_ts <= ref.last_ts)
-            return MC_END;
-        rc = open_or_check(w, &ref, out);
-        if (rc == MC_END)
-            continue; /* sealed or dropped meanwhile: look again */
-        if (rc < 0 && !mc_row_is_damage(rc))
-            return rc;
-        w->last_ts = ref.last_ts;
-        if (rc == 0)
-            return 0;
-        add_hole(w, &ref);
-    }
 }

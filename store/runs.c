@@ -155,12 +155,12 @@ int mc_reader_has_run(struct mc_reader *r, int64_t run_id)
 
 int mc_reader_span(struct mc_reader *r, int64_t run_id, int64_t *first_ts, int64_t *last_ts)
 {
-    struct mc_row_ref first, last;
+    struct mc_chunk_head first, last;
     int rc = mc_reader_has_run(r, run_id);
     if (rc == 0)
-        rc = mc_row_next(r, run_id, INT64_MIN, &first);
+        rc = mc_row_good_head(r, run_id, INT64_MIN, 0, &first);
     if (rc == 0)
-        rc = mc_row_prev(r, run_id, INT64_MAX, &last);
+        rc = mc_row_good_head(r, run_id, INT64_MAX, 1, &last);
     if (rc)
         return rc;
     *first_ts = first.first_ts;

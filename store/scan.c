@@ -223,7 +223,7 @@ int mc_reader_envelope(struct mc_reader *r, int64_t run_id, int64_t from, int64_
         rc = mc_row_next(r, run_id, at, &ref);
         if (rc)
             return rc == MC_END ? 0 : rc;
-        if (ref.first_ts >= to && ref.last_ts >= to)
+        if (ref.first_ts >= to && ref.last_ts >= ref.first_ts)
             return 0;
         rc = add_row(&e, r, &ref);
         if (rc == MC_END)

@@ -372,7 +372,7 @@ static int pass_frame(struct mc_sink *s, struct mc_queued_frame *q)
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-static int put_gap(struct mc_sink *s, const struct mc_gap *g)
+int mc_sink_put_gap(struct mc_sink *s, const struct mc_gap *g)
 {
     const struct mc_bind binds[] = {MC_INT(s->run_id), MC_INT(g->ts), MC_INT(g->dur_ns),
                                     MC_TEXT(g->reason), MC_INT(g->lost)};
@@ -406,10 +406,10 @@ static int commit_all(struct mc_sink *s, struct mc_queued_frame *frames,
 {
     int rc = mc_file_begin(s->db);
     if (rc == 0 && s->lost.reason[0])
-        rc = put_gap(s, &s->lost);
+        rc = mc_sink_put_gap(s, &s->lost);
     for (struct mc_queued_frame *q = frames; rc == 0 && q; q = q->next) {
         for (size_t i = 0; rc == 0 && i < q->frame.gap_count; i++)
-            rc = put_gap(s, &q->frame.gaps[i]);
+            rc = mc_sink_put_gap(s, &q->frame.gaps[i]);
         if (rc == 0)
             rc = add_frame(s, q);
     }
@@ -478,5 +478,6 @@ void mc_sink_commit(struct mc_sink *s, struct mc_queued_frame *frames,
     s->stored_sources = sources;
     s->stored_strings = strings;
     s->stored_states = states;
+    s->has_orphans = 1; /* a chunk that this commit had sealed is tail rows again */
     mc_sink_drop(s, frames, rc);
 }

@@ -119,11 +119,14 @@ int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *r
     return 0;
 }
 
+/* With the gap of frames that could not be kept, if that is the last that happened. */
 static int end_run(struct mc_sink *s, const char *exit, int seal)
 {
     int rc = mc_file_begin(s->db);
     if (rc == 0 && seal)
         rc = mc_sink_put_chunk(s, &s->chunk, s->run_id, s->first_tail_id, s->next_tail_id - 1);
+    if (rc == 0 && s->lost.reason[0])
+        rc = mc_sink_put_gap(s, &s->lost);
     if (rc == 0)
         rc = set_exit(s->db, s->run_id, exit);
     return mc_file_end(s->db, rc);
@@ -134,11 +137,20 @@ int mc_sink_end(struct mc_sink *s, const char *exit)
     if (!s->run_id)
         return MC_EINVAL;
     int seal = s->chunk_open && s->chunk.frame_count && s->committed_ts == s->last_ts;
-    int rc = end_run(s, exit, seal);
-    if (rc < 0 && seal) {
+    int rc = mc_sink_look(s);
+    if (rc == 0 && s->trouble == MC_ENOSPC) {
+        mc_file_ballast(&s->lock, 0); /* what is told of the end is small, and the last */
+        mc_sink_checkpoint(s);
+    }
+    if (rc == 0)
+        rc = end_run(s, exit, seal);
+    if (rc < 0 && seal && !s->misplaced) {
         s->has_orphans = 1;
         rc = end_run(s, exit, 0);
     }
+    const struct mc_gap lost = s->lost;
     mc_sink_reset(s);
+    if (s->trouble)
+        s->lost = lost; /* for what is said of it; the next run forgets it */
     return rc;
 }

@@ -36,7 +36,7 @@ int mc_reader_summaries(struct mc_reader *r, int64_t run_id, int64_t from, int64
         int rc = mc_row_next(r, run_id, at, &ref);
         if (rc)
             return rc == MC_END ? 0 : rc;
-        if (ref.first_ts >= to)
+        if (ref.first_ts >= to && ref.last_ts >= ref.first_ts)
             return 0;
         int is_within = !ref.is_tail && ref.first_ts >= from && ref.last_ts < to;
         rc = tell_row(r, &ref, is_within, fn, arg);

@@ -41,9 +41,9 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
                            path);
     if (rc < 0)
         return mc_file_why(rc, why, why_bytes,
-                           "%s: can't be locked for writing: %s; name a file in a folder that "
-                           "is there and that you may write to",
-                           path, strerror(errno));
+                           "%s: can't be locked for writing: %s-lock: %s; name a file in a folder "
+                           "that is there and that you may write to",
+                           path, path, strerror(errno));
     sqlite3 *db;
     rc = mc_file_open(path, &db, why, why_bytes);
     if (rc < 0) {
@@ -59,6 +59,8 @@ static int open_file(struct mc_writer *w, const char *path, const struct mc_writ
     /* A killed recorder's runs; the one that is taken up again loses this exit. */
     if (rc == 0)
         rc = mc_sink_stop_runs(db);
+    if (rc == 0)
+        mc_sink_note_size(&w->sink);
     w->next_run_id++;
     w->next_mark_id++;
     w->sink.has_orphans = 1;

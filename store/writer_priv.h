@@ -97,6 +97,9 @@ struct mc_sink {
     struct mc_gap lost; /* frames dropped since the last commit; reason[0] 0: none */
     int trouble;        /* the code of the last commit, 0 when it went well */
     int checkpoint_due; /* the log has grown past its mark */
+    int64_t file_bytes; /* of FILE, when all of the log was last in it */
+    const char
+        *misplaced; /* what is wrong with FILE, if mc_sink_look has found something; or NULL */
 };
 
 struct mc_writer {
@@ -144,6 +147,8 @@ void mc_sink_drop(struct mc_sink *s, struct mc_queued_frame *frames, int code);
 /* Go on with the newest run of the same program, as mc_writer_resume. */
 int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *run_id,
                    int64_t *last_ts);
+/* Tell of a gap in the file; inside the caller's transaction. */
+int mc_sink_put_gap(struct mc_sink *s, const struct mc_gap *g);
 /* Count frames that never reached the sink. */
 void mc_sink_lost(struct mc_sink *s, const struct mc_gap *gap);
 
@@ -160,6 +165,11 @@ int mc_sink_seal_orphans(struct mc_sink *s);
 
 /* retain.c: age, size, the WAL, the full disk. One short step; returns whether more is due. */
 int mc_sink_retain(struct mc_sink *s, int64_t now_wall_ns);
+
+/* place.c: whether FILE is what it was. 0; MC_ENOENT, MC_ECORRUPT: write nothing to it. */
+int mc_sink_look(struct mc_sink *s);
+/* All of the log is in FILE, which is as long as it is to be. */
+void mc_sink_note_size(struct mc_sink *s);
 
 /* room.c: the log. */
 int64_t mc_sink_log_bytes(const struct mc_sink *s);

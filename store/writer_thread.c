@@ -66,7 +66,9 @@ static void tell_trouble(struct mc_writer *w)
         w->trouble[0] = 0;
     else
         snprintf(w->trouble, sizeof w->trouble, "%s: %s: %llu frames dropped since %.1f s", s->path,
-                 s->trouble == MC_ENOSPC ? "disk full" : mc_strerror(s->trouble),
+                 s->misplaced              ? s->misplaced
+                 : s->trouble == MC_ENOSPC ? "disk full"
+                                           : mc_strerror(s->trouble),
                  (unsigned long long)s->lost.lost, (double)s->lost.ts / 1e9);
 }
 
@@ -104,6 +106,8 @@ static int has_work(struct mc_writer *w)
 static void keep_house(struct mc_writer *w)
 {
     struct mc_sink *s = &w->sink;
+    if (s->misplaced)
+        return;
     if (s->trouble == MC_ENOSPC) {
         mc_file_ballast(&s->lock, 0);
         s->room.log_bytes = MC_LOG_BYTES_MIN;
@@ -135,13 +139,16 @@ static void commit(struct mc_writer *w, struct mc_queued_frame *frames,
         mc_sink_lost(s, behind);
     if (!s->run_id || (!frames && !marks && !s->lost.reason[0]))
         return;
-    if (mc_sink_log_is_held(s))
+    int misplaced = mc_sink_look(s);
+    if (misplaced)
+        mc_sink_drop(s, frames, misplaced);
+    else if (mc_sink_log_is_held(s))
         mc_sink_drop(s, frames, MC_EBUSY);
     else if (s->trouble == MC_ENOSPC && !s->lock.ballast_bytes)
         mc_sink_drop(s, frames, MC_ENOSPC);
     else
         mc_sink_commit(s, frames, marks);
-    if (s->checkpoint_due)
+    if (s->checkpoint_due && !misplaced)
         mc_sink_checkpoint(s);
 }
 
