@@ -431,7 +431,7 @@ function keepOverview() {
   if (!state.run) return;
   const live = state.entry?.live;
   const key = `${state.runKey} ${state.run.sources.length} ${live && !state.view ? Math.floor(state.endTs / everyNs(OVERVIEW_EVERY_MS)) : ''}`;
-  const wrongKey = `${state.runKey} ${live ? Math.floor(state.endTs / everyNs(FINDINGS_EVERY_MS)) : state.endTs}`;
+  const wrongKey = `${state.runKey} ${live} ${Math.floor(state.endTs / everyNs(FINDINGS_EVERY_MS))}`;
   const isNew = wrongKey !== findingsFor;
   const isMoved = key !== overviewFor;
   // One question for both, where the timeline shows the whole run.
