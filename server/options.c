@@ -59,7 +59,7 @@ static const struct option options[] = {
     {"--keep", OPTION_TIME, AT(keep_ns), "TIME", "24h", SECOND, INT64_MAX, RECORDS,
      "drop what is older from the trace; or forever"},
     {"--max-bytes", OPTION_SIZE, AT(max_bytes), "SIZE", "1GiB", 1 << 20, INT64_MAX, RECORDS,
-     "drop the oldest to keep the trace below this; or unlimited"},
+     "drop the oldest to keep the trace below this, 1MiB at least; or unlimited"},
     {"--event-clock", OPTION_CLOCK, AT(event_clock_ns), "us|ns", "us", 0, 0, RECORDS,
      "how fine the time of events is kept"},
     {"--max-connections", OPTION_COUNT, AT(max_connections), "N", "1024", 1, 1 << 20, MC_FOR_SERVE,

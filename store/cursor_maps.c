@@ -51,7 +51,8 @@ static int copy_readers(const struct mc_maps_part *part, struct mc_map_reader **
     struct mc_map_reader *readers = malloc((part->count + 1) * sizeof *readers);
     if (!readers)
         return MC_ENOMEM;
-    memcpy(readers, part->readers, part->count * sizeof *readers);
+    if (part->count)
+        memcpy(readers, part->readers, part->count * sizeof *readers);
     free(*out);
     *out = readers;
     return 0;

@@ -97,8 +97,10 @@ static int make_sums(struct mc_sql_rows *s, uint32_t count)
 /* The second is over: its figures become the ones that are handed out. */
 static void end_second(struct mc_sql_rows *s)
 {
-    memcpy(s->done, s->sums, s->sum_count * sizeof *s->sums);
-    memset(s->sums, 0, s->sum_count * sizeof *s->sums);
+    if (s->sum_count) { /* there is no value in a run without sources */
+        memcpy(s->done, s->sums, s->sum_count * sizeof *s->sums);
+        memset(s->sums, 0, s->sum_count * sizeof *s->sums);
+    }
     s->done_second = s->sum_second;
     s->sum_at = 0;
     s->sums_due = s->sum_second != INT64_MIN;
