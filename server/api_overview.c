@@ -7,6 +7,7 @@
 #include "server/answer.h"
 #include "server/dashboard_priv.h"
 #include "server/job.h"
+#include "server/overview_peaks.h"
 #include "tracer/error.h"
 
 #define PX_MAX 10000
@@ -128,8 +129,13 @@ static void add_numbers(struct mc_buf *out, const char *name, const int64_t *val
     mc_buf_add_char(out, ']');
 }
 
+static int is_peaked(const struct mc_job *job, const struct series *s)
+{
+    return job->is_peaks && mc_is_peak_field(s->source->kind, s->field_idx);
+}
+
 static int add_series(struct mc_job *job, const struct series *series, size_t count,
-                      const int64_t *min, const int64_t *max)
+                      const int64_t *min, const int64_t *max, const int64_t *peaks)
 {
     size_t px = (size_t)job->limit;
     for (size_t i = 0; i < count; i++) {
@@ -146,6 +152,10 @@ static int add_series(struct mc_job *job, const struct series *series, size_t co
                           (unsigned long long)source->capacity_bytes);
         add_numbers(&job->body, "min", min + i * px, px);
         add_numbers(&job->body, "max", max + i * px, px);
+        if (is_peaked(job, &series[i])) {
+            add_numbers(&job->body, "peak", peaks, px);
+            peaks += px;
+        }
         mc_buf_add_char(&job->body, '}');
         if (job->body.count > MC_JOB_BODY_MAX) {
             snprintf(job->detail, sizeof job->detail, "ask for fewer series or pixels");
@@ -170,6 +180,27 @@ static int list_series(const struct mc_schema *schema, struct series **out, size
     return 0;
 }
 
+/* The peaks of those of series[count] that have such, one after the other; *out is malloc'd. */
+static int read_peaks(struct mc_job *job, const struct series *series, size_t count, int64_t **out)
+{
+    size_t px = (size_t)job->limit;
+    uint32_t n = 0, *value_idx = malloc((count + 1) * sizeof *value_idx);
+    for (size_t i = 0; value_idx && i < count; i++)
+        if (is_peaked(job, &series[i]))
+            value_idx[n++] = series[i].source->value_idx + series[i].field_idx;
+    int64_t *peaks = malloc((n * px + 1) * sizeof *peaks);
+    int code = value_idx && peaks ? 0 : MC_ENOMEM;
+    if (!code && n)
+        code = mc_overview_peaks(job->reader, job->run_id, job->from, job->to, value_idx, n,
+                                 (uint32_t)px, peaks);
+    free(value_idx);
+    if (code)
+        free(peaks);
+    else
+        *out = peaks;
+    return code;
+}
+
 static int envelope(struct mc_job *job, const struct series *series, size_t count)
 {
     size_t px = (size_t)job->limit, cells = count * px;
@@ -186,8 +217,12 @@ static int envelope(struct mc_job *job, const struct series *series, size_t coun
     if (!code && count)
         code = mc_reader_envelope(job->reader, job->run_id, job->from, job->to, value_idx,
                                   (uint32_t)count, (uint32_t)px, min, max);
+    int64_t *peaks = NULL;
     if (!code)
-        code = add_series(job, series, count, min, max);
+        code = read_peaks(job, series, count, &peaks);
+    if (!code)
+        code = add_series(job, series, count, min, max, peaks);
+    free(peaks);
     free(value_idx);
     free(min);
     return code;
@@ -246,10 +281,10 @@ static int overview_work(struct mc_job *job)
 void mc_api_overview(struct mc_dashboard *d, struct mc_http_request *r,
                      const struct mc_asked_run *run)
 {
-    int64_t from = INT64_MIN, to = INT64_MAX, px = 600;
+    int64_t from = INT64_MIN, to = INT64_MAX, px = 600, peaks = 0;
     if (mc_ask_i64(r, "from", INT64_MIN, INT64_MAX, &from) < 0 ||
         mc_ask_i64(r, "to", INT64_MIN, INT64_MAX, &to) < 0 ||
-        mc_ask_i64(r, "px", 1, PX_MAX, &px) < 0)
+        mc_ask_i64(r, "px", 1, PX_MAX, &px) < 0 || mc_ask_i64(r, "peaks", 0, 1, &peaks) < 0)
         return;
     if (from >= to) {
         mc_answer_error(r, 400, "bad parameter", "from must be before to");
@@ -268,6 +303,7 @@ void mc_api_overview(struct mc_dashboard *d, struct mc_http_request *r,
     job->from = from;
     job->to = to;
     job->limit = px;
+    job->is_peaks = peaks != 0;
     job->live_last = run->is_live ? 0 : INT64_MIN;
     mc_job_start(job);
 }

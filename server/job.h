@@ -42,6 +42,7 @@ struct mc_job {
     int64_t live_first, live_last; /* the live run's span; live_last INT64_MIN: not the live run */
     int64_t wait_ts;    /* state: the store must have reached this frame; INT64_MIN: whatever */
     int is_numbers;     /* state: without the slot maps */
+    int is_peaks;       /* overview: how fast totals grew at most, too */
     int tries_left;     /* how often the worker may ask to be called again */
     int try_again;      /* set by the worker */
     size_t fresh_count; /* marks: those in `text` that the file may not have */

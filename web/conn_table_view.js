@@ -136,6 +136,12 @@ export function createConnTable(state, actions) {
   };
 }
 
+/** Of a connection that has closed before the page looked only its end is known; with one server there, it was that one's. @param {State} state */
+function soleServer(state) {
+  const names = Object.keys(state.doc?.servers ?? {});
+  return names.length === 1 ? names[0] : '';
+}
+
 /** @param {State} state @param {any} actions */
 function createRow(state, actions) {
   const canvas = /** @type {HTMLCanvasElement} */ (el('canvas', { 'aria-hidden': 'true' }));
@@ -168,7 +174,7 @@ function createRow(state, actions) {
       from = begin;
       if (root.dataset.conn !== String(conn.id)) root.dataset.conn = String(conn.id);
       setText(button, String(conn.id));
-      setText(cells[1], conn.owner || UNKNOWN);
+      setText(cells[1], conn.owner || soleServer(state) || UNKNOWN);
       setText(cells[2], conn.peer || UNKNOWN);
       if (swatch.dataset.letter !== `${conn.state}${theme.version}`) {
         swatch.dataset.letter = `${conn.state}${theme.version}`;
@@ -176,8 +182,10 @@ function createRow(state, actions) {
         setClass(swatch, 'is-closed', conn.state === '×');
         setText(swatch, conn.state);
       }
-      setText(word, conn.state === '×' ? conn.reason || 'closed' : letterName(conn.state, null));
-      setText(cells[4], countExact(conn.requests));
+      const what = conn.state === '×' ? conn.reason || 'closed' : letterName(conn.state, null);
+      setText(word, what);
+      if (cells[3].title !== what) cells[3].title = what;
+      setText(cells[4], countExact(conn.requests + conn.running.size));
       setText(cells[5], conn.route || UNKNOWN);
       setText(cells[6], conn.status ? String(conn.status) : UNKNOWN);
       setClass(cells[6], 'is-critical', conn.status >= 500);

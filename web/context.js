@@ -85,7 +85,7 @@ export class Context {
     const [{ marks }, { gaps }] = await Promise.all([getOfRun(run, 'marks', {}, signal), getOfRun(run, 'gaps', {}, signal)]);
     if (run !== state.runKey) return;
     for (const mark of marks) state.addMark(mark);
-    for (const gap of gaps) state.addGap(gap);
+    state.addGaps(gaps);
   }
 
   /** The minutes before the newest moments that the page has seen without a hole. @param {() => boolean} isCurrent @param {AbortSignal} signal */

@@ -8,7 +8,8 @@ import { FULL_PART, gapText, WARN_PART } from './warnings.js';
 /** stretches of use, and of failures, nearer to each other than this are one; as are those less than two parts apart */
 const JOIN_NS = 3e9;
 const FAIL_JOIN_NS = 1e9;
-const KEPT = 400;
+/** beside gaps, of which the page keeps a bounded number */
+const KEPT = 1000;
 /** so many of one kind are a row each, more are one */
 const ROWS_OF_A_KIND = 2;
 /** of a server's answers: that many or more of them failing is as bad as a full pool */
@@ -123,7 +124,10 @@ export function findFindings(overview, gaps) {
         const failed = sum(fails, at.from - failJoin, at.to + failJoin);
         fails.fill(0, Math.max(0, at.from - failJoin), at.to + failJoin);
         const level = part >= FULL_PART || failed > 0 ? 'critical' : 'warning';
-        add(level, kind, s.source, at, `${what} ${part >= 1 ? 'is full' : `reaches ${percent(at.peak, s.capacity)}`} ${lasting(at)}${failed > 0 ? `; ${count(failed)} times none was left` : ''}`, failed, part);
+        // A part may be a minute: mostly below the limit within its parts, it was not so all the time.
+        const inner = s.min.slice(at.from + 1, at.to - 1).filter((/** @type {number | null} */ low) => low !== null);
+        const again = inner.filter((/** @type {number} */ low) => low < s.capacity * WARN_PART).length * 2 > inner.length;
+        add(level, kind, s.source, at, `${what} ${part >= 1 ? 'is full' : `reaches ${percent(at.peak, s.capacity)}`} ${again ? `again and again ${lasting(at).replace('for', 'over')}` : lasting(at)}${failed > 0 ? `; ${count(failed)} times none was left` : ''}`, failed, part);
       }
       for (const at of stretches(fails, 1, failJoin)) {
         const failed = sum(fails, at.from, at.to);
@@ -141,8 +145,9 @@ export function findFindings(overview, gaps) {
       }
     }
   }
+  out.splice(KEPT);
   for (const gap of gaps) out.push({ level: 'warning', kind: 'gap', name: gap.reason, text: `Gap: ${gapText(gap)}`, ts: gap.ts, end: gap.ts + gap.dur, times: gap.lost, part: 0 });
-  return out.sort((a, b) => (a.level === b.level ? a.ts - b.ts : a.level === 'critical' ? -1 : 1)).slice(0, KEPT);
+  return out.sort((a, b) => (a.level === b.level ? a.ts - b.ts : a.level === 'critical' ? -1 : 1));
 }
 
 /** What several findings alike come to, in words. @param {Finding[]} all */

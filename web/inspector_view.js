@@ -2,7 +2,7 @@
 // inspector_view.js: the column beside: warnings, what is picked, events, marks, SQL.
 
 import { byId, el, setText } from './dom.js';
-import { clock, count, duration } from './format.js';
+import { clock, count, countExact, duration } from './format.js';
 import { eventFilter } from './conn_filter.js';
 import { createDiffView } from './diff_view.js';
 import { eventTable, eventText, link } from './event_view.js';
@@ -11,6 +11,7 @@ import { createSqlView } from './sql_view.js';
 import { createWarningsView } from './warnings_view.js';
 
 const EVENTS_SHOWN = 200;
+const GAPS_SHOWN = 200;
 const REDRAW_MS = 400;
 export const TABS = /** @type {const} */ ([['warnings', 'Warnings'], ['pick', 'Selected'], ['events', 'Events'], ['marks', 'Marks'], ['diff', 'Compare'], ['sql', 'SQL']]);
 
@@ -25,6 +26,15 @@ function replaceIn(panel, parts) {
   const place = panel.contains(document.activeElement) ? [...panel.querySelectorAll('button')].findIndex((node) => node === document.activeElement) : -1;
   panel.replaceChildren(...parts);
   if (place >= 0) (panel.querySelectorAll('button')[place] ?? panel).focus({ preventScroll: true });
+}
+
+/** All gaps; of very many, those about the moment. @param {State} state */
+function gapsNear(state) {
+  const { gaps, ts } = state;
+  if (gaps.length <= GAPS_SHOWN) return gaps;
+  const behind = gaps.findIndex((gap) => gap.ts > ts);
+  const from = Math.max(0, Math.min((behind < 0 ? gaps.length : behind) - GAPS_SHOWN / 2, gaps.length - GAPS_SHOWN));
+  return gaps.slice(from, from + GAPS_SHOWN);
 }
 
 /** @param {State} state @param {any} actions */
@@ -73,8 +83,9 @@ export function createInspectorView(state, actions) {
   }
 
   function drawMarks() {
-    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false, mark: /** @type {import('./state.js').Mark | null} */ (m) })), ...state.gaps.map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true, mark: null }))].sort((a, b) => a.ts - b.ts);
+    const all = [...state.marks.map((m) => ({ ts: m.ts, dur: m.dur, text: m.label, by: m.author, gap: false, mark: /** @type {import('./state.js').Mark | null} */ (m) })), ...gapsNear(state).map((g) => ({ ts: g.ts, dur: g.dur, text: `gap: ${g.reason}${g.lost > 0 ? `, ${count(g.lost)} lost` : ''}`, by: '', gap: true, mark: null }))].sort((a, b) => a.ts - b.ts);
     const out = [el('p', {}, link('Set a mark here (M)', actions.mark))];
+    if (state.gaps.length > GAPS_SHOWN) out.push(el('p', { class: 'dim' }, `Of ${countExact(state.gaps.length)} gaps, the ${GAPS_SHOWN} about this moment.`));
     if (all.length === 0) out.push(el('p', { class: 'empty' }, 'No marks and no gaps in this run.'));
     else out.push(el('table', { class: 'plain' }, el('thead', {}, el('tr', {}, ...['at', 'what', 'lasts', 'by', 'change'].map((h) => el('th', { scope: 'col' }, h)))), el('tbody', {}, ...all.map((row) => el('tr', {}, el('td', {}, link(clock(row.ts), () => actions.seek(row.ts))), el('td', {}, row.mark ? link(`▲ ${row.text}`, () => actions.look({ mark: row.mark?.mark_id })) : `░ ${row.text}`), el('td', {}, row.dur > 0 ? duration(row.dur) : ''), el('td', {}, row.by), el('td', {}, row.mark ? link('edit', () => actions.editMark(row.mark), `Change or remove the mark “${row.text}”`) : ''))))));
     return out;
@@ -87,10 +98,10 @@ export function createInspectorView(state, actions) {
     switch (tabNow()) {
       case 'pick': return `${v.pick} ${v.doc} ${v.run}`;
       case 'events': return `${v.events} ${v.place} ${state.ts}`;
-      case 'marks': return `${v.marks}`;
+      case 'marks': return `${v.marks} ${state.gaps.length > GAPS_SHOWN ? state.ts : ''}`;
       case 'sql': return `${v.run}`;
       case 'diff': return `${v.run} ${v.runs} ${JSON.stringify(state.compare)}`;
-      default: return `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0} ${state.findings.map((f) => f.text + (state.ts >= f.ts && state.ts <= f.end)).join('|')} ${state.mode === 'live'}`;
+      default: return `${warnings.map((w) => w.level + w.text).join('|')}${state.doc ? 1 : 0} ${state.findingRows.map((row) => row.text + row.all.some((f) => state.ts >= f.ts && state.ts <= f.end)).join('|')} ${state.mode === 'live'}`;
     }
   }
 

@@ -25,6 +25,8 @@ export const KEYS = [
   { keys: ['Home'], shown: 'Home', action: 'first', text: 'to the first frame' },
   { keys: ['End'], shown: 'End', action: 'live', text: 'to now, or the last frame' },
   { keys: ['m', 'M'], shown: 'M', action: 'mark', text: 'set a mark here' },
+  { keys: ['s', 'S'], shown: 'S', action: 'select', text: 'select time from here on; again: up to here' },
+  { keys: ['z', 'Z'], shown: 'Z', action: 'zoomSelected', text: 'zoom the timeline to the selected time' },
   { keys: ['+', '='], shown: '+', action: 'zoomIn', text: 'zoom the timeline in' },
   { keys: ['-'], shown: '−', action: 'zoomOut', text: 'zoom the timeline out' },
   { keys: ['0'], shown: '0', action: 'whole', text: 'show the whole run' },

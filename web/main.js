@@ -41,6 +41,8 @@ const NUMBERS_MS = 160;
 const UNSEEN_MS = 1000;
 const POLL_MS = 3000;
 const OVERVIEW_EVERY_MS = 2000;
+/** of so many that a run has, each is looked at about once while it lasts; the page draws what came since */
+const OVERVIEW_PARTS = 1200;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 /** what is looked at while time passes is asked about anew so often */
@@ -337,6 +339,8 @@ const keyActions = {
   first: () => player.seek(state.entry?.first_ts ?? 0),
   live: () => (state.entry?.live ? player.goLive() : player.seek(state.endTs)),
   mark: () => openMarkDialog(),
+  select: selectHere,
+  zoomSelected: () => (state.selected ? actions.view(state.selected) : tip.say('Select time first: drag over the timeline, or S where it begins and where it ends.')),
   zoomIn: () => zoomAt(0.5),
   zoomOut: () => zoomAt(2),
   whole: () => actions.view(null),
@@ -351,6 +355,18 @@ const keyActions = {
   differenceBefore: () => goDifference(-1),
   help: () => byId('help').showModal(),
 };
+
+/** where a selection by key began @type {number | null} */
+let selectFrom = null;
+
+/** The first time from here on, the second up to here. */
+function selectHere() {
+  const { ts, intervalNs } = state;
+  const from = selectFrom !== null && state.selected ? selectFrom : ts;
+  selectFrom = selectFrom !== null && state.selected ? null : ts;
+  state.setPlace({ selected: [Math.min(from, ts), Math.max(from, ts) + (from === ts ? intervalNs : 0)] });
+  tip.say(selectFrom === null ? 'Selected: M marks it, Z zooms to it.' : 'Selected from here on: go where it ends, and S again.');
+}
 
 /** @param {1 | -1} direction */
 function goDifference(direction) {
@@ -400,25 +416,30 @@ function overviewSoon(delayMs) {
   overviewTimer = setTimeout(() => player.refreshOverview(), delayMs);
 }
 
-/** Whether the timeline has to be asked for again: another run, or a live one that went on. */
-function keepOverview() {
-  const key = `${state.runKey} ${state.run ? state.run.sources.length : ''} ${state.entry?.live && !state.view ? Math.floor(state.endTs / (OVERVIEW_EVERY_MS * 1e6)) : ''}`;
-  if (key !== overviewFor && state.run) {
-    overviewFor = key;
-    player.refreshOverview();
-  }
-}
-
 let findingsFor = '';
 let gapsFor = 0;
 
-/** Whether the run has to be looked through again for what went wrong: another one, or it went on. */
-function keepFindings() {
-  const key = `${state.runKey} ${state.entry?.live ? Math.floor(state.endTs / (FINDINGS_EVERY_MS * 1e6)) : state.endTs}`;
+/** How often a live run is looked through: the longer it is, the longer its parts on the screen. @param {number} leastMs @returns {number} ns */
+function everyNs(leastMs) {
+  let every = leastMs * 1e6;
+  while (every < state.endTs / OVERVIEW_PARTS) every *= 2;
+  return every;
+}
+
+/** Whether the timeline, and what went wrong in the run, have to be asked for again: another run, or a live one that went on. */
+function keepOverview() {
   if (!state.run) return;
-  if (key !== findingsFor) player.refreshFindings();
-  else if (gapsFor !== state.gaps.length) player.findAgain();
-  findingsFor = key;
+  const live = state.entry?.live;
+  const key = `${state.runKey} ${state.run.sources.length} ${live && !state.view ? Math.floor(state.endTs / everyNs(OVERVIEW_EVERY_MS)) : ''}`;
+  const wrongKey = `${state.runKey} ${live} ${Math.floor(state.endTs / everyNs(FINDINGS_EVERY_MS))}`;
+  const isNew = wrongKey !== findingsFor;
+  const isMoved = key !== overviewFor;
+  // One question for both, where the timeline shows the whole run.
+  if (isMoved || (isNew && !state.view)) player.refreshOverview(isNew);
+  if (isNew && state.view) player.refreshFindings();
+  if (!isNew && gapsFor !== state.gaps.length) player.findAgain();
+  overviewFor = key;
+  findingsFor = wrongKey;
   gapsFor = state.gaps.length;
 }
 
@@ -483,7 +504,7 @@ function drawWhole(draw) {
 
 byId('save-button').addEventListener('click', () => {
   drawWhole(() => views.pools.paint());
-  saveImage(state);
+  saveImage(state, warnings);
 });
 window.addEventListener('beforeprint', () => {
   document.body.classList.add('printing');
@@ -504,7 +525,6 @@ second.wake = schedule;
 visible.changed = schedule;
 setInterval(() => {
   keepOverview();
-  keepFindings();
   keepPick();
   writeUrl();
 }, URL_EVERY_MS);

@@ -82,7 +82,7 @@ export function createPickView(state, actions) {
     }
     const before = events.filter((event) => event.ts <= state.ts + state.intervalNs);
     const later = events.length - before.length;
-    out.push(el('h4', {}, later > 0 && before.length > 0 ? `Events up to this moment, ${count(later)} later` : 'Events'), eventTable((before.length > 0 ? before : events).slice(-EVENTS_SHOWN).reverse(), false, actions));
+    if (known) out.push(el('h4', {}, later > 0 && before.length > 0 ? `Events up to this moment, ${count(later)} later` : 'Events'), eventTable((before.length > 0 ? before : events).slice(-EVENTS_SHOWN).reverse(), false, actions));
     return out;
   }
 

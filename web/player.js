@@ -8,6 +8,7 @@ import { FINDING_SERIES, findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { overviewSeries } from './observe.js';
 import { openStream } from './stream.js';
+import { PEAK_PARTS_NS, PEAK_SERIES } from './timeline.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
@@ -15,6 +16,8 @@ const STEP_WAIT_MS = 3000;
 const HIDE_MS = 2000;
 /** away for longer, the newest state is worth more than all that came in between */
 const AWAY_MS = 10000;
+/** a recording that begins later in its run than this has lost its begin */
+const FRESH_NS = 5e9;
 const OVERVIEW_PX = 1200;
 /** at such speeds a batch is of seconds, and nobody reads its events */
 const FAST = 25;
@@ -78,9 +81,22 @@ export class Player {
     this.context.drop();
     this.attempt = 0;
     if (place.ts === undefined && state.entry?.live) return this.goLive();
-    const ts = place.ts ?? state.entry?.first_ts ?? 0;
+    const ts = this.within(place.ts);
     if (place.playing) return this.playFrom(ts);
     return this.pauseAt(ts);
+  }
+
+  /** A link's moment; where the recording has not got it, the nearest that it has. @param {number | undefined} ts */
+  within(ts) {
+    const { first_ts: first = 0, end_ts: end, live } = this.state.entry ?? {};
+    if (ts === undefined) return first;
+    if (ts < first - this.state.intervalNs) {
+      this.say(first > FRESH_NS ? 'The moment of the link is no longer kept: this is the oldest that is.' : 'The recording begins after the moment of the link.');
+      return first;
+    }
+    if (end === undefined || live || ts <= end + this.state.intervalNs) return ts;
+    this.say('The run ended before the moment of the link: this is its end.');
+    return end;
   }
 
   goLive() {
@@ -409,19 +425,43 @@ export class Player {
     }
   }
 
-  /** Ask for the timeline's span anew. */
-  async refreshOverview() {
+  /** Ask for the timeline's span anew; of the whole run also what is looked through for what went wrong. @param {boolean} [withFindings] */
+  async refreshOverview(withFindings = false) {
     const { state } = this;
     const run = state.runKey;
     if (!run || !state.run || state.link === 'lost') return;
-    const [from, to] = state.view ?? [0, Math.max(1, state.endTs)];
+    const isWhole = state.view === null;
+    const [from, to] = state.view ?? [0, Math.max(1e9, state.endTs)];
+    const series = [...new Set([...overviewSeries(state.run.sources, 'timeline'), ...(withFindings && isWhole ? FINDING_SERIES : [])])];
     try {
-      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: overviewSeries(state.run.sources, 'timeline').join(',') });
-      if (run === state.runKey) state.setOverview(overview);
+      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: series.join(',') });
+      if (run !== state.runKey) return;
+      state.setOverview(overview);
+      if (overview) this.refreshPeaks(run, overview);
+      if (!overview || !withFindings || !isWhole) return;
+      this.searched = { run, overview };
+      this.findAgain();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
       this.timelineTrouble = message;
+    }
+  }
+
+  /** How fast requests came at most within each part of the timeline: each frame is read for that, so it is asked when the rest is there. @param {string} run @param {any} overview */
+  async refreshPeaks(run, overview) {
+    const { from, to, px, series } = overview;
+    if ((to - from) / px < PEAK_PARTS_NS) return;
+    try {
+      const answer = await getOfRun(run, 'overview', { from, to, px, series: PEAK_SERIES.join(','), peaks: 1 });
+      if (this.state.overview !== overview) return;
+      for (const { kind, source, field, peak } of answer.series) {
+        const shown = series.find((/** @type {any} */ s) => s.kind === kind && s.source === source && s.field === field);
+        if (shown) shown.peak = peak;
+      }
+      this.state.setOverview(overview);
+    } catch {
+      // The means stand.
     }
   }
 

@@ -125,7 +125,7 @@ export class Second {
       if (state.runKey === run) state.setRun(data);
     }, { opened: () => {}, lost: () => {} });
     for (const [what, take] of /** @type {[string, (answer: any) => void][]} */ ([
-      ['marks', (a) => a.marks.forEach((/** @type {any} */ m) => state.addMark(m))], ['gaps', (a) => a.gaps.forEach((/** @type {any} */ g) => state.addGap(g))],
+      ['marks', (a) => a.marks.forEach((/** @type {any} */ m) => state.addMark(m))], ['gaps', (a) => state.addGaps(a.gaps)],
     ])) getOfRun(run, what, {}).then((answer) => { if (state.runKey === run) take(answer); }, () => {});
   }
 

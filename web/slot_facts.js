@@ -3,6 +3,7 @@
 // connection holds it, and what that connection does. Asked by SQL and /events; answers are kept, boundedly.
 
 import { getOfRun, postQuery, sqlText } from './api.js';
+import { duration } from './format.js';
 
 const KEPT = 200;
 const LOOK_BACK_NS = 600e9;
@@ -27,7 +28,7 @@ export function connDoes(events, ts) {
       doing = `in ${route}`;
     } else if (event.type === 'response') {
       const start = event.ts - (event.dur ?? 0);
-      if (start <= ts && event.ts > ts) return { peer, request: `in ${route} since ${((ts - start) / 1e6).toFixed(1)} ms` };
+      if (start <= ts && event.ts > ts) return { peer, request: `in ${route} for ${duration(ts - start)}` };
       if (event.ts > ts) break;
       if (event.ts >= begun) doing = `last ${route} → ${event.status}`;
     } else if (event.type === 'close') doing = 'closed';

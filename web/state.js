@@ -24,6 +24,7 @@ const EVENTS_A_TURN = 250;
 const CONNS_KEPT = 2000;
 export const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
+const GAPS_KEPT = 20000;
 const MAX_SLOTS = 1 << 24;
 const ARENAS_KEPT = 400;
 /** a delta of more than this, as at high speeds, changes so much that lighting it up tells nothing */
@@ -375,9 +376,17 @@ export class State {
 
   /** @param {Gap} gap */
   addGap(gap) {
-    if (this.gaps.length >= MARKS_KEPT || this.gaps.some((g) => g.ts === gap.ts && g.reason === gap.reason)) return;
-    this.gaps.push(gap);
-    this.gaps.sort((a, b) => a.ts - b.ts);
+    this.addGaps([gap]);
+  }
+
+  /** Of more than are kept, the shortest go. @param {Gap[]} list */
+  addGaps(list) {
+    const key = (/** @type {Gap} */ gap) => `${gap.ts} ${gap.reason}`;
+    const known = new Set(this.gaps.map(key));
+    const fresh = list.filter((gap) => !known.has(key(gap)));
+    if (fresh.length === 0) return;
+    const all = [...this.gaps, ...fresh];
+    this.gaps = (all.length > GAPS_KEPT ? all.sort((a, b) => b.dur - a.dur).slice(0, GAPS_KEPT) : all).sort((a, b) => a.ts - b.ts);
     this.changed('marks');
   }
 

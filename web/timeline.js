@@ -97,6 +97,22 @@ export function growth(totals, partNs) {
   return out;
 }
 
+/** The series whose highest growth within each part is asked for, too. */
+export const PEAK_SERIES = ['owner/*/requests', 'owner/*/client_errors', 'owner/*/server_errors'];
+/** parts as short as this have no burst that their mean would hide */
+export const PEAK_PARTS_NS = 2 * RATE_SPAN_NS;
+
+/** How fast totals grew at most: as their mean says, and as their peaks do where these are known. @param {Float64Array} mean @param {{peak?: (number | null)[]}[]} totals */
+function peaks(mean, totals) {
+  const out = mean.slice();
+  for (let i = 0; i < out.length; i += 1) {
+    let all = 0;
+    for (const { peak } of totals) all += peak?.[i] ?? 0;
+    if (all > out[i]) out[i] = all;
+  }
+  return out;
+}
+
 /** @param {string} name @param {Float64Array} low @param {Float64Array} high @returns {Lane} */
 function lane(name, low, high) {
   let top = 0;
@@ -117,13 +133,12 @@ export function lanes(overview, capacity, isGrowing = false) {
   if (parts === 0) return [];
   const of = (/** @type {string} */ kind, /** @type {string} */ field) => series.filter((/** @type {any} */ s) => s.kind === kind && s.field === field);
   const partNs = (to - from) / parts;
-  const requests = growth(of('owner', 'requests'), partNs);
-  const errors = growth([...of('owner', 'server_errors'), ...of('owner', 'client_errors')], partNs);
+  const served = of('owner', 'requests');
+  const failed = [...of('owner', 'server_errors'), ...of('owner', 'client_errors')];
   const out = [];
-  const none = new Float64Array(isGrowing ? parts : 0).fill(NaN);
-  for (const [name, values] of /** @type {[string, Float64Array][]} */ ([['req/s', requests], ['err/s', errors]])) {
-    const known = values.length > 0 ? values : none;
-    if (known.length > 0) out.push(lane(name, known, known));
+  for (const [name, totals] of /** @type {[string, any[]][]} */ ([['req/s', served], ['err/s', failed]])) {
+    const mean = totals.length > 0 ? growth(totals, partNs) : new Float64Array(isGrowing ? parts : 0).fill(NaN);
+    if (mean.length > 0) out.push(lane(name, mean, peaks(mean, totals)));
   }
   const slabs = of('slab', 'used');
   if (slabs.length > 0) {

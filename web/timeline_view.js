@@ -3,11 +3,12 @@
 // Click seeks, drag selects, the wheel zooms, shift and wheel or drag moves along.
 
 import { byId, el, fitCanvas } from './dom.js';
-import { bytes, clock, duration, rate } from './format.js';
+import { bytes, clock, rate } from './format.js';
 import { collections } from './findings.js';
 import { LanesImage } from './lanes_view.js';
 import { columns, lanes, tickText, ticks, toTs, toX, within, zoom } from './timeline.js';
 import { colours, theme } from './theme.js';
+import { gapText } from './warnings.js';
 
 const TALL_LANE_PX = 20;
 const LOW_LANE_PX = 14;
@@ -17,9 +18,12 @@ const LOW_WINDOW_PX = 700;
 const TOP_PX = 18;
 const FINDING_PX = 3;
 const MARK_GAP_PX = 12;
+const GAP_HOLE_PX = 1.5;
+const SHORT_GAP_PX = 5;
 const AXIS_PX = 16;
 const LABEL_PX = 116;
 const DRAG_PX = 4;
+const DOUBLE_MS = 500;
 const WHEEL_FACTOR = 1.0016;
 /** @type {Record<string, {colour: string, format: (v: number) => string}>} */
 const LANES = {
@@ -70,6 +74,9 @@ export function createTimelineView(state, actions) {
   function gestures() {
     /** @type {{x: number, ts: number, span: [number, number], moved: boolean, pan: boolean} | null} */
     let drag = null;
+    /** what the first click of a double one took away @type {[number, number] | null} */
+    let cleared = null;
+    let clickedMs = -Infinity;
     canvas.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
       canvas.setPointerCapture(event.pointerId);
@@ -90,6 +97,8 @@ export function createTimelineView(state, actions) {
     });
     canvas.addEventListener('pointerup', (event) => {
       if (drag && !drag.moved) {
+        if (event.timeStamp - clickedMs > DOUBLE_MS) cleared = state.selected;
+        clickedMs = event.timeStamp;
         if (state.selected) actions.select(null);
         const mark = markAt(event);
         actions.seek(mark ? mark.ts : tsAt(event));
@@ -99,8 +108,7 @@ export function createTimelineView(state, actions) {
     });
     canvas.addEventListener('pointerleave', () => actions.tip(null));
     canvas.addEventListener('dblclick', () => {
-      if (state.selected) actions.view(state.selected);
-      else actions.view(null);
+      actions.view(cleared);
     });
     canvas.addEventListener('wheel', (event) => {
       event.preventDefault();
@@ -124,27 +132,34 @@ export function createTimelineView(state, actions) {
     });
   }
 
+  /** A part's value; where parts are finer than frames, that of the frame before. @param {Float64Array} values @param {number} part @param {number} reach */
+  function valueAt(values, part, reach) {
+    for (let i = part; i >= 0 && i > part - Math.max(1, reach); i -= 1) if (!Number.isNaN(values[i])) return values[i];
+    return undefined;
+  }
+
   /** @param {number} ts */
   function tipText(ts) {
     const out = [clock(ts)];
     const { overview } = state;
     if (overview) {
       for (const lane of shown) {
-        const i = Math.floor(((ts - overview.from) / (overview.to - overview.from)) * lane.high.length);
-        const value = lane.high[i];
-        if (value !== undefined && !Number.isNaN(value)) out.push(`${lane.name} ${LANES[lane.name].format(value)}`);
+        const value = valueAt(lane.high, Math.floor(((ts - overview.from) / (overview.to - overview.from)) * lane.high.length), Math.ceil((state.intervalNs * 1.6 * lane.high.length) / (overview.to - overview.from)));
+        if (value !== undefined) out.push(`${lane.name} ${LANES[lane.name].format(value)}`);
       }
     }
     const near = ((span()[1] - span()[0]) / plot()) * 5;
     for (const mark of state.marks) if (Math.abs(mark.ts - ts) < near) out.push(`▲ ${mark.label}`);
     for (const finding of state.findings) if (finding.kind !== 'gap' && finding.kind !== 'growth' && ts >= finding.ts - near && ts <= finding.end + near) out.push(`${finding.level === 'critical' ? '■' : '▲'} ${finding.text}`);
-    for (const gap of state.gaps) if (ts >= gap.ts - near && ts <= gap.ts + gap.dur + near) out.push(`gap: ${gap.reason}, ${duration(gap.dur)}`);
+    const gaps = state.gaps.filter((gap) => ts >= gap.ts - near && ts <= gap.ts + gap.dur + near);
+    if (gaps.length > 0) out.push(`${gaps.length > 1 ? `${gaps.length} gaps, the first: ` : 'gap: '}${gapText(gaps[0])}`);
     return out.join(' · ');
   }
 
   function drawAll() {
     lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
-    const height = TOP_PX + lanePx * Math.max(1, shown.length) + AXIS_PX;
+    // The room that most runs need, until it is known: what is above must not move.
+    const height = TOP_PX + lanePx * (state.overview ? Math.max(1, shown.length) : Object.keys(LANES).length) + AXIS_PX;
     fitCanvas(canvas, width, height);
     const ratio = window.devicePixelRatio || 1;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -233,14 +248,20 @@ export function createTimelineView(state, actions) {
 
   /** @param {[number, number]} now @param {number} height */
   function drawGaps(now, height) {
+    let drawn = -Infinity;
     for (const gap of state.gaps) {
       const x = LABEL_PX + toX(gap.ts, now, plot());
-      const w = Math.max(3, toX(gap.ts + gap.dur, now, plot()) - toX(gap.ts, now, plot()));
-      if (x + w < LABEL_PX || x > width) continue;
+      const exact = toX(gap.ts + gap.dur, now, plot()) - toX(gap.ts, now, plot());
+      // What is too short to be seen as a hole of the lanes stands in the top lane alone.
+      const isHole = exact >= GAP_HOLE_PX;
+      const w = Math.max(3, exact);
+      if (x + w < LABEL_PX || x > width || (!isHole && x < drawn + 1)) continue;
+      const [top, bottom] = isHole ? [0, height - AXIS_PX] : [TOP_PX - SHORT_GAP_PX, TOP_PX];
+      drawn = x;
       context.fillStyle = colours.line;
-      context.fillRect(Math.max(LABEL_PX, x), 0, w, height - AXIS_PX);
+      context.fillRect(Math.max(LABEL_PX, x), top, w, bottom - top);
       context.fillStyle = colours.dim;
-      for (let y = 2; y < height - AXIS_PX; y += 4) context.fillRect(Math.max(LABEL_PX, x), y, w, 1);
+      for (let y = top + 2; y < bottom; y += 4) context.fillRect(Math.max(LABEL_PX, x), y, w, 1);
     }
   }
 
@@ -253,7 +274,8 @@ export function createTimelineView(state, actions) {
     for (const ts of at) {
       const x = LABEL_PX + toX(ts, now, plot());
       context.fillRect(x, height - AXIS_PX, 1, 4);
-      context.fillText(tickText(ts, step), x + 3, height - 1);
+      const text = tickText(ts, step);
+      if (x + 3 + context.measureText(text).width <= width) context.fillText(text, x + 3, height - 1);
     }
   }
 
@@ -277,7 +299,7 @@ export function createTimelineView(state, actions) {
       const to = LABEL_PX + Math.min(plot(), toX(finding.end, now, plot()));
       if (to < LABEL_PX || from > width) continue;
       context.fillStyle = finding.level === 'critical' ? colours.bad : colours.warn;
-      context.fillRect(from, 0, Math.max(4, to - from), FINDING_PX);
+      context.fillRect(from, 0, Math.max(4, to - from), finding.level === 'critical' ? FINDING_PX + 2 : FINDING_PX);
     }
   }
 

@@ -84,11 +84,49 @@ async function found(page) {
     check(cut.length === 0 && out.length === 0, `no number on top is cut beside a column of ${wide} pixels`, [...cut, ...out]);
   }
   await page.evaluate(() => document.getElementById('body').style.removeProperty('--side'));
+  await page.setViewportSize({ width: 1100, height: 900 });
+  const heights = await page.evaluate(() => ['', ' and as many again', ''].map((more) => {
+    document.getElementById('warnings-run').textContent += more;
+    return document.getElementById('header').offsetHeight;
+  }));
+  check(heights[0] === heights[1], 'the page does not move when the line on top has more to say', heights);
+  await page.setViewportSize({ width: 1600, height: 1000 });
   await page.screenshot({ path: path.join(SHOTS, 'look_incident.png') });
+}
+
+/** Select time by mouse and by key, and zoom to it. @param {any} page */
+async function select(page) {
+  const box = await page.locator('canvas.timeline').boundingBox();
+  const place = () => page.evaluate(() => [window.memcam.state.selected, window.memcam.state.view]);
+  const ts = await shownTs(page);
+  await page.mouse.move(box.x + 400, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 700, box.y + 60, { steps: 3 });
+  await page.mouse.up();
+  const [dragged] = await place();
+  check(dragged !== null, 'dragging selects time');
+  await page.mouse.dblclick(box.x + 500, box.y + 60);
+  await until(async () => String((await place())[1]) === String(dragged), 'a double click zooms to the selection');
+  await page.keyboard.press('0');
+  await page.evaluate((at) => window.memcam.player.seek(at), ts);
+  await until(async () => (await shownTs(page)) === ts, 'back at the moment');
+  await page.keyboard.press('s');
+  await page.keyboard.press('.');
+  await until(async () => (await shownTs(page)) > ts, 'a frame on');
+  await page.keyboard.press('s');
+  const end = await shownTs(page);
+  check(String((await place())[0]) === String([ts, end]), 'S selects from one moment to another', await place());
+  await page.keyboard.press('z');
+  await until(async () => String((await place())[1]) === String([ts, end]), 'and Z zooms to that');
+  await page.keyboard.press('0');
+  await page.keyboard.press('Escape');
+  await page.evaluate((at) => window.memcam.player.seek(at), ts);
+  await until(async () => (await shownTs(page)) === ts, 'and back');
 }
 
 /** @param {any} page */
 async function jumps(page) {
+  await select(page);
   const full = await shownTs(page);
   await page.keyboard.press('Home');
   await until(async () => (await shownTs(page)) < 1e9, 'Home goes to the first frame');

@@ -1,4 +1,5 @@
 """test_dashboard_api.py: the answers of the dashboard beside its streams, and marks."""
+import bisect
 import json
 import time
 
@@ -97,6 +98,17 @@ def test_runs_events_gaps_query_overview():
         mc.check(all(a is None or a <= b for s in overview["series"]
                      for a, b in zip(s["min"], s["max"])), "min is below max")
         mc.check(len(mc.get(base + "overview").json()["series"]) > 30, "all series")
+        asked = base + "overview?px=1&series=owner/*/requests,slab/*/used"
+        served = mc.get(asked + "&peaks=1").json()["series"]
+        mc.check(all(("peak" in s) == (s["field"] == "requests") for s in served), "peaks of requests alone")
+        mc.check(not any("peak" in s for s in mc.get(asked).json()["series"]), "for who asks")
+        mc.equal(mc.get(asked + "&peaks=2").status, 400, "peaks=2")
+        ends = [e["ts"] for e in events["events"] if e["type"] == "response"]
+        mean = len(ends) / ((ends[-1] - ends[0]) / 1e9)
+        most = max(bisect.bisect_left(ends, at + 11 * 10**8) - i for i, at in enumerate(ends))
+        mc.check(mean * 0.9 <= served[0]["peak"][0] <= most * 1.1,
+                 "a second's most, %r, is no less than the mean, %r, nor more than in any such time, %r" %
+                 (served[0]["peak"][0], mean, most))
     answer = mc.post(player.dash + "/api/query", {"sql": "select 1 as a, 'x' as b, null, 1.5, 1e999"})
     mc.equal(answer.json()["columns"][:2], ["a", "b"], "columns")
     mc.equal(answer.json()["rows"][0][:4], [1, "x", None, 1.5], "row")

@@ -31,7 +31,7 @@ test('what a connection does at a moment', () => {
     { ts: 900e6, type: 'response', method: 'GET', route: '/slow', status: 200, dur: 900e6 - 200 },
     { ts: 950e6, type: 'close', detail: 'peer' },
   ];
-  assert.deepEqual(connDoes(events, 100.2e6), { peer: '10.0.0.7:1', request: 'in GET /slow since 100.2 ms' });
+  assert.deepEqual(connDoes(events, 100.2e6), { peer: '10.0.0.7:1', request: 'in GET /slow for 100 ms' });
   assert.deepEqual(connDoes(events, 910e6), { peer: '10.0.0.7:1', request: 'last GET /slow → 200' });
   assert.deepEqual(connDoes(events, 960e6), { peer: '10.0.0.7:1', request: 'closed' });
   assert.deepEqual(connDoes(events.slice(0, 2), 1e9), { peer: '10.0.0.7:1', request: 'in GET /slow' });

@@ -61,6 +61,11 @@ test('lanes: the fullest pool by share, spikes kept, heaps summed', () => {
   assert.deepEqual([...heap.high], [6, 4]);
   assert.equal(heap.top, 6);
   assert.deepEqual(lanes({ from: 0, to: 1, series: [] }, new Map()), []);
+  const minute = { kind: 'owner', source: 'app', field: 'requests', min: [0, 600, 1200], max: [600, 1200, 1800], peak: [10, 500, null] };
+  const [rate] = lanes({ from: 0, to: 180e9, series: [minute] }, new Map());
+  assert.deepEqual([rate.name, rate.top, Math.round(rate.low[1]), rate.high[1], Math.round(rate.high[2])], ['req/s', 500, 10, 500, 10], 'a burst of a second within a minute is not lost');
+  const before = lanes({ from: 0, to: 1, series: [{ kind: 'process', source: 'p', field: 'rss_bytes', min: [1], max: [1] }] }, new Map(), true);
+  assert.deepEqual(before.map((lane) => lane.name), ['req/s', 'err/s', 'RSS'], 'a live run has the lanes of its first request');
 });
 
 test('slots: the largest cell that fits, every slot has one, one pixel at least', () => {
