@@ -47,7 +47,7 @@ const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 /** what is looked at while time passes is asked about anew so often */
 const PICK_EVERY_NS = 2e9;
-const FINDINGS_EVERY_MS = 10000;
+const FINDINGS_EVERY_MS = 4000;
 const SCRIPT_KEPT = 4096;
 
 const state = new State();
