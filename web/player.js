@@ -239,7 +239,10 @@ export class Player {
     const { state } = this;
     switch (name) {
       case 'run': state.setRun(data); this.context.fill(); break;
-      case 'keyframe': state.keyframe(data, state.frames > 0 && state.mode !== 'live'); break;
+      case 'keyframe':
+        if (state.mode === 'live' && state.frames > 0) this.context.marksSoon();
+        state.keyframe(data, state.frames > 0 && state.mode !== 'live');
+        break;
       case 'delta': state.delta(data); break;
       case 'events': state.bringEvents(data); break;
       case 'mark': if (data.removed) state.removeMark(data.mark_id); else state.addMark(data); break;
