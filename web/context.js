@@ -10,6 +10,8 @@ import { HOLE_NS } from './state.js';
 
 /** who seeks on within this time wants no more than the moment itself */
 const STILL_MS = 150;
+/** what the recorder has seen is in the file after a second */
+const IN_FILE_MS = 2000;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -21,6 +23,8 @@ export class Context {
     this.asked = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.marksTimer = undefined;
   }
 
   /** Another moment is on its way: what came before this one is of no use. */
@@ -77,6 +81,14 @@ export class Context {
       if (!isCurrent()) return;
       await question().catch(() => {}); // what is missing is not shown
     }
+  }
+
+  /** A live stream that sends its whole state again has left something out, perhaps a gap or a mark: ask, once they are in the file. */
+  marksSoon() {
+    this.marksTimer ??= setTimeout(() => {
+      this.marksTimer = undefined;
+      if (this.state.runKey) this.fillMarks(this.state.runKey, this.asked.signal).catch(() => {});
+    }, IN_FILE_MS);
   }
 
   /** @param {string} run @param {AbortSignal} signal */

@@ -14,6 +14,8 @@ const KEPT = 1000;
 const ROWS_OF_A_KIND = 2;
 /** of a server's answers: that many or more of them failing is as bad as a full pool */
 const FAILING_PART = 0.05;
+/** of the most failures that a part of a stretch has; with less before and behind it, it begins and ends */
+const LOUD_PART = 0.05;
 const GROWTH_PARTS = 6;
 /** what grew in a shorter run may just be starting */
 const GROWTH_LEAST_NS = 30e9;
@@ -78,6 +80,15 @@ function sum(values, from, to) {
   return all;
 }
 
+/** A stretch of failures in up to three: few ones just before and behind many are not those. @param {Float64Array} fails @param {Stretch} stretch @returns {Stretch[]} */
+function byLoudness(fails, stretch) {
+  const inside = fails.subarray(stretch.from, stretch.to);
+  const least = Math.max(...inside) * LOUD_PART;
+  const from = stretch.from + inside.findIndex((n) => n >= least);
+  const to = stretch.from + inside.findLastIndex((n) => n >= least) + 1;
+  return [{ ...stretch, to: from }, { ...stretch, from, to }, { ...stretch, from: to }].filter((part) => sum(fails, part.from, part.to) > 0);
+}
+
 /** Whether the lowest use of each sixth is above that of the sixth before. @param {(number | null)[]} min @param {number} capacity */
 export function growsOnly(min, capacity) {
   let before = -Infinity;
@@ -138,7 +149,7 @@ export function findFindings(overview, gaps) {
     } else if (s.field === 'server_errors') {
       const fails = steps(s.max);
       const asked = steps(of(s.kind, s.source, 'requests')?.max ?? []);
-      for (const at of stretches(fails, 1, failJoin)) {
+      for (const at of stretches(fails, 1, failJoin).flatMap((stretch) => byLoudness(fails, stretch))) {
         const failed = sum(fails, at.from, at.to);
         const all = sum(asked, at.from, at.to);
         add(failed >= all * FAILING_PART && all > 0 ? 'critical' : 'warning', 'errors', s.source, at, `${count(failed)} server ${failed === 1 ? 'error' : 'errors'} at ${s.source} ${lasting(at)}${all > 0 ? `, ${percent(Math.min(failed, all), all)} of its answers` : ''}`, failed);

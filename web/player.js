@@ -4,11 +4,10 @@
 
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
 import { Context } from './context.js';
-import { FINDING_SERIES, findFindings } from './findings.js';
+import { findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
-import { overviewSeries } from './observe.js';
+import { OVERVIEW_PX, Overviews } from './overviews.js';
 import { openStream } from './stream.js';
-import { PEAK_PARTS_NS, PEAK_SERIES } from './timeline.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
@@ -18,7 +17,6 @@ const HIDE_MS = 2000;
 const AWAY_MS = 10000;
 /** a recording that begins later in its run than this has lost its begin */
 const FRESH_NS = 5e9;
-const OVERVIEW_PX = 1200;
 /** at such speeds a batch is of seconds, and nobody reads its events */
 const FAST = 25;
 const EVENTS_WHEN_FAST = 200;
@@ -41,9 +39,7 @@ export class Player {
     this.jumped = null;
     this.context = new Context(state);
     this.followLive = false;
-    this.timelineTrouble = '';
-    /** @type {{run: string, overview: any} | null} what was looked through for what went wrong */
-    this.searched = null;
+    this.overviews = new Overviews(state, say);
     this.hidden = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.hideTimer = undefined;
@@ -239,7 +235,10 @@ export class Player {
     const { state } = this;
     switch (name) {
       case 'run': state.setRun(data); this.context.fill(); break;
-      case 'keyframe': state.keyframe(data, state.frames > 0 && state.mode !== 'live'); break;
+      case 'keyframe':
+        if (state.mode === 'live' && state.frames > 0) this.context.marksSoon();
+        state.keyframe(data, state.frames > 0 && state.mode !== 'live');
+        break;
       case 'delta': state.delta(data); break;
       case 'events': state.bringEvents(data); break;
       case 'mark': if (data.removed) state.removeMark(data.mark_id); else state.addMark(data); break;
@@ -425,71 +424,6 @@ export class Player {
     }
   }
 
-  /** Ask for the timeline's span anew; of the whole run also what is looked through for what went wrong. @param {boolean} [withFindings] */
-  async refreshOverview(withFindings = false) {
-    const { state } = this;
-    const run = state.runKey;
-    if (!run || !state.run || state.link === 'lost') return;
-    const isWhole = state.view === null;
-    const [from, to] = state.view ?? [0, Math.max(1e9, state.endTs)];
-    const series = [...new Set([...overviewSeries(state.run.sources, 'timeline'), ...(withFindings && isWhole ? FINDING_SERIES : [])])];
-    try {
-      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: series.join(',') });
-      if (run !== state.runKey) return;
-      state.setOverview(overview);
-      if (overview) this.refreshPeaks(run, overview);
-      if (!overview || !withFindings || !isWhole) return;
-      this.searched = { run, overview };
-      this.findAgain();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (error instanceof ApiError && error.status > 0 && message !== this.timelineTrouble) this.say(`The timeline could not be had: ${message}`);
-      this.timelineTrouble = message;
-    }
-  }
-
-  /** How fast requests came at most within each part of the timeline: each frame is read for that, so it is asked when the rest is there. @param {string} run @param {any} overview */
-  async refreshPeaks(run, overview) {
-    const { from, to, px, series } = overview;
-    if ((to - from) / px < PEAK_PARTS_NS) return;
-    try {
-      const answer = await getOfRun(run, 'overview', { from, to, px, series: PEAK_SERIES.join(','), peaks: 1 });
-      if (this.state.overview !== overview) return;
-      for (const { kind, source, field, peak } of answer.series) {
-        const shown = series.find((/** @type {any} */ s) => s.kind === kind && s.source === source && s.field === field);
-        if (shown) shown.peak = peak;
-      }
-      this.state.setOverview(overview);
-    } catch {
-      // The means stand.
-    }
-  }
-
-  /** What went wrong in the whole run, for the list of warnings. */
-  async refreshFindings() {
-    const { state } = this;
-    const run = state.runKey;
-    if (!run || !state.run || state.link === 'lost') return;
-    try {
-      const overview = await this.findingSeries(run, 0, Math.max(1e9, state.endTs));
-      this.searched = { run, overview };
-      this.findAgain();
-    } catch {
-      // The next question may be answered.
-    }
-  }
-
-  /** The same with gaps that have become known since. */
-  findAgain() {
-    const { state, searched } = this;
-    if (searched && searched.run === state.runKey) state.setFindings(findFindings(searched.overview, state.gaps));
-  }
-
-  /** @param {string} run @param {number} from @param {number} to */
-  findingSeries(run, from, to) {
-    return getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: FINDING_SERIES.join(',') });
-  }
-
   /** To the next or last of something. @param {import('./jump.js').JumpKind} kind @param {1 | -1} direction */
   async jump(kind, direction) {
     const { state } = this;
@@ -520,7 +454,7 @@ export class Player {
     let { ts } = finding;
     const partNs = Math.max(1e9, state.endTs) / OVERVIEW_PX;
     if (finding.kind !== 'growth' && finding.kind !== 'gap' && partNs > state.intervalNs) {
-      const near = await this.findingSeries(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => null);
+      const near = await this.overviews.findingSeries(run, Math.max(0, ts - partNs), ts + 2 * partNs).catch(() => null);
       ts = (near && findFindings(near, []).find((f) => f.kind === finding.kind && f.name === finding.name)?.ts) ?? ts;
     }
     if (run === state.runKey) await this.seekShowing(ts);

@@ -45,6 +45,10 @@ test('answers that fail are as bad as a full pool when they are many of all', ()
   const out = findFindings(overview(series), []);
   assert.deepEqual(out.map((f) => [f.level, f.kind, f.ts / S]), [['critical', 'errors', 20], ['warning', 'errors', 40]]);
   assert.match(out[0].text, /50 server errors at app for 1 s, 50 % of its answers/);
+  let total = 0;
+  const grown = parts((i) => { total += i === 10 ? 1 : i >= 12 && i < 20 ? 1000 : 0; return total; });
+  const burst = findFindings(overview([series[0], { ...series[1], max: grown }]), []);
+  assert.deepEqual(burst.map((f) => [f.level, f.ts / S, f.end / S]), [['critical', 12, 20], ['warning', 10, 12]], 'one error just before is not part of it');
 });
 
 test('what is alike and often is one row, which leads to each of them', () => {
