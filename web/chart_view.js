@@ -148,6 +148,7 @@ function createChart(options, state, seek, beside) {
 
 /** @param {State} state @param {{seek: (ts: number) => void}} actions @param {Beside} beside */
 export function createChartView(state, actions, beside) {
+  document.head.prepend(el('link', { rel: 'stylesheet', href: '/assets/uPlot.min.css' })); // not before the first paint, which does not need it
   const charts = CHARTS.map((options) => createChart(options, state, actions.seek, beside));
   byId('chart-cards').append(...charts.map((c) => c.root));
   setText(byId('charts-span'), `${duration(SPAN_NS)} up to the moment shown · click to go there`);

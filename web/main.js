@@ -7,6 +7,7 @@ import { withFilter } from './conn_filter.js';
 import { createConnectionsView } from './connections_view.js';
 import { byId, el, visible } from './dom.js';
 import { clock } from './format.js';
+import { createFrames, script } from './frames.js';
 import { createHeaderView } from './header_view.js';
 import { createInspectorView } from './inspector_view.js';
 import { JUMP_KINDS } from './jump.js';
@@ -20,31 +21,22 @@ import { saveImage } from './save_view.js';
 import { Second } from './second.js';
 import { SlotFactsCache } from './slot_facts.js';
 import { State } from './state.js';
-import { statusOf } from './status.js';
-import { spent } from './stream.js';
-import { reducedMotion, watchTheme } from './theme.js';
+import { watchTheme } from './theme.js';
 import { createSplitView } from './split_view.js';
 import { createTimelineView } from './timeline_view.js';
 import { within, zoom } from './timeline.js';
 import { createTipView } from './tip_view.js';
 import { createTrafficView } from './traffic_view.js';
 import { createTransportView } from './transport_view.js';
-import { Turns } from './turns.js';
 import { decodePlace, encodePlace } from './url.js';
 import { createVitalsView } from './vitals_view.js';
-import { findWarnings } from './warnings.js';
 import { createZoomView } from './zoom_view.js';
 
-const FADE_MS = 90;
-/** Nobody reads numbers that change sixty times a second: the slots do that. */
-const NUMBERS_MS = 160;
-const UNSEEN_MS = 1000;
 const POLL_MS = 3000;
 const URL_EVERY_MS = 700;
 const JUMP_NS = 5e9;
 /** what is looked at while time passes is asked about anew so often */
 const PICK_EVERY_NS = 2e9;
-const SCRIPT_KEPT = 4096;
 
 const state = new State();
 const tip = createTipView();
@@ -53,11 +45,6 @@ const player = new Player(state, tip.say);
 const other = new State();
 const second = new Second(state, other, tip.say);
 const slotFacts = new SlotFactsCache();
-/** Milliseconds of script per drawn frame, what its events took among them, newest over oldest; read by the bench. */
-const script = { ms: new Float32Array(SCRIPT_KEPT), count: 0 };
-/** @type {import('./warnings.js').Warning[]} */
-let warnings = [];
-let warnedFor = -1;
 
 const actions = {
   openRun: (/** @type {string} */ run) => (state.compare?.run === run ? swapRuns() : player.openRun(run)),
@@ -136,112 +123,8 @@ const views = {
   markers: createMarkerView(state),
 };
 
-let asked = false;
-let faded = 0;
-/** The parts with numbers and lists. */
-const parts = /** @type {[string, (nowMs: number) => void][]} */ ([
-  ['pools', (nowMs) => views.pools.draw(nowMs)],
-  ['compare', () => views.compare.draw()],
-  ['vitals', () => views.vitals.draw(state)],
-  ['memory', () => views.memory.draw()],
-  ['traffic', () => views.traffic.draw()],
-  ['connections', () => views.connections.draw()],
-  ['metrics', () => views.traffic.drawMetrics()],
-]).map(([id, draw]) => ({ root: byId(id), draw, key: '', ms: 0 }));
-for (const { root } of parts) visible.watch(root);
-
-/** What all parts are made of. */
-const partsKey = () => `${state.version.doc} ${state.version.run} ${state.version.place} ${state.version.events} ${state.version.pick} ${other.version.doc} ${other.version.run} ${visible.version}`;
-
-/** @param {typeof parts[number]} part @param {number} nowMs */
-function drawPart(part, nowMs) {
-  part.key = `${partsKey()} ${Math.floor(nowMs / 1000)}`;
-  part.ms = nowMs;
-  part.draw(nowMs);
-}
-
-/** What is drawn in turns: a frame has time for some of it, the others come with the next ones. @type {import('./turns.js').Job[]} */
-const jobs = [
-  { due: () => state.batch !== null || state.waiting.length > 0, run: () => state.takeWaiting() },
-  { due: () => views.timeline.moved(), run: () => views.timeline.draw() },
-  ...parts.map((part) => ({
-    due: (/** @type {number} */ nowMs) => part.key !== `${partsKey()} ${Math.floor(nowMs / 1000)}`
-      && (part.key === '' || state.mode === 'pause' || nowMs - part.ms >= (visible.is(part.root) ? NUMBERS_MS : UNSEEN_MS)),
-    run: (/** @type {number} */ nowMs) => drawPart(part, nowMs),
-  })),
-  { due: (nowMs) => views.charts.due(nowMs), run: (nowMs) => views.charts.draw(nowMs) },
-  { due: (nowMs) => views.inspector.due(warnings, nowMs), run: (nowMs) => views.inspector.draw(warnings, nowMs) },
-];
-const turns = new Turns(jobs);
-let shownFrames = -1;
-
-/** After a seek all parts change in one frame: whatever is read belongs to the moment shown. @param {number} nowMs */
-function drawMoment(nowMs) {
-  if (state.mode !== 'pause' || shownFrames === state.frames) return;
-  shownFrames = state.frames;
-  for (const part of parts) drawPart(part, nowMs);
-}
-
-/** Draw once in the next animation frame, however often it is asked for. */
-function schedule() {
-  if (asked) return;
-  asked = true;
-  requestAnimationFrame(draw);
-}
-
-let edgesKey = '';
-
-/** The lines on top and at the bottom; what they say of the link changes by itself. @param {number} nowMs */
-function drawEdges(nowMs) {
-  const { doc, run, runs, place, overview } = state.version;
-  const key = `${doc} ${run} ${runs} ${place} ${overview} ${Math.floor(nowMs / NUMBERS_MS)}`;
-  if (key === edgesKey) return;
-  edgesKey = key;
-  views.header.draw(state, statusOf(state, performance.now()), warnings);
-  views.transport.draw();
-}
-
-/** @param {number} nowMs */
-function draw(nowMs) {
-  asked = false;
-  const begin = performance.now() - spent.ms;
-  spent.ms = 0;
-  if (warnedFor !== state.version.doc) {
-    warnings = state.doc ? findWarnings(state.doc, state.history, state.gaps) : [];
-    warnedFor = state.version.doc;
-  }
-  second.follow(nowMs);
-  drawEdges(nowMs);
-  views.markers.draw();
-  drawMoment(nowMs);
-  let again = fade(nowMs);
-  views.pools.paint();
-  views.zoom.paint();
-  views.compare.paint();
-  again = turns.take(nowMs, begin) || again;
-  script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
-  script.count += 1;
-  if (again) schedule();
-}
-
-/** Let changed slots fade a level. @param {number} nowMs @returns {boolean} whether some still shine */
-function fade(nowMs) {
-  let shining = false;
-  const due = nowMs - faded >= FADE_MS;
-  for (const map of [...state.maps.values(), ...other.maps.values()]) {
-    if (due) {
-      if (reducedMotion.matches) {
-        map.flash.fill(0);
-        map.anyFading = false;
-      } else {
-        map.fade();
-      }
-    }
-    shining ||= map.anyFading;
-  }
-  if (due) faded = nowMs;
-  return shining;
-}
+const frames = createFrames(state, other, views, second, () => state.mode === 'pause' && player.asking);
+const { schedule } = frames;
 
 /** @param {import('./state.js').Compare | null} compare */
 function compareWith(compare) {
@@ -435,8 +318,7 @@ function writeUrl() {
 function setOwners(on) {
   byId('owner-colours').checked = on;
   views.pools.byOwner(on);
-  for (const part of parts) part.key = '';
-  schedule();
+  frames.forget();
 }
 
 /** What was opened last: places are opened one after the other. */
@@ -476,12 +358,7 @@ byId('save-button').addEventListener('click', () => {
 });
 window.addEventListener('beforeprint', () => {
   document.body.classList.add('printing');
-  drawWhole(() => {
-    const nowMs = performance.now();
-    for (const part of parts) drawPart(part, nowMs);
-    views.pools.paint();
-    views.charts.drawAll();
-  });
+  drawWhole(() => frames.drawAll());
 });
 window.addEventListener('afterprint', () => document.body.classList.remove('printing'));
 byId('owner-colours').addEventListener('change', () => setOwners(byId('owner-colours').checked));
@@ -496,8 +373,6 @@ setInterval(() => {
   keepPick();
   writeUrl();
 }, URL_EVERY_MS);
-// Parts that change less often than frames come are drawn with one of these.
-setInterval(schedule, NUMBERS_MS);
 setInterval(() => player.poll(), POLL_MS);
 player.hide(document.hidden);
 document.addEventListener('visibilitychange', () => {

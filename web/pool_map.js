@@ -46,8 +46,9 @@ export class PoolMap {
     /** @type {Uint8Array | null} owner letters, when the slab keeps owners */
     this.owners = null;
     this.flash = new Uint8Array(slotCount);
-    /** ts at which the page saw the slot change; NaN: not since the page looks */
+    /** ts at which the page saw the slot change; NaN: not since the page looks. Of pages that are not known, nothing. */
     this.since = new Float64Array(slotCount).fill(NaN);
+    this.known = new Uint8Array(this.pageCount).fill(1);
     /** 1: the page has cells to paint anew; 2: it also has cells that still fade */
     this.dirty = new Uint8Array(this.pageCount).fill(1);
     this.fading = new Uint8Array(this.pageCount);
@@ -82,14 +83,15 @@ export class PoolMap {
     let changed = count;
     readLetters(letters, count);
     if (flash) {
-      changed = this.light(begin, count, ts);
+      changed = this.light(page, count, ts);
       if (changed === 0) return 0;
       this.fading[page] = 1;
       this.anyFading = true;
     } else {
       this.states.set(count === PAGE_SLOTS ? readPage : read.subarray(0, count), begin);
-      this.flash.fill(0, begin, begin + PAGE_SLOTS);
-      this.since.fill(NaN, begin, begin + PAGE_SLOTS);
+      if (this.fading[page] > 0) this.flash.fill(0, begin, begin + PAGE_SLOTS);
+      this.fading[page] = 0;
+      this.known[page] = 0;
     }
     this.dirty[page] = 1;
     this.uncounted = true;
@@ -97,9 +99,12 @@ export class PoolMap {
     return changed;
   }
 
-  /** Take what was read and light what changed. @param {number} begin @param {number} count @param {number} ts @returns {number} how many */
-  light(begin, count, ts) {
+  /** Take what was read and light what changed. @param {number} page @param {number} count @param {number} ts @returns {number} how many */
+  light(page, count, ts) {
     const { states, flash, since } = this;
+    const begin = page * PAGE_SLOTS;
+    if (this.known[page] === 0) since.fill(NaN, begin, begin + PAGE_SLOTS);
+    this.known[page] = 1;
     let changed = 0;
     for (let i = 0, slot = begin; i < count; i += 1, slot += 1) {
       const letter = read[i];
@@ -110,6 +115,11 @@ export class PoolMap {
       changed += 1;
     }
     return changed;
+  }
+
+  /** When the page saw the slot change; NaN: not since it looks. @param {number} slot */
+  sinceOf(slot) {
+    return this.known[Math.floor(slot / PAGE_SLOTS)] > 0 ? this.since[slot] : NaN;
   }
 
   /** @param {number} page @param {string} letters */
@@ -139,6 +149,18 @@ export class PoolMap {
       else any = true;
     }
     this.anyFading = any;
+  }
+
+  /** Let nothing shine any more. */
+  darken() {
+    if (!this.anyFading) return;
+    for (let page = 0; page < this.pageCount; page += 1) {
+      if (this.fading[page] === 0) continue;
+      this.flash.fill(0, page * PAGE_SLOTS, (page + 1) * PAGE_SLOTS);
+      this.fading[page] = 0;
+      this.dirty[page] = 1;
+    }
+    this.anyFading = false;
   }
 
   /** Mark all of it for painting. */

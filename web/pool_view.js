@@ -125,6 +125,7 @@ function createCard(name, state, actions) {
   let ownersKey = '';
 
   return {
+    name,
     root,
     view,
     /** @param {boolean} wideAllowed */
@@ -263,7 +264,8 @@ export function slotText(state, name, slot, facts = null) {
   const out = [`slot ${slot}`, `${letterName(letter, state.source('slab', name))}${letter === '.' ? '' : ` (${letter})`}`];
   const owner = map.owners ? String.fromCharCode(map.owners[slot]) : '.';
   if (owner !== '.') out.push(`owner ${ownValue(state.doc.owners, owner) ?? owner}`);
-  const since = Number.isNaN(map.since[slot]) ? facts?.since ?? NaN : map.since[slot];
+  const seen = map.sinceOf(slot);
+  const since = Number.isNaN(seen) ? facts?.since ?? NaN : seen;
   if (since <= state.ts) out.push(`for ${((state.ts - since) / 1e9).toFixed(1)} s, since ${clock(since)}`);
   else if (facts) out.push('no change recorded in the ten minutes before');
   if (facts?.conn && letter !== '.') out.push(`held by connection ${facts.conn}${facts.peer ? ` (${facts.peer})` : ''}`);
@@ -280,21 +282,37 @@ export function createPoolView(state, actions) {
   let sortedMs = 0;
   let sortedFor = '';
   let ownersShown = false;
+  /** @type {ReturnType<typeof createCard>[]} cards that are yet to be drawn */
+  let rest = [];
+
+  /** Put the cards in order: each of them is to be drawn. @param {number} nowMs */
+  function begin(nowMs) {
+    const key = `${state.filter} ${state.runKey} ${state.mode === 'pause' ? state.ts : ''} ${Object.keys(state.doc.pools ?? {}).length}`;
+    if (key !== sortedFor || nowMs - sortedMs > RESORT_MS) {
+      order = poolOrder(state.doc, state.filter);
+      sortedMs = nowMs;
+      sortedFor = key;
+    }
+    order = order.filter((name) => ownValue(state.doc.pools, name));
+    rest = cards.sync(order).reverse();
+  }
+
   return {
-    /** @param {number} nowMs */
+    /** Draw one card that is on the screen, and those on the way to it. @param {number} nowMs @returns {boolean} whether some are yet to be drawn */
     draw(nowMs) {
       if (!state.doc) {
+        rest = [];
         if (order.length > 0) cards.sync(order = []);
-        return;
+        return false;
       }
-      const key = `${state.filter} ${state.runKey} ${state.mode === 'pause' ? state.ts : ''} ${Object.keys(state.doc.pools ?? {}).length}`;
-      if (key !== sortedFor || nowMs - sortedMs > RESORT_MS) {
-        order = poolOrder(state.doc, state.filter);
-        sortedMs = nowMs;
-        sortedFor = key;
+      if (rest.length === 0) begin(nowMs);
+      while (rest.length > 0) {
+        const card = /** @type {ReturnType<typeof createCard>} */ (rest.pop());
+        if (!ownValue(state.doc.pools, card.name)) continue;
+        card.draw(order.length > 1);
+        if (visible.is(card.root)) break;
       }
-      order = order.filter((name) => ownValue(state.doc.pools, name));
-      for (const card of cards.sync(order)) card.draw(order.length > 1);
+      return rest.length > 0;
     },
     paint() {
       let painted = 0;

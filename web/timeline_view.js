@@ -23,6 +23,9 @@ const SHORT_GAP_PX = 5;
 const AXIS_PX = 16;
 const LABEL_PX = 116;
 const DRAG_PX = 4;
+/** a gap is never narrower, and has lines so far apart */
+const GAP_LEAST_PX = 3;
+const HATCH_PX = 4;
 const DOUBLE_MS = 500;
 const WHEEL_FACTOR = 1.0016;
 /** @type {Record<string, {colour: string, format: (v: number) => string}>} */
@@ -57,7 +60,10 @@ export function createTimelineView(state, actions) {
   /** @type {number[]} */
   let collected = [];
   let drawnKey = '';
-  let lanesKey = '';
+  /** @type {any} the overview that the lanes are made of */
+  let preparedOf = null;
+  let preparedFor = -1;
+  let lanesVersion = 0;
   const image = new LanesImage();
   let imageKey = '';
 
@@ -66,7 +72,8 @@ export function createTimelineView(state, actions) {
   const tsAt = (/** @type {MouseEvent} */ event) => toTs(event.clientX - root.getBoundingClientRect().left - LABEL_PX, span(), plot());
 
   /** All that the picture is made of, but the cursor. */
-  const key = () => `${state.version.overview} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view && state.mode !== 'live' ? '' : Math.floor(state.endTs / 5e8)}`;
+  const key = () => `${lanesVersion} ${preparedFor} ${state.version.marks} ${state.view ?? ''} ${state.selected ?? ''} ${width} ${theme.version} ${state.view && state.mode !== 'live' ? '' : Math.floor(state.endTs / 5e8)}`;
+  /** @type {string | null} */
   let cursorPlace = '';
 
   gestures();
@@ -141,7 +148,7 @@ export function createTimelineView(state, actions) {
   /** @param {number} ts */
   function tipText(ts) {
     const out = [clock(ts)];
-    const { overview } = state;
+    const overview = preparedOf;
     if (overview) {
       for (const lane of shown) {
         const value = valueAt(lane.high, Math.floor(((ts - overview.from) / (overview.to - overview.from)) * lane.high.length), Math.ceil((state.intervalNs * 1.6 * lane.high.length) / (overview.to - overview.from)));
@@ -199,12 +206,12 @@ export function createTimelineView(state, actions) {
   /** The lanes' values, when they, their place or the colours are others. @param {[number, number]} now @param {number} ratio */
   function drawLanes(now, ratio) {
     const across = Math.max(1, Math.round(plot() * ratio));
-    const key = `${lanesKey} ${now} ${across} ${lanePx} ${ratio} ${theme.version} ${state.mode === 'live' ? state.ts : ''}`;
+    const key = `${lanesVersion} ${now} ${across} ${lanePx} ${ratio} ${theme.version} ${state.mode === 'live' ? state.ts : ''}`;
     if (shown.length === 0) return;
     if (key !== imageKey) {
       imageKey = key;
       image.begin(across, shown.length, lanePx, ratio);
-      const { from, to } = state.overview;
+      const { from, to } = preparedOf;
       const step = (to - from) / shown[0].high.length;
       const wide = toX(now[0] + step, now, across);
       // Where pixels are finer than frames, a frame stands until the next one.
@@ -246,23 +253,34 @@ export function createTimelineView(state, actions) {
     }
   }
 
-  /** @param {[number, number]} now @param {number} height */
+  /** Where nothing was recorded is hatched. @param {[number, number]} now @param {number} height */
   function drawGaps(now, height) {
+    const hatched = hatch(colours.line, colours.dim);
+    if (hatched) context.fillStyle = hatched;
     let drawn = -Infinity;
     for (const gap of state.gaps) {
       const x = LABEL_PX + toX(gap.ts, now, plot());
       const exact = toX(gap.ts + gap.dur, now, plot()) - toX(gap.ts, now, plot());
       // What is too short to be seen as a hole of the lanes stands in the top lane alone.
       const isHole = exact >= GAP_HOLE_PX;
-      const w = Math.max(3, exact);
+      const w = Math.max(GAP_LEAST_PX, exact);
       if (x + w < LABEL_PX || x > width || (!isHole && x < drawn + 1)) continue;
       const [top, bottom] = isHole ? [0, height - AXIS_PX] : [TOP_PX - SHORT_GAP_PX, TOP_PX];
       drawn = x;
-      context.fillStyle = colours.line;
       context.fillRect(Math.max(LABEL_PX, x), top, w, bottom - top);
-      context.fillStyle = colours.dim;
-      for (let y = top + 2; y < bottom; y += 4) context.fillRect(Math.max(LABEL_PX, x), y, w, 1);
     }
+  }
+
+  /** A line every so many pixels, as one fill. @param {string} ground @param {string} lines */
+  function hatch(ground, lines) {
+    const tile = document.createElement('canvas');
+    [tile.width, tile.height] = [1, HATCH_PX];
+    const draw = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
+    draw.fillStyle = ground;
+    draw.fillRect(0, 0, 1, HATCH_PX);
+    draw.fillStyle = lines;
+    draw.fillRect(0, HATCH_PX / 2, 1, 1);
+    return context.createPattern(tile, 'repeat');
   }
 
   /** @param {[number, number]} now @param {number} height */
@@ -339,24 +357,34 @@ export function createTimelineView(state, actions) {
     return out;
   }
 
+  /** Where the moment shown is; null: nowhere. */
+  function placeOfCursor() {
+    const x = toX(state.ts, span(), plot());
+    return !state.doc || x < 0 || x > plot() + 1 ? null : `translateX(${Math.round(LABEL_PX + Math.min(plot(), x))}px)`;
+  }
+
   return {
-    /** @returns {boolean} whether the timeline has to be drawn anew; the cursor is at its place */
-    moved() {
-      if (width === 0) return false;
-      const x = toX(state.ts, span(), plot());
-      const hidden = !state.doc || x < 0 || x > plot() + 1;
-      const place = `translateX(${Math.round(LABEL_PX + Math.min(plot(), x))}px)`;
-      if (cursor.hidden !== hidden) cursor.hidden = hidden;
-      if (place !== cursorPlace) cursor.style.transform = cursorPlace = place;
-      return key() !== drawnKey;
+    /** Whether the moment shown is at another place than the cursor. */
+    hasMoved: () => width > 0 && placeOfCursor() !== cursorPlace,
+    placeCursor() {
+      cursorPlace = placeOfCursor();
+      if (cursor.hidden !== (cursorPlace === null)) cursor.hidden = cursorPlace === null;
+      if (cursorPlace !== null) cursor.style.transform = cursorPlace;
     },
+    /** Whether another overview has come. */
+    isBehind: () => state.version.overview !== preparedFor,
+    /** Make lanes of the overview, before they are drawn. */
+    prepare() {
+      preparedFor = state.version.overview;
+      preparedOf = state.overview;
+      const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
+      shown = state.overview ? lanes(state.overview, capacity, state.isLiveRun) : [];
+      collected = state.overview ? collections(state.overview) : [];
+      lanesVersion += 1;
+    },
+    /** Whether it has to be drawn anew. */
+    isStale: () => width > 0 && key() !== drawnKey,
     draw() {
-      if (`${state.version.overview}` !== lanesKey) {
-        lanesKey = `${state.version.overview}`;
-        const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
-        shown = state.overview ? lanes(state.overview, capacity, state.isLiveRun) : [];
-        collected = state.overview ? collections(state.overview) : [];
-      }
       drawnKey = key();
       drawAll();
     },

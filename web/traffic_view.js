@@ -6,12 +6,14 @@ import { Keyed, byId, el, scrollBox, setClass, setDerived, setNumber, setText } 
 import { bytes, byUnit, count, duration, isKnown, rate, rateByUnit } from './format.js';
 import { createHeatView } from './heat_view.js';
 import { entries } from './observe.js';
+import { ownValue } from './patch.js';
 import { createSpark } from './spark_view.js';
 
 /** @typedef {import('./state.js').State} State */
 
 const ROUTES_SHOWN = 60;
 const METRICS_SHOWN = 120;
+const METRICS_A_TURN = 16;
 
 /** @param {string} name @param {State} state */
 function createServer(name, state) {
@@ -102,6 +104,7 @@ function createMetric(name, state) {
   const spark = createSpark(canvas, { series: counts ? `metric:${name}` : `value:${name}`, colour: 'c2', height: 22 });
   const root = el('div', { class: 'metric', 'data-metric': name }, el('div', { class: 'metric-name' }, name, kind), value, note, el('div', { class: 'spark-box' }, canvas));
   return {
+    name,
     root,
     draw() {
       const metric = state.doc.metrics[name];
@@ -129,6 +132,8 @@ export function createTrafficView(state, actions) {
   const routes = new Keyed(body, (name) => createRoute(name, state, (route) => actions.look({ route })));
   const metrics = new Keyed(byId('metric-cards'), (name) => createMetric(name, state));
   const drawHeat = createHeatView(state, actions);
+  /** @type {ReturnType<typeof createMetric>[]} metrics that are yet to be drawn */
+  let rest = [];
   return {
     draw() {
       const { doc } = state;
@@ -141,13 +146,21 @@ export function createTrafficView(state, actions) {
       for (const row of routes.sync(order)) row.draw();
       drawHeat();
     },
+    /** Draw some of them. @returns {boolean} whether there are more */
     drawMetrics() {
       const { doc } = state;
-      if (!doc) return;
-      const names = Object.keys(doc.metrics ?? {}).slice(0, METRICS_SHOWN);
-      byId('metrics').hidden = names.length === 0;
-      setText(byId('metrics-sum'), kindCounts(state.run?.sources ?? []));
-      for (const item of metrics.sync(names)) item.draw();
+      if (!doc) {
+        rest = [];
+        return false;
+      }
+      if (rest.length === 0) {
+        const names = Object.keys(doc.metrics ?? {}).slice(0, METRICS_SHOWN);
+        byId('metrics').hidden = names.length === 0;
+        setText(byId('metrics-sum'), kindCounts(state.run?.sources ?? []));
+        rest = metrics.sync(names).reverse();
+      }
+      for (const item of rest.splice(-METRICS_A_TURN).reverse()) if (ownValue(doc.metrics, item.name)) item.draw();
+      return rest.length > 0;
     },
   };
 }

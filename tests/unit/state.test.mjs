@@ -70,6 +70,23 @@ test('a map counts its letters, lights what changed, and fades', () => {
   assert.equal(map.applyPage(1, 'AB'.repeat(300), 6, true), 0);
 });
 
+test('what a map knows of its slots ends with a page that came unlit, and begins anew', () => {
+  const map = new PoolMap(2048);
+  map.applyPage(1, 'A'.repeat(1024), 5, true);
+  assert.equal(map.sinceOf(1030), 5);
+  map.applyPage(1, 'B'.repeat(1024), 9, false);
+  assert.ok(Number.isNaN(map.sinceOf(1030)));
+  assert.equal(map.flash[1030], 0);
+  map.applyPage(1, `C${'B'.repeat(1023)}`, 11, true);
+  assert.equal(map.sinceOf(1024), 11);
+  assert.ok(Number.isNaN(map.sinceOf(1030)));
+  map.dirty.fill(0);
+  map.darken();
+  assert.equal(map.flash[1024], 0);
+  assert.deepEqual([...map.dirty], [0, 1]);
+  assert.equal(map.anyFading, false);
+});
+
 test('history is a ring: bounded, in order, rates and peaks right', () => {
   const history = new History(10, 2);
   for (let i = 0; i < 25; i += 1) {

@@ -42,6 +42,45 @@ test('where every frame is full, one that waited long has its turn all the same'
   assert.deepEqual(log, [0]);
 });
 
+test('a frame draws at one place, and what draws nowhere goes with any', () => {
+  const log = [];
+  const job = (/** @type {string} */ name, /** @type {string | undefined} */ place) => {
+    let left = 1;
+    return { place: () => place, due: () => left > 0, run: () => { left = 0; log.push(name); } };
+  };
+  const turns = new Turns([job('a', 'top'), job('b', 'bottom'), job('c', 'top'), job('d', undefined)], () => 0);
+  assert.equal(turns.take(0, 0), true);
+  assert.deepEqual(log, ['a', 'c', 'd']);
+  assert.equal(turns.take(16, 0), false);
+  assert.deepEqual(log, ['a', 'c', 'd', 'b']);
+});
+
+test('where frames are few, each has more time, and draws at all places', () => {
+  /** @type {string[]} */
+  const log = [];
+  const clock = { ms: 0 };
+  const always = (/** @type {string} */ name) => ({ place: () => name, due: () => true, run: () => { clock.ms += 3; log.push(name); } });
+  const turns = new Turns(['a', 'b', 'c', 'd'].map(always), () => clock.ms);
+  turns.take(0, clock.ms);
+  assert.deepEqual(log.splice(0), ['a']);
+  turns.take(16, clock.ms);
+  assert.deepEqual(log.splice(0), ['b']);
+  turns.take(316, clock.ms);
+  assert.deepEqual(log.splice(0), ['c', 'd']);
+  turns.take(332, clock.ms);
+  assert.equal(log.length, 1);
+});
+
+test('what comes often goes first in every second frame, and leaves the others theirs', () => {
+  /** @type {string[]} */
+  const log = [];
+  const clock = { ms: 0 };
+  const always = (/** @type {string} */ name, often = false) => ({ often, place: () => name, due: () => true, run: () => { clock.ms += 2; log.push(name); } });
+  const turns = new Turns([always('b'), always('c'), always('maps', true)], () => clock.ms);
+  for (let frame = 0; frame < 6; frame += 1) turns.take(frame * 16, clock.ms);
+  assert.deepEqual(log, ['maps', 'b', 'maps', 'c', 'maps', 'b']);
+});
+
 test('a batch of events is looked at in parts, in order, and all of it', () => {
   const state = new State();
   const events = Array.from({ length: 600 }, (_, i) => ({ ts: i + 1, type: 'response', conn_id: 1 + (i % 7), status: 200, dur: 1e6 }));
