@@ -7,7 +7,8 @@ import { Context } from './context.js';
 import { findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { OVERVIEW_PX, Overviews } from './overviews.js';
-import { openStream } from './stream.js';
+import { openShared } from './share.js';
+import { askGaps, askRunEvent, openStream } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
@@ -152,9 +153,9 @@ export class Player {
     this.close();
     this.resting = null;
     state.aim = null;
-    state.setPlace({ mode, link: 'connecting', ended: null });
+    state.setPlace({ mode, link: 'connecting', ended: null, isShared: false });
     state.lastFrameMs = performance.now();
-    this.close = openStream(runUrl(run, 'stream', query), (name, data) => this.take(name, data), {
+    this.close = openShared(run, query, (name, data) => this.take(name, data), {
       opened: () => {
         this.attempt = 0;
         state.setPlace({ link: 'open' });
@@ -164,7 +165,11 @@ export class Player {
         state.setPlace({ link: 'lost' });
         this.reconnect(turn, mode);
       },
-    });
+      shares: (isShared) => {
+        state.setPlace({ isShared });
+        if (isShared && !state.run) this.askRunEvent();
+      },
+    }, () => ({ ts: state.endTs, exit: state.entry?.exit ?? null }));
     if (this.hidden) this.hide(true);
   }
 
@@ -301,7 +306,7 @@ export class Player {
         state.setPlace({ link: 'open' });
         state.keyframe(doc, state.doc !== null && Math.abs(doc.ts - state.ts) < 5e8);
         if (turn === this.turn) this.context.fillSoon();
-        if (aim - doc.ts > state.intervalNs * 2 && aim <= state.endTs && !state.gapShown) this.askHole(aim);
+        if (aim - doc.ts > state.intervalNs * 2 && aim <= state.endTs && !state.gapShown) askGaps(run, aim, (gap) => { if (run === state.runKey) state.addGap(gap); });
       }
     } catch (error) {
       if (error instanceof ApiError && error.status === 0) {
@@ -320,23 +325,14 @@ export class Player {
     if (next !== null && state.mode === 'pause') await this.pauseAt(next);
   }
 
-  /** Why there is no frame at a moment: a damaged chunk is known to who reads it. @param {number} aim */
-  askHole(aim) {
-    const run = /** @type {string} */ (this.state.runKey);
-    const close = openStream(runUrl(run, 'stream', { speed: 1000, from: aim, events: 0 }), (name, data) => {
-      if (name === 'gap' && run === this.state.runKey) this.state.addGap(data);
-      if (name === 'gap' || name === 'delta') close();
-    }, { opened: () => {}, lost: () => {} });
-  }
-
-  /** The run event alone, when the page begins paused: as of the run's end, when all its sources are known. */
+  /** The run event alone, when no stream brings it. */
   askRunEvent() {
-    const close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { speed: 1, from: this.state.endTs, events: 0 }), (name, data) => {
-      if (name !== 'run') return;
-      close();
+    const run = /** @type {string} */ (this.state.runKey);
+    askRunEvent(run, this.state.endTs, (data) => {
+      if (run !== this.state.runKey) return;
       this.state.setRun(data);
       this.context.fillSoon();
-    }, { opened: () => {}, lost: () => {} });
+    });
   }
 
   /** Go to a moment; what plays goes on from there. @param {number} ts @returns {Promise<void>} when, paused, it is shown */

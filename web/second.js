@@ -7,9 +7,10 @@
 // connections that a browser gives an HTTP/1.1 server the two runs take two, three at times.
 
 import { inB, curveOf } from './align.js';
-import { getOfRun, runUrl } from './api.js';
+import { getOfRun } from './api.js';
 import { askHistory } from './context_asks.js';
-import { openStream } from './stream.js';
+import { openCounted } from './share.js';
+import { askRunEvent } from './stream.js';
 
 const QUEUE_MOST = 400;
 const QUEUE_LOW = 50;
@@ -20,6 +21,8 @@ const SETTLE_MS = 1200;
 const SILENT_MS = 10000;
 const LATENCY_MOST_MS = 5000;
 const ASK_EVERY_MS = 100;
+/** so long after there was no stream to be had another is tried */
+const STREAMLESS_MS = 500;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const CURVE_PX = 4000;
 const EVENT_PAGES = 10;
@@ -119,11 +122,9 @@ export class Second {
   /** What the run has: its sources, marks and gaps. @param {string} run */
   askRun(run) {
     const { state } = this;
-    const close = openStream(runUrl(run, 'stream', { speed: 1, from: state.endTs, events: 0 }), (name, data) => {
-      if (name !== 'run') return;
-      close();
+    askRunEvent(run, state.endTs, (data) => {
       if (state.runKey === run) state.setRun(data);
-    }, { opened: () => {}, lost: () => {} });
+    });
     for (const [what, take] of /** @type {[string, (answer: any) => void][]} */ ([
       ['marks', (a) => a.marks.forEach((/** @type {any} */ m) => state.addMark(m))], ['gaps', (a) => state.addGaps(a.gaps)],
     ])) getOfRun(run, what, {}).then((answer) => { if (state.runKey === run) take(answer); }, () => {});
@@ -273,12 +274,16 @@ export class Second {
     if (keep) this.queue = waiting;
     const stream = { speed, openedMs: nowMs, heardMs: NaN, ended: false, shown: keep };
     this.stream = stream;
-    this.close = openStream(runUrl(/** @type {string} */ (this.state.runKey), 'stream', { ...query, events: 0 }), (name, data) => this.take(stream, name, data), {
+    this.close = openCounted(/** @type {string} */ (this.state.runKey), { ...query, events: 0 }, (name, data) => this.take(stream, name, data), {
       opened: () => {
         this.attempt = 0;
         this.state.setPlace({ link: 'open' });
       },
       lost: () => this.lost(),
+    }, () => { // other windows have them all: until then B is asked for
+      this.rest();
+      this.askedAim = NaN;
+      this.retryMs = performance.now() + STREAMLESS_MS;
     });
   }
 

@@ -93,6 +93,8 @@ export class State {
     this.away = false;
     /** @type {number | null} the moment asked for, which may lie where nothing was recorded */
     this.aim = null;
+    /** other windows have all the streams that a browser has: moments come twice a second */
+    this.isShared = false;
     this.endTs = 0;
     this.lastFrameMs = 0;
     this.frames = 0;
@@ -436,7 +438,7 @@ export class State {
     this.changed('doc');
   }
 
-  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab' | 'compare'>>} place */
+  /** Change where the person is. @param {Partial<Pick<State, 'mode' | 'speed' | 'link' | 'isShared' | 'away' | 'ended' | 'view' | 'selected' | 'filter' | 'tab' | 'compare'>>} place */
   setPlace(place) {
     Object.assign(this, place);
     this.changed('place');

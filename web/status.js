@@ -48,7 +48,8 @@ export function statusOf(state, nowMs) {
     const stalled = state.doc.process.stalled_ns;
     return { id: 'stalled', word: 'stands still', text: `The program stands still${stalled > 0 ? ` for ${duration(stalled)}` : ''}${/t/i.test(state.doc.process.state ?? '') ? ' (stopped by a signal)' : ''}; the recorder goes on.` };
   }
-  if (state.mode === 'live') return { id: 'live', word: 'live', text: '' };
-  if (state.mode === 'play') return { id: 'playing', word: 'replay', text: '' };
+  const few = state.isShared ? 'Other windows have all the streams that this browser gives to one server: here moments come twice a second, until one of those is closed or paused.' : '';
+  if (state.mode === 'live') return { id: 'live', word: 'live', text: few };
+  if (state.mode === 'play') return { id: 'playing', word: 'replay', text: few };
   return { id: 'paused', word: 'paused', text: '' };
 }

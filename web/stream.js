@@ -1,6 +1,8 @@
 // @ts-check
 // stream.js: one event stream, the only place that knows EventSource.
 
+import { runUrl } from './api.js';
+
 const NAMES = /** @type {const} */ (['run', 'keyframe', 'delta', 'events', 'mark', 'gap', 'end']);
 
 /** @typedef {typeof NAMES[number]} StreamEvent */
@@ -41,4 +43,21 @@ export function openStream(url, take, told) {
     });
   }
   return close;
+}
+
+/** A run's `run` event alone: as of its end, when all its sources are known. @param {string} run @param {number} endTs @param {(data: any) => void} take */
+export function askRunEvent(run, endTs, take) {
+  const close = openStream(runUrl(run, 'stream', { speed: 1, from: endTs, events: 0 }), (name, data) => {
+    if (name !== 'run') return;
+    close();
+    take(data);
+  }, { opened: () => {}, lost: () => {} });
+}
+
+/** Why there is no frame at a moment: a damaged chunk is known to who reads it. @param {string} run @param {number} at @param {(gap: any) => void} take */
+export function askGaps(run, at, take) {
+  const close = openStream(runUrl(run, 'stream', { speed: 1000, from: at, events: 0 }), (name, data) => {
+    if (name === 'gap') take(data);
+    if (name === 'gap' || name === 'delta') close();
+  }, { opened: () => {}, lost: () => {} });
 }

@@ -1,5 +1,6 @@
-// browser_tabs.mjs: seven tabs on one live run. A browser has six connections for an HTTP/1.1
-// server and a stream takes one: tabs that nobody sees give theirs back, and go on when seen again.
+// browser_tabs.mjs: many tabs on one live run. A browser has six connections for an HTTP/1.1
+// server and a stream takes one: tabs that nobody sees give theirs back, and go on when seen again;
+// of seven that are all seen some ask for the state instead, and none waits for good.
 
 import path from 'node:path';
 import { check, launch, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
@@ -8,9 +9,12 @@ import { APP, folder, load, start, stopAll } from './program_lib.mjs';
 const TABS = 7;
 const AWAY_SHORT_MS = 4000;
 const AWAY_LONG_MS = 12000;
+const SEEN = 7;
+const STREAMS_MOST = 4;
 
 const browser = await launch();
 try {
+  await seen();
   await tabs();
 } catch (error) {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
@@ -85,5 +89,54 @@ async function tabs() {
   await program.exited;
   await hide(second, false);
   await until(async () => ['ended', 'lost'].includes(await status(second)), 'and for who comes back', 15);
+  await context.close();
+}
+
+/** Seven windows, all of them seen: all go on, can be asked, and the fewer there are the more have a stream. */
+async function seen() {
+  const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'seen.db')], ['app', 'dashboard']);
+  const stop = load(program.urls.app);
+  const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
+  const pages = [];
+  for (let i = 0; i < SEEN; i += 1) {
+    const page = await context.newPage();
+    pages.push(page);
+    await page.goto(program.urls.dashboard);
+    await until(async () => (await status(page)) === 'live', `window ${i + 1} is live`, 40);
+  }
+  const shared = async () => (await Promise.all(pages.map((page) => page.evaluate(() => window.memcam.state.isShared)))).filter(Boolean).length;
+  check((await shared()) === SEEN - STREAMS_MOST, 'four have a stream', await shared());
+  const before = await Promise.all(pages.map(shownTs));
+  for (const [i, page] of pages.entries()) await until(async () => (await shownTs(page)) > before[i] + 1e9, `window ${i + 1} goes on`, 40);
+  const last = pages[SEEN - 1];
+  await until(async () => (await last.textContent('#banner')).includes('streams'), 'the last one says why it is slow', 40);
+  check(await last.evaluate(() => window.memcam.state.run !== null && window.memcam.state.history.length > 2), 'and knows what the run is');
+
+  // Paused, looked back and live again, in a window without a stream and in one with.
+  for (const page of [last, pages[0]]) {
+    await page.keyboard.press('Space');
+    await until(async () => (await status(page)) === 'paused', 'space pauses', 40);
+    await page.evaluate(() => window.memcam.player.seek(1e9));
+    await until(async () => (await shownTs(page)) <= 1e9, 'a moment of before is shown', 40);
+    await page.keyboard.press('End');
+    await until(async () => (await status(page)) === 'live', 'and live again', 40);
+  }
+  // Play from the beginning without a stream: moments pass as fast as they should.
+  await last.evaluate(() => { window.memcam.player.pause(); return window.memcam.player.seek(5e8); });
+  await last.evaluate(() => window.memcam.player.play());
+  const played = await last.evaluate(async () => {
+    const { state } = window.memcam;
+    const [ts, ms] = [state.ts, performance.now()];
+    while (performance.now() < ms + 3000 || state.ts === ts) await new Promise((resolve) => { setTimeout(resolve, 50); });
+    return (state.ts - ts) / 1e6 / (performance.now() - ms);
+  });
+  check(played > 0.5 && played < 1.5, 'a second of the run passes in a second', played);
+
+  for (const page of pages.splice(0, STREAMS_MOST)) await page.close();
+  await until(async () => (await shared()) === 0, 'when four are closed, the others have streams', 40);
+  stop();
+  program.child.kill('SIGTERM');
+  for (const page of pages) await until(async () => ['ended', 'lost', 'paused', 'playing'].includes(await status(page)), 'the run ends for all', 40);
+  await program.exited;
   await context.close();
 }
