@@ -1,10 +1,12 @@
 // browser.mjs: what the page costs in headless Chromium, against the real program: a live one of
 // 262,144 slots, 60 gauges and 2,000 connections (bench_live), and a recording of the like
 // (bench_trace); beside it the technique of one DOM node a slot.
-// Script is what drawing a frame and taking its events took; frame time what the browser gave.
+// Script is what drawing a frame and taking its events took, by the clock and, since a busy machine
+// counts others' time too, as CPU; frame time what the browser gave, and gave to a page that reads the
+// same stream and draws nothing: the machine's limit.
 // Usage: node browser.mjs   prints name<TAB>value<TAB>unit. BENCH_SECONDS (60) per measurement;
 // BENCH_HEAP_SPEED (20): how fast the 30 minutes are replayed over which the heap must stay flat, 1
-// for all of them. MEMCAM_BENCH_QUICK: 8 s a measurement, and 5 minutes of recording for 30.
+// for all of them. MEMCAM_BENCH_QUICK: 8 s a measurement, an hour recorded and not two, 5 minutes for 30.
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -13,7 +15,11 @@ import { folder, start, stopAll } from '../e2e/program_lib.mjs';
 
 const QUICK = Boolean(process.env.MEMCAM_BENCH_QUICK);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? (QUICK ? 8 : 60));
-const RECORDED_S = QUICK ? 300 : 1800;
+/** at 1000x the recording lasts some seconds: to begin anew is a seek, far dearer than a frame */
+const RECORDED_S = QUICK ? 3600 : 7200;
+const HEAP_S = QUICK ? 300 : 1800;
+const ANEW_MS = 300;
+const CPU_SECONDS = 8;
 const HEAP_SPEED = Number(process.env.BENCH_HEAP_SPEED ?? 20);
 const HEAP_POINTS = 6;
 const VIEW = { viewport: { width: 1600, height: 1000 } };
@@ -22,13 +28,18 @@ const VIEW = { viewport: { width: 1600, height: 1000 } };
 const tell = (name, value, unit) => console.log(`page, ${name}\t${Number(value.toFixed(3))}\t${unit}`);
 /** @param {number[]} list @param {number} part */
 const quantile = (list, part) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * part))];
+/** @param {number[]} list */
+const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
+/** frames a second of each measurement @type {Map<string, number>} */
+const paces = new Map();
 
 const browser = await launch();
 let failed = false;
 try {
   const live = await start(['record', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'live.db'), '--', path.join(BUILD, 'bench/bench_live')], ['dashboard']);
   await firstPaint(live.urls.dashboard);
-  await measure('live 10 Hz', `${live.urls.dashboard}/`, 'live');
+  await measure('live 10 Hz', `${live.urls.dashboard}/`, { wanted: 'live' });
+  await drawNothing('live 10 Hz', live.urls.dashboard, '/api/runs/1/stream');
   live.child.kill('SIGTERM');
   await live.exited;
   const trace = path.join(folder, 'replay.db');
@@ -36,7 +47,9 @@ try {
   const replay = await start(['replay', trace, '--dash', '127.0.0.1:0'], ['dashboard']);
   const base = replay.urls.dashboard;
   await seek(base);
-  await measure('replay 1000x', `${base}/#run=1&ts=100000000&play=1&speed=1000`, '');
+  await measure('replay 1000x', `${base}/#run=1&ts=100000000&play=1&speed=1000`);
+  await drawNothing('replay 1000x', base, '/api/runs/1/stream?from=100000000&speed=1000&events=200');
+  await measure('replay 1000x, begun anew three times a second', `${base}/#run=1&ts=100000000&play=1&speed=1000`, { anewMs: ANEW_MS });
   await flatHeap(base);
   replay.child.kill('SIGTERM');
   await replay.exited;
@@ -65,8 +78,76 @@ async function cpuOf(session) {
   return metrics.find((/** @type {any} */ m) => m.name === 'ScriptDuration').value;
 }
 
-/** @param {string} name @param {string} url @param {string} wanted status */
-async function measure(name, url, wanted) {
+/** What scripts took for each frame, ms of CPU: drawing it, and the events taken before it. @param {any} page @returns {Promise<number[]>} */
+async function cpuPerFrame(page) {
+  const session = await browser.newBrowserCDPSession();
+  /** @type {any[]} */
+  const events = [];
+  session.on('Tracing.dataCollected', (/** @type {any} */ e) => events.push(...e.value));
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline'], excludedCategories: ['*'] } });
+  await sleep(CPU_SECONDS * 1000);
+  const complete = new Promise((resolve) => { session.once('Tracing.tracingComplete', resolve); });
+  await session.send('Tracing.end');
+  await complete;
+  await session.detach();
+  const frames = [];
+  let sum = 0;
+  let end = -1;
+  let drawnUntil = -1;
+  for (const event of events.filter((e) => e.ph === 'X' && ['FunctionCall', 'FireAnimationFrame'].includes(e.name)).sort((x, y) => x.ts - y.ts)) {
+    if (event.name === 'FireAnimationFrame') {
+      drawnUntil = event.ts + event.dur;
+    } else if (event.ts >= end) { // not within another call
+      end = event.ts + event.dur;
+      sum += (event.tdur ?? 0) / 1000;
+      if (event.ts < drawnUntil) {
+        frames.push(sum);
+        sum = 0;
+      }
+    }
+  }
+  return frames.slice(1);
+}
+
+/**
+ * What a page gets that reads the same stream and draws nothing: the machine's limit.
+ * @param {string} name of the measurement beside it @param {string} base @param {string} stream
+ */
+async function drawNothing(name, base, stream) {
+  const page = await browser.newPage(VIEW);
+  await page.goto(`${base}/healthz`);
+  const gaps = await page.evaluate(async ([url, ms]) => {
+    const open = () => {
+      const source = new EventSource(url);
+      source.addEventListener('end', () => {
+        source.close();
+        reading = open();
+      });
+      return source;
+    };
+    let reading = open();
+    const out = [];
+    let last = performance.now();
+    const begin = last;
+    await new Promise((resolve) => {
+      const tick = (now) => {
+        out.push(now - last);
+        last = now;
+        if (now < begin + ms) requestAnimationFrame(tick);
+        else resolve(undefined);
+      };
+      requestAnimationFrame(tick);
+    });
+    reading.close();
+    return out.slice(2);
+  }, [stream, SECONDS * 1000]);
+  tell(`${name}: frame interval p99 of one that draws nothing`, quantile(gaps, 0.99), 'ms');
+  tell(`${name}: frames / those of one that draws nothing`, (paces.get(name) ?? NaN) * (mean(gaps) / 1000), '');
+  await page.close();
+}
+
+/** @param {string} name @param {string} url @param {{wanted?: string, anewMs?: number}} [options] the status to wait for; how often play begins anew */
+async function measure(name, url, { wanted = '', anewMs = 0 } = {}) {
   const page = await browser.newPage(VIEW);
   await page.goto(url);
   await until(async () => (wanted ? (await status(page)) === wanted : !['loading', 'empty'].includes(await status(page))), `${name} runs`, 20);
@@ -74,10 +155,11 @@ async function measure(name, url, wanted) {
   const session = await page.context().newCDPSession(page);
   await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   const cpuBefore = await cpuOf(session);
-  const seen = await page.evaluate(async (ms) => {
+  const seen = await page.evaluate(async ([ms, anew]) => {
     const { script, state, player } = window.memcam;
     // The recording is played over and over.
-    const again = setInterval(() => { if (state.mode === 'pause' && !state.entry.live) player.play(); }, 20);
+    setInterval(() => { if (state.mode === 'pause' && !state.entry.live) player.play(); }, 20);
+    if (anew > 0) setInterval(() => player.seek(1e8), anew);
     const framesFrom = state.frames;
     const gaps = [];
     const scripts = [];
@@ -94,14 +176,17 @@ async function measure(name, url, wanted) {
       };
       requestAnimationFrame(tick);
     });
-    clearInterval(again);
     const { pools, metrics, connections } = state.doc;
     return { gaps: gaps.slice(2), scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
-  }, SECONDS * 1000);
+  }, [SECONDS * 1000, anewMs]);
   const cpu = await cpuOf(session);
+  const frames = await cpuPerFrame(page);
+  paces.set(name, 1000 / mean(seen.gaps));
   check(seen.slots === 262144 && seen.series >= 60 && seen.open > 1800, `${name}: the page shows 262,144 slots, 60 charts, 2,000 connections`, [seen.slots, seen.series, seen.open]);
   tell(`${name}: script per frame p50`, quantile(seen.scripts, 0.5), 'ms');
   tell(`${name}: script per frame p99`, quantile(seen.scripts, 0.99), 'ms');
+  tell(`${name}: CPU of script per frame p50`, quantile(frames, 0.5), 'ms');
+  tell(`${name}: CPU of script per frame p99`, quantile(frames, 0.99), 'ms');
   tell(`${name}: script, mean CPU a frame, all of it`, ((cpu - cpuBefore) * 1000) / Math.max(1, seen.scripts.length), 'ms');
   tell(`${name}: frame time p50`, quantile(seen.gaps, 0.5), 'ms');
   tell(`${name}: frame time p99`, quantile(seen.gaps, 0.99), 'ms');
@@ -110,20 +195,20 @@ async function measure(name, url, wanted) {
   await page.close();
 }
 
-/** All of the recording, with collections forced on the way: what is kept does not grow. @param {string} base */
+/** The recording's first half hour, with collections forced on the way: what is kept does not grow. @param {string} base */
 async function flatHeap(base) {
   const page = await browser.newPage(VIEW);
   await page.goto(`${base}/#run=1&ts=0&speed=${HEAP_SPEED}&play=1`);
   await until(async () => (await status(page)) === 'playing', 'it plays', 20);
   const heaps = [];
   for (let i = 1; i <= HEAP_POINTS; i += 1) {
-    const due = (RECORDED_S * 0.97e9 * i) / HEAP_POINTS;
-    await until(async () => (await shownTs(page)) >= due, `it comes to part ${i}`, (RECORDED_S / HEAP_SPEED) * 3 + 60);
+    const due = (HEAP_S * 0.97e9 * i) / HEAP_POINTS;
+    await until(async () => (await shownTs(page)) >= due, `it comes to part ${i}`, (HEAP_S / HEAP_SPEED) * 3 + 60);
     heaps.push(await heapOf(page));
   }
   const half = heaps.slice(HEAP_POINTS / 2);
-  tell(`heap over ${RECORDED_S / 60} minutes of replay at ${HEAP_SPEED}x, most`, Math.max(...heaps), 'MB');
-  tell(`heap over ${RECORDED_S / 60} minutes of replay at ${HEAP_SPEED}x, growth of its second half`, (half.at(-1) / half[0] - 1) * 100, '%');
+  tell(`heap over ${HEAP_S / 60} minutes of replay at ${HEAP_SPEED}x, most`, Math.max(...heaps), 'MB');
+  tell(`heap over ${HEAP_S / 60} minutes of replay at ${HEAP_SPEED}x, growth of its second half`, (half.at(-1) / half[0] - 1) * 100, '%');
   await page.close();
 }
 

@@ -89,7 +89,7 @@ async function hostile(base) {
   await unharmed(page, 'played');
   const other = await openPage(browser);
   await other.page.goto(page.url());
-  await until(async () => ['paused', 'playing'].includes(await status(other.page)), 'its link opens', 20);
+  await until(async () => ['paused', 'playing', 'ended'].includes(await status(other.page)), 'its link opens', 20);
   await unharmed(other.page, 'linked');
   check(other.errors.length === 0, 'linked: no error', other.errors);
   check(errors.length === 0, 'no error in the console, no violation of the policy', errors);
