@@ -146,7 +146,7 @@ export function createFrames(state, other, views, second, isSeeking) {
     second.follow(nowMs);
     views.markers.draw();
     drawMoment(nowMs);
-    const again = turns.take(nowMs, begin) || maps.isShining();
+    const again = turns.take(nowMs, begin, state.mode === 'pause') || maps.isShining();
     script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
     script.count += 1;
     if (again) schedule();
@@ -157,6 +157,8 @@ export function createFrames(state, other, views, second, isSeeking) {
 
   return {
     schedule,
+    /** What is to be looked at now; borrowed. */
+    warnings: () => warnings,
     /** All parts are to be drawn anew. */
     forget() {
       for (const part of parts) part.key = '';

@@ -354,7 +354,7 @@ function drawWhole(draw) {
 
 byId('save-button').addEventListener('click', () => {
   drawWhole(() => views.pools.paint());
-  saveImage(state, warnings);
+  saveImage(state, frames.warnings());
 });
 window.addEventListener('beforeprint', () => {
   document.body.classList.add('printing');

@@ -13,6 +13,8 @@ const PATIENCE_MS = 150;
  */
 const SLOW_MS = 100;
 const SLOW_FRAME_MS = 6;
+/** where time stands still no other frame is near: what is shown is to be of one moment soon */
+const STILL_FRAME_MS = 12;
 
 /**
  * @typedef {object} Job
@@ -45,12 +47,13 @@ export class Turns {
   /**
    * Let jobs have their turn.
    * @param {number} nowMs of the frame @param {number} beginMs when the frame's script began
+   * @param {boolean} [isStill] whether the moment that is shown stays
    * @returns {boolean} whether some are yet to have theirs
    */
-  take(nowMs, beginMs) {
+  take(nowMs, beginMs, isStill = false) {
     this.frame += 1;
-    const late = nowMs - this.leftMs;
-    const most = late >= SLOW_MS ? SLOW_FRAME_MS : FRAME_MS;
+    const isSlow = nowMs - this.leftMs >= SLOW_MS;
+    const most = isStill ? STILL_FRAME_MS : isSlow ? SLOW_FRAME_MS : FRAME_MS;
     const due = this.order(nowMs);
     let left = due.length;
     let ran = 0;
@@ -58,7 +61,7 @@ export class Turns {
     let drawsAt;
     for (const job of due) {
       const place = job.place?.();
-      if (drawsAt !== undefined && place !== undefined && place !== drawsAt && !(late >= SLOW_MS)) continue;
+      if (drawsAt !== undefined && place !== undefined && place !== drawsAt && !isSlow && !isStill) continue;
       const isLate = ran === 0 && nowMs - job.since >= PATIENCE_MS;
       if (this.clock() - beginMs >= most && !isLate) break;
       drawsAt ??= place;

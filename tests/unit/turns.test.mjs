@@ -55,6 +55,18 @@ test('a frame draws at one place, and what draws nowhere goes with any', () => {
   assert.deepEqual(log, ['a', 'c', 'd', 'b']);
 });
 
+test('where time stands still, a frame has more time and draws at all places', () => {
+  const log = [];
+  let ms = 0;
+  const job = (/** @type {string} */ name, /** @type {string | undefined} */ place) => {
+    let left = 1;
+    return { place: () => place, due: () => left > 0, run: () => { left = 0; ms += 3; log.push(name); } };
+  };
+  const turns = new Turns([job('a', 'top'), job('b', 'bottom'), job('c', undefined)], () => ms);
+  assert.equal(turns.take(0, 0, true), false);
+  assert.deepEqual(log, ['a', 'b', 'c']);
+});
+
 test('where frames are few, each has more time, and draws at all places', () => {
   /** @type {string[]} */
   const log = [];
