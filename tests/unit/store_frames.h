@@ -406,8 +406,9 @@ static const struct mc_frame *gen_next(struct gen *g)
         gen_change(g, map_idx, slot, g->maps[map_idx].states[slot] == '.' ? 'A' : '.', 0, 0);
     }
     gen_requests(g, collected);
-    qsort(g->events.bytes, g->events.count / sizeof(struct mc_event), sizeof(struct mc_event),
-          gen_by_ts);
+    if (g->events.count)
+        qsort(g->events.bytes, g->events.count / sizeof(struct mc_event), sizeof(struct mc_event),
+              gen_by_ts);
     gen_numbers(g);
     if (!gen_below(g, 50)) {
         struct mc_gap gap = {g->ts - 5000, 4000, 17, "events lost"};
