@@ -122,16 +122,17 @@ export function createFrames(state, other, views, second, isSeeking) {
     { place: () => 'side', due: (nowMs) => views.inspector.due(warnings, nowMs), run: (nowMs) => views.inspector.draw(warnings, nowMs) },
   ];
   const turns = new Turns(jobs);
-  let shownFrames = -1;
+  let shownFrames = '';
 
-  /** After a seek all that is on the screen changes in one frame; the rest has its turns. @param {number} nowMs */
+  /** After a seek all parts change in one frame: whatever is read belongs to the moment shown. @param {number} nowMs */
   function drawMoment(nowMs) {
-    if (state.mode !== 'pause' || shownFrames === state.frames) return;
-    shownFrames = state.frames;
+    const frames = `${state.frames} ${other.frames}`;
+    if (state.mode !== 'pause' || shownFrames === frames) return;
+    shownFrames = frames;
     header.run(nowMs);
     transport.run(nowMs);
     maps.run(nowMs);
-    for (const part of parts) if (visible.is(part.root)) drawWhole(part, nowMs);
+    for (const part of parts) drawWhole(part, nowMs);
   }
 
   /** @param {number} nowMs */

@@ -188,7 +188,7 @@ async function table(page) {
   const open = await page.evaluate(() => [window.memcam.state.doc.connections.open, [...window.memcam.state.conns.byId.values()].filter((c) => !(c.closed <= window.memcam.state.ts)).length]);
   check(open[1] >= open[0], 'all that were open at the moment are known', open);
   await page.click('table.conns th:has-text("slowest") button');
-  check((await page.getAttribute('table.conns th:has-text("slowest")', 'aria-sort')) === 'descending', 'a column sorts');
+  await until(async () => (await page.getAttribute('table.conns th:has-text("slowest")', 'aria-sort')) === 'descending', 'a column sorts', 2);
   await page.selectOption('#waterfall select[aria-label="duration"]', '1s');
   await until(async () => /dur>1s/.test(await page.inputValue('#filter')), 'a select writes the filter');
   const slower = await page.evaluate(() => window.memcam.state.conns.list((c) => c.events.some((e) => e.type === 'response' && e.dur > 1e9), Infinity).length);
