@@ -67,7 +67,7 @@ export function findWarnings(doc, history, gaps) {
     add(levelOf(process.cgroup_used_bytes / process.cgroup_limit_bytes) || 'warning', 'process', 'cgroup', `The cgroup uses ${percent(process.cgroup_used_bytes, process.cgroup_limit_bytes)} of its memory limit`);
   }
   const failing = history.last('e5');
-  if (failing > 0) add('critical', 'errors', 'server errors', `${rate(failing)} requests a second fail with a server error`);
+  if (failing > 0) add('critical', 'errors', 'server errors', `${rate(failing)} ${failing === 1 ? 'request a second fails' : 'requests a second fail'} with a server error`);
   if (doc.recorder?.events_lost > 0) add('warning', 'recorder', 'events lost', `The recorder lost ${count(doc.recorder.events_lost)} events since the start`);
   const recent = gaps.filter((gap) => gap.ts <= doc.ts && gap.ts + gap.dur > doc.ts - RECENT_NS);
   const newest = recent.reduce((a, b) => (b.ts > a.ts ? b : a), recent[0]);
