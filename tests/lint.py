@@ -69,8 +69,9 @@ class Lint:
 
 
 def run(command, text=None):
+    env = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}  # those of `make -j lint`
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True, errors="replace")
+                          universal_newlines=True, errors="replace", env=env)
     return done.returncode, done.stdout
 
 

@@ -75,6 +75,8 @@ export class State {
     this.marks = [];
     /** @type {Gap[]} */
     this.gaps = [];
+    /** which gaps are in a list, so that one more is not compared with each @type {{gaps: Gap[] | null, keys: Set<string>}} */
+    this.gapKeys = { gaps: null, keys: new Set() };
     /** @type {any} overview of the timeline's span */
     this.overview = null;
     /** @type {import('./findings.js').Finding[]} what went wrong in the whole run, as far as it was asked for */
@@ -384,11 +386,14 @@ export class State {
   /** Of more than are kept, the shortest go. @param {Gap[]} list */
   addGaps(list) {
     const key = (/** @type {Gap} */ gap) => `${gap.ts} ${gap.reason}`;
-    const known = new Set(this.gaps.map(key));
+    const known = this.gapKeys.gaps === this.gaps ? this.gapKeys.keys : new Set(this.gaps.map(key));
     const fresh = list.filter((gap) => !known.has(key(gap)));
     if (fresh.length === 0) return;
     const all = [...this.gaps, ...fresh];
-    this.gaps = (all.length > GAPS_KEPT ? all.sort((a, b) => b.dur - a.dur).slice(0, GAPS_KEPT) : all).sort((a, b) => a.ts - b.ts);
+    const isTooMany = all.length > GAPS_KEPT;
+    this.gaps = (isTooMany ? all.sort((a, b) => b.dur - a.dur).slice(0, GAPS_KEPT) : all).sort((a, b) => a.ts - b.ts);
+    for (const gap of fresh) known.add(key(gap));
+    this.gapKeys = { gaps: isTooMany ? null : this.gaps, keys: known };
     this.changed('marks');
   }
 
