@@ -23,8 +23,9 @@ await browser.close();
 stopAll();
 process.exit(verdict());
 
-/** Headless, every tab counts as seen: tell the page what a window would. @param {any} page @param {boolean} hidden */
+/** Headless, every tab counts as seen: tell the page what a window would. One that is seen is in front, or few frames are drawn. @param {any} page @param {boolean} hidden */
 async function hide(page, hidden) {
+  if (!hidden) await page.bringToFront();
   await page.evaluate((/** @type {boolean} */ on) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => on });
     document.dispatchEvent(new Event('visibilitychange'));
@@ -36,20 +37,29 @@ function resting(page) {
   return page.evaluate(() => window.memcam.player.resting !== null);
 }
 
-async function tabs() {
-  const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'tabs.db')], ['app', 'dashboard']);
+/** A served app under load, and so many pages of one browser on its dashboard, each live within so many seconds. @param {string} store @param {number} count @param {number} seconds @param {(page: any, i: number) => Promise<void>} [then] what is done to each page */
+async function openPages(store, count, seconds, then) {
+  const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', path.join(folder, store)], ['app', 'dashboard']);
   const stop = load(program.urls.app);
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+  /** @type {any[]} */
   const pages = [];
-  for (let i = 0; i < TABS; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const page = await context.newPage();
     pages.push(page);
     await page.goto(program.urls.dashboard);
-    await until(async () => (await status(page)) === 'live', `tab ${i + 1} is live`, 20);
-    if (i === TABS - 1) break;
+    await until(async () => (await status(page)) === 'live', `page ${i + 1} is live`, seconds);
+    await then?.(page, i);
+  }
+  return { program, stop, context, pages };
+}
+
+async function tabs() {
+  const { program, stop, context, pages } = await openPages('tabs.db', TABS, 20, async (page, i) => {
+    if (i === TABS - 1) return;
     await hide(page, true);
     await until(() => resting(page), `tab ${i + 1}, not seen, gives its stream back`);
-  }
+  });
   const [first, second] = pages;
   const last = pages[TABS - 1];
   const before = await shownTs(last);
@@ -94,16 +104,7 @@ async function tabs() {
 
 /** Seven windows, all of them seen: all go on, can be asked, and the fewer there are the more have a stream. */
 async function seen() {
-  const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'seen.db')], ['app', 'dashboard']);
-  const stop = load(program.urls.app);
-  const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
-  const pages = [];
-  for (let i = 0; i < SEEN; i += 1) {
-    const page = await context.newPage();
-    pages.push(page);
-    await page.goto(program.urls.dashboard);
-    await until(async () => (await status(page)) === 'live', `window ${i + 1} is live`, 40);
-  }
+  const { program, stop, context, pages } = await openPages('seen.db', SEEN, 40);
   const shared = async () => (await Promise.all(pages.map((page) => page.evaluate(() => window.memcam.state.isShared)))).filter(Boolean).length;
   check((await shared()) === SEEN - STREAMS_MOST, 'four have a stream', await shared());
   const before = await Promise.all(pages.map(shownTs));
