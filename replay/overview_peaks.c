@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/overview_peaks.h"
+#include "replay/overview_peaks.h"
 #include "tracer/error.h"
 
 #define SPAN_NS INT64_C(1000000000)

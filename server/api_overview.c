@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/overview_peaks.h"
 #include "server/answer.h"
 #include "server/dashboard_priv.h"
 #include "server/job.h"
-#include "server/overview_peaks.h"
 #include "tracer/error.h"
 
 #define PX_MAX 10000
