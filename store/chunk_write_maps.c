@@ -1,22 +1,18 @@
 /* chunk_write_maps.c: the slot maps of a row, in one leg or more. The format stands in
  * trace_format.h.
  */
-#include <stdlib.h>
-
 #include "store/chunk_priv.h"
 #include "tracer/error.h"
+#include "tracer/grow.h"
 
 static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
 {
-    if (w->map_count == w->map_room) {
-        uint32_t room = w->map_room ? w->map_room * 2 : 16;
-        struct mc_chunk_map *maps = realloc(w->maps, room * sizeof *maps);
-        if (!maps)
-            return MC_ENOMEM;
-        memset(maps + w->map_room, 0, (room - w->map_room) * sizeof *maps);
-        w->maps = maps;
-        w->map_room = room;
-    }
+    uint32_t room = w->map_room;
+    struct mc_chunk_map *maps = mc_grown(w->maps, w->map_count, &w->map_room, sizeof *maps);
+    if (!maps)
+        return MC_ENOMEM;
+    memset(maps + room, 0, (w->map_room - room) * sizeof *maps);
+    w->maps = maps;
     struct mc_chunk_map *m = &w->maps[w->map_count++];
     for (int c = 0; c < MC_MAP_COLUMN_COUNT; c++)
         mc_buf_forget(&m->column[c]);

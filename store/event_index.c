@@ -33,8 +33,6 @@ void mc_event_index_begin(struct mc_event_index_maker *m)
 static void add_conn(struct mc_event_index_maker *m, uint64_t conn_id)
 {
     uint64_t number = conn_id / 64, bit = UINT64_C(1) << conn_id % 64;
-    m->low_conn = conn_id < m->low_conn ? conn_id : m->low_conn;
-    m->high_conn = conn_id > m->high_conn ? conn_id : m->high_conn;
     uint32_t at = m->last;
     if (!m->words[at].bits || m->words[at].number != number) {
         at = (uint32_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 40) % WORD_ROOM;
@@ -60,12 +58,10 @@ int mc_event_index_add(struct mc_event_index_maker *m, const struct mc_event *ev
         int64_t begin_ts = mc_event_begin_ts(&events[i]);
         uint64_t conn_id = events[i].conn_id;
         m->earliest_ts = begin_ts < m->earliest_ts ? begin_ts : m->earliest_ts;
-        if (!m->is_rough) {
-            add_conn(m, conn_id);
-            continue;
-        }
         m->low_conn = conn_id < m->low_conn ? conn_id : m->low_conn;
         m->high_conn = conn_id > m->high_conn ? conn_id : m->high_conn;
+        if (!m->is_rough)
+            add_conn(m, conn_id);
     }
     return 0;
 }

@@ -3,7 +3,6 @@
  * A damaged row says little that can be trusted: where it stands follows from the good rows around
  * it, each of which knows the newest frame before it.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "store/pack.h"
@@ -180,24 +179,19 @@ static int open_or_check(struct mc_row_walk *w, const struct mc_row_ref *ref, in
             *out = row;
         return rc;
     }
-    struct mc_chunk_head *head = malloc(sizeof *head);
-    int rc = !head       ? MC_ENOMEM
-             : is_behind ? mc_row_head(w->reader, ref, head, NULL)
-                         : mc_row_sums(w->reader, ref, head);
-    if (rc == 0)
-        rc = pass_good(w, ref, head);
-    free(head);
-    return rc;
+    struct mc_chunk_head head;
+    int rc =
+        is_behind ? mc_row_head(w->reader, ref, &head, NULL) : mc_row_sums(w->reader, ref, &head);
+    return rc == 0 ? pass_good(w, ref, &head) : rc;
 }
 
 /* The newest good row before the span, which the first one in it should follow. */
 static int look_before(struct mc_row_walk *w)
 {
-    struct mc_chunk_head *head = malloc(sizeof *head);
-    int rc = head ? mc_row_good_head(w->reader, w->run_id, w->from, 1, head) : MC_ENOMEM;
+    struct mc_chunk_head head;
+    int rc = mc_row_good_head(w->reader, w->run_id, w->from, 1, &head);
     if (rc == 0)
-        w->seen_ts = head->last_ts;
-    free(head);
+        w->seen_ts = head.last_ts;
     w->looked_before = 1;
     return rc == MC_END ? 0 : rc;
 }
