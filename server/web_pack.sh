@@ -1,7 +1,8 @@
 #!/bin/sh
 # web_pack.sh: turn the page's files into a table of bytes in assembler and C.
 # Usage: web_pack.sh OUT_DIR FILE…   makes OUT_DIR/web_assets.S, web_assets.c and *.gz beside them.
-# Whole-line comments of scripts stay at home: a quarter of the page's weight. Lines keep their numbers.
+# Comments that fill lines, types and indentation of scripts stay at home: more than a quarter of the
+# page's weight. Lines keep their numbers; so a text may not go over several.
 set -eu
 out=$1
 shift
@@ -14,7 +15,12 @@ lighten() {
         /^[ \t]*\/\*\*/ && !/\*\// { inside = 1 }
         inside { if (/\*\/[ \t]*$/) inside = 0; print ""; next }
         /^[ \t]*\/\// { print ""; next }
-        { print }' "$1" >"$2" ;;
+        FILENAME ~ /^web\// && gsub(/`/, "`") % 2 {
+            print FILENAME ": a text of several lines: " $0 >"/dev/stderr"
+            exit 1
+        }
+        { gsub(/\/\*\* @[^*]*\*\/ ?/, ""); sub(/^[ \t]+/, ""); print }' "$1" >"$2" ;;
+    *.css) sed 's/^[ \t]*//' "$1" >"$2" ;;
     *) cp "$1" "$2" ;;
     esac
 }

@@ -6,13 +6,15 @@
 import { Connections } from './connections.js';
 import { groupFindings } from './findings.js';
 import { History, Recent } from './history.js';
+import { pagesOf } from './letters.js';
 import { observe, seed } from './observe.js';
 import { mergePatch, ownValue } from './patch.js';
 import { PoolMap } from './pool_map.js';
 
 export const HISTORY_ROWS = 3000;
-/** moments of an overview that are put into the charts at a time, and at most */
-const SEED_SLICE = 60;
+/** so long, and so many moments of an overview, are put into the charts at a time; and at most */
+const SEED_SLICE_MS = 2;
+const SEED_SLICE = 4;
 const SEED_ROWS_MOST = 2000;
 export const HISTORY_SPAN_NS = 300e9;
 const HISTORY_COLUMNS = 400;
@@ -256,12 +258,8 @@ export class State {
         map = new PoolMap(capacity);
         this.maps.set(name, map);
       }
-      for (const [page, letters] of Object.entries(change.pages ?? {})) {
-        if (typeof letters === 'string') map.applyPage(Number(page), letters, this.doc.ts, flash);
-      }
-      for (const [page, letters] of Object.entries(change.owners ?? {})) {
-        if (typeof letters === 'string') map.applyOwners(Number(page), letters);
-      }
+      for (const [page, letters] of pagesOf(change.pages)) map.applyPage(page, letters, this.doc.ts, flash);
+      for (const [page, letters] of pagesOf(change.owners)) map.applyOwners(page, letters);
     }
   }
 
@@ -421,10 +419,13 @@ export class State {
     const [, begin] = this.tail();
     const fresh = this.spare;
     fresh.clear();
+    let end = performance.now() + SEED_SLICE_MS;
     for (let row = 0; overview && row < SEED_ROWS_MOST; row += SEED_SLICE) {
       if (seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin, [row, row + SEED_SLICE])) break;
-      await new Promise((resolve) => { setTimeout(resolve); });
+      if (performance.now() < end) continue;
+      await breathe();
       if (!isCurrent()) return;
+      end = performance.now() + SEED_SLICE_MS;
     }
     const [tail, now] = this.tail();
     if (now !== begin || fresh !== this.spare) return;
@@ -478,6 +479,9 @@ export class State {
     this.changed('pick');
   }
 }
+
+/** Let frames be drawn in between. @returns {Promise<void>} */
+const breathe = () => /** @type {any} */ (globalThis).scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
 
 /** The duration at which a row of the heat map begins. @param {number} row */
 export function heatEdge(row) {
