@@ -1,42 +1,40 @@
 // @ts-check
-// letters.js: the letters of a slab's pages as bytes, 262,144 of them in a document perhaps: made once,
-// by the worker where a stream brings them.
+// letters.js: the letters of a slab's pages as bytes; of a stream's documents the worker makes them.
 
 const encoder = new TextEncoder();
 
-/** @type {WeakMap<Record<string, string>, Uint8Array>} */
-const known = new WeakMap();
+/** @typedef {{numbers: number[], ends: number[], bytes: Uint8Array}} Packed pages, one behind the other, and where each ends */
+/** @typedef {Record<string, string> | Packed} Pages */
 
-/** @param {Record<string, string>} pages @param {Uint8Array} bytes what lettersOf gave for the like */
-export function keepLetters(pages, bytes) {
-  known.set(pages, bytes);
-}
-
-/** The letters of all pages, one page behind the other, in the order of Object.keys. @param {Record<string, string>} pages @returns {Uint8Array} borrowed */
-export function lettersOf(pages) {
-  return known.get(pages) ?? encode(Object.values(pages).map(textOf));
-}
-
-/** Each page with its letters. @param {Record<string, string> | undefined} pages @returns {[number, Uint8Array][]} */
-export function pagesOf(pages) {
-  if (!pages) return [];
-  const bytes = lettersOf(pages);
-  let at = 0;
-  return Object.entries(pages).map(([page, text]) => [Number(page), bytes.subarray(at, at += textOf(text).length)]);
-}
-
-/** What is no text counts as empty. @param {unknown} text */
-const textOf = (text) => (typeof text === 'string' ? text : '');
-
-/** @param {string[]} texts */
-function encode(texts) {
-  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + text.length, 0));
-  let at = 0;
-  for (const text of texts) {
-    const part = bytes.subarray(at, at += text.length);
+/** @param {Record<string, string>} pages as a document has them; what is no text counts as empty @returns {Packed} */
+export function packPages(pages) {
+  const texts = Object.values(pages).map((text) => (typeof text === 'string' ? text : ''));
+  let end = 0;
+  const ends = texts.map((text) => end += text.length);
+  const bytes = new Uint8Array(end);
+  texts.forEach((text, i) => {
+    const part = bytes.subarray(ends[i] - text.length, ends[i]);
     // A letter outside of ASCII is more than a byte, and not one of a program's; then one by one.
     const { read, written } = encoder.encodeInto(text, part);
-    if (read !== written || read < text.length) for (let i = 0; i < text.length; i += 1) part[i] = text.charCodeAt(i) & 127;
+    if (read !== written || read < text.length) for (let k = 0; k < text.length; k += 1) part[k] = text.charCodeAt(k) & 127;
+  });
+  return { numbers: Object.keys(pages).map(Number), ends, bytes };
+}
+
+/** Each page with its letters. @param {Pages | null | undefined} pages @returns {[number, Uint8Array][]} */
+export function pagesOf(pages) {
+  if (!pages) return [];
+  const { numbers, ends, bytes } = /** @type {Packed} */ (pages.bytes instanceof Uint8Array ? pages : packPages(/** @type {Record<string, string>} */ (pages)));
+  return numbers.map((page, i) => [page, bytes.subarray(ends[i - 1] ?? 0, ends[i])]);
+}
+
+/** Take the pages out of what changed of pools. @param {Record<string, any> | null | undefined} pools @returns {Map<string, Pages>} by pool */
+export function takePages(pools) {
+  const out = new Map();
+  for (const [name, change] of Object.entries(pools ?? {})) {
+    if (!change?.pages) continue;
+    out.set(name, change.pages);
+    delete change.pages;
   }
-  return bytes;
+  return out;
 }

@@ -2,7 +2,7 @@
 // pool_map.js: the slots of one slab as bytes: state, owner, how fresh the last change is.
 // Format: a page is 1,024 letters, one a slot; '.' is free, or owned by none.
 
-import { lettersOf } from './letters.js';
+import { packPages } from './letters.js';
 
 export const PAGE_SLOTS = 1024;
 export const FREE = 46;
@@ -10,7 +10,7 @@ export const FREE = 46;
 export const FLASH_LEVELS = 6;
 
 /** @param {string | Uint8Array} letters @returns {Uint8Array} */
-const bytesOf = (letters) => (typeof letters === 'string' ? lettersOf({ 0: letters }) : letters);
+const bytesOf = (letters) => (typeof letters === 'string' ? packPages({ 0: letters }).bytes : letters);
 
 const lanes = [0, 1, 2, 3].map(() => new Uint32Array(128));
 
@@ -50,6 +50,12 @@ export class PoolMap {
     /** slots by letter, unless they are to be counted anew */
     this.counted = new Uint32Array(128);
     this.uncounted = true;
+  }
+
+  /** All pages as a document has them. @returns {Record<string, string>} */
+  get pages() {
+    const decoder = new TextDecoder('latin1');
+    return Object.fromEntries(Array.from({ length: this.pageCount }, (_, page) => [page, decoder.decode(this.states.subarray(page * PAGE_SLOTS, (page + 1) * PAGE_SLOTS))]));
   }
 
   /** How many slots have each letter; to be read, not kept. */

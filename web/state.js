@@ -6,7 +6,7 @@
 import { Connections } from './connections.js';
 import { groupFindings } from './findings.js';
 import { History, Recent } from './history.js';
-import { pagesOf } from './letters.js';
+import { pagesOf, takePages } from './letters.js';
 import { observe, seed } from './observe.js';
 import { mergePatch, ownValue } from './patch.js';
 import { PoolMap } from './pool_map.js';
@@ -22,7 +22,7 @@ const HISTORY_COLUMNS = 400;
 export const HOLE_NS = 2e9;
 const EVENTS_KEPT = 2000;
 const BATCHES_WAITING = 40;
-const EVENTS_A_TURN = 250;
+const EVENTS_A_TURN = 100;
 const CONNS_KEPT = 2000;
 export const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
@@ -218,9 +218,10 @@ export class State {
   /** The whole document. @param {any} doc @param {boolean} flash */
   keyframe(doc, flash = false) {
     const before = this.doc;
+    const pages = takePages(doc.pools);
     this.doc = doc;
     for (const name of this.maps.keys()) if (!ownValue(doc.pools, name)) this.maps.delete(name);
-    this.takePools(doc.pools ?? {}, flash);
+    this.takePools(doc.pools ?? {}, pages, flash);
     if (before && doc.ts <= before.ts) this.history.truncate(doc.ts);
     this.arrived();
   }
@@ -230,8 +231,9 @@ export class State {
     if (!this.doc) return;
     const backwards = patch.ts <= this.doc.ts;
     const span_ns = Math.abs(patch.ts - this.doc.ts);
+    const pages = takePages(patch.pools);
     this.doc = mergePatch(this.doc, patch);
-    if (patch.pools) this.takePools(patch.pools, span_ns < FLASH_NS);
+    if (patch.pools) this.takePools(patch.pools, pages, span_ns < FLASH_NS);
     if (backwards) this.history.truncate(patch.ts);
     this.arrived();
   }
@@ -244,21 +246,23 @@ export class State {
     this.changed('doc');
   }
 
-  /** @param {Record<string, any>} pools what changed of them @param {boolean} flash */
-  takePools(pools, flash) {
+  /** @param {Record<string, any>} pools what changed of them @param {Map<string, import('./letters.js').Pages>} pages their slots @param {boolean} flash */
+  takePools(pools, pages, flash) {
     for (const [name, change] of Object.entries(pools)) {
       if (change === null) {
         this.maps.delete(name);
         continue;
       }
-      const capacity = ownValue(this.doc.pools, name)?.capacity;
+      const pool = ownValue(this.doc.pools, name);
+      const capacity = pool?.capacity;
       if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_SLOTS) continue;
       let map = this.maps.get(name);
       if (!map || map.slotCount !== capacity) {
         map = new PoolMap(capacity);
         this.maps.set(name, map);
       }
-      for (const [page, letters] of pagesOf(change.pages)) map.applyPage(page, letters, this.doc.ts, flash);
+      if (pages.has(name) && !Object.hasOwn(pool, 'pages')) Object.defineProperty(pool, 'pages', { enumerable: true, configurable: true, get: () => this.maps.get(name)?.pages });
+      for (const [page, letters] of pagesOf(pages.get(name))) map.applyPage(page, letters, this.doc.ts, flash);
       for (const [page, letters] of pagesOf(change.owners)) map.applyOwners(page, letters);
     }
   }

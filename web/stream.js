@@ -2,7 +2,6 @@
 // stream.js: event streams, as a worker reads them (stream_worker.js); nobody else knows of either.
 
 import { runUrl } from './api.js';
-import { keepLetters } from './letters.js';
 
 /** at such speeds a document is of seconds, and nobody reads its events */
 const FAST = 25;
@@ -43,7 +42,7 @@ function lose(id) {
 /** @param {MessageEvent} message */
 function hear(message) {
   const begin = performance.now();
-  const { id, is, name, data, letters } = message.data;
+  const { id, is, name, data } = message.data;
   const reader = readers.get(id);
   if (!reader) return;
   if (is === 'opened') {
@@ -52,7 +51,6 @@ function hear(message) {
     lose(id);
   } else {
     if (name === 'end') readers.delete(id);
-    for (const [pool, bytes] of letters) keepLetters(data.pools[pool].pages, bytes);
     reader.take(name, data);
     worker?.postMessage({ id, taken: 1 });
   }

@@ -1,11 +1,12 @@
 // @ts-check
 // stream_worker.js: reads event streams beside the page: it parses a document of 262,144 slots while
 // the page draws. Messages in: {id, url} opens a stream, {id} closes it, {id, taken} says how many
-// messages the page has taken. Out: {id, is: 'opened' | 'lost'}, or an event, {id, name, data, letters}.
+// messages the page has taken. Out: {id, is: 'opened' | 'lost'}, or an event, {id, name, data}; the pages
+// of a document's slabs are packed (letters.js), and given away.
 // Never: runs ahead of the page by more than AHEAD messages; the server sees that it reads slowly, and
 // sends the newest state.
 
-import { lettersOf } from './letters.js';
+import { packPages } from './letters.js';
 import { SseReader } from './sse.js';
 
 const AHEAD = 8;
@@ -45,9 +46,13 @@ class Stream {
     if (this.stop.signal.aborted) return;
     this.ahead += 1;
     const data = name === 'events' ? text : JSON.parse(text);
-    const letters = /** @type {[string, Uint8Array][]} */ ([]);
-    for (const [pool, change] of Object.entries(data.pools ?? {})) if (change?.pages) letters.push([pool, lettersOf(change.pages)]);
-    postMessage({ id: this.id, name, data, letters }, { transfer: letters.map(([, bytes]) => bytes.buffer) });
+    const transfer = /** @type {ArrayBuffer[]} */ ([]);
+    for (const change of Object.values(data.pools ?? {})) {
+      if (!change?.pages) continue;
+      change.pages = packPages(change.pages);
+      transfer.push(change.pages.bytes.buffer);
+    }
+    postMessage({ id: this.id, name, data }, { transfer });
     if (name === 'end') this.close();
   }
 

@@ -18,7 +18,7 @@ class FakeSource {
 
   /** @param {string} name @param {any} data */
   send(name, data) {
-    if (this.open) this.tell({ name, data: structuredClone(data), letters: [] });
+    if (this.open) this.tell({ name, data: structuredClone(data) });
     if (name === 'end') this.open = false;
   }
 
