@@ -481,8 +481,8 @@ static void backward_gives_the_same_documents(void)
     }
 }
 
-/* Whatever the speed, at most 60 frames in any second, and no gap, mark or event is lost. */
-static void merging_bounds_the_rate_and_loses_no_facts(void)
+/* Whatever the speed, at most `most` frames in any second, and no gap, mark or event is lost. */
+static void check_rate(int rate_max, size_t most)
 {
     static const double speeds[] = {3, 5.9, 6.1, 20, 100, 1000, 1e6, 1e31, 0};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
@@ -492,6 +492,7 @@ static void merging_bounds_the_rate_and_loses_no_facts(void)
         static int64_t sent_at[4 * FRAMES];
         size_t sent = 0;
         opts.coalesce = 1;
+        opts.rate_max = rate_max;
         opts.event_max = 10;
         start(&p, path, &opts);
         for (int code = 0; code == 0 && p.calls < 100000;) {
@@ -506,8 +507,8 @@ static void merging_bounds_the_rate_and_loses_no_facts(void)
         }
         mc_buf_add_char(&p.text, '\0');
         p.text.count--;
-        for (size_t k = 60; k < sent; k++)
-            CHECK(sent_at[k] - sent_at[k - 60] >= SECOND - 1000);
+        for (size_t k = most; k < sent; k++)
+            CHECK(sent_at[k] - sent_at[k - most] >= SECOND - 1000);
         tally(&p, &t);
         CHECK_INT(t.id_count, sent);
         CHECK_INT(t.ids[0], 0);
@@ -516,14 +517,24 @@ static void merging_bounds_the_rate_and_loses_no_facts(void)
         CHECK_INT(t.marks, MARKS);
         CHECK_INT(t.events + t.more, total_events);
         CHECK(speeds[i] < 30 || t.more > 0 || speeds[i] == 0);
-        if (speeds[i] != 0 && speeds[i] <= 6) {
+        if (speeds[i] != 0 && speeds[i] * 10 <= (double)most) {
             CHECK_INT(sent, FRAMES);
         } else if (speeds[i] != 0) {
-            double seconds = (double)(FRAMES - 1) / 10 / speeds[i];
-            CHECK(sent >= (size_t)(seconds * 40) && sent <= (size_t)(seconds * 60) + 3);
+            double most_sent = (double)(FRAMES - 1) / 10 / speeds[i] * (double)most;
+            CHECK(sent >= (size_t)(most_sent * 2 / 3) && sent <= (size_t)most_sent + 3);
         }
         stop(&p);
     }
+}
+
+static void merging_bounds_the_rate_and_loses_no_facts(void)
+{
+    check_rate(0, 60);
+    check_rate(60, 60);
+    check_rate(31, 31);
+    check_rate(20, 20);
+    check_rate(2, 2);
+    check_rate(1, 1);
 }
 
 /* Where frames are missing the following one is due much later than expected: the step that was
