@@ -1,8 +1,8 @@
 #!/bin/sh
 # web_pack.sh: turn the page's files into a table of bytes in assembler and C.
 # Usage: web_pack.sh OUT_DIR FILE…   makes OUT_DIR/web_assets.S, web_assets.c and *.gz beside them.
-# Comments that fill lines, types and indentation of scripts stay at home: more than a quarter of the
-# page's weight. Lines keep their numbers; so a text may not go over several.
+# Comments that fill lines, types and indentation stay at home: more than a quarter of the page's weight.
+# Lines keep their numbers.
 set -eu
 out=$1
 shift
@@ -15,12 +15,16 @@ lighten() {
         /^[ \t]*\/\*\*/ && !/\*\// { inside = 1 }
         inside { if (/\*\/[ \t]*$/) inside = 0; print ""; next }
         /^[ \t]*\/\// { print ""; next }
-        FILENAME ~ /^web\// && gsub(/`/, "`") % 2 {
-            print FILENAME ": a text of several lines: " $0 >"/dev/stderr"
-            exit 1
-        }
-        { gsub(/\/\*\* @[^*]*\*\/ ?/, ""); sub(/^[ \t]+/, ""); print }' "$1" >"$2" ;;
-    *.css) sed 's/^[ \t]*//' "$1" >"$2" ;;
+        {
+            gsub(/\/\*\* @[^*]*\*\/ ?/, "")
+            sub(/^[ \t]+/, "")
+            if (gsub(/`/, "`") % 2) { # a template of several lines would lose its indentation
+                printf "%s:%d: a template begins or ends here; keep it on one line\n", FILENAME, FNR > "/dev/stderr"
+                exit 1
+            }
+            print
+        }' "$1" >"$2" ;;
+    *.css) sed -E 's/^[ \t]+//; s,/\*[^*]*\*/,,' "$1" >"$2" ;;
     *) cp "$1" "$2" ;;
     esac
 }
