@@ -390,9 +390,13 @@ export function createTimelineView(state, actions) {
     },
     /** Whether it has to be drawn anew. */
     isStale: () => width > 0 && key() !== drawnKey,
-    /** Draw a lane of it, or, when these stand, all. */
-    draw() {
-      if (paintLane() && begun && begun.lane < shown.length) return;
+    /** Draw a lane of it, or, when these stand, all. @param {boolean} [whole] all now, and anew */
+    draw(whole = false) {
+      if (whole) {
+        begun = null;
+        imageKey = '';
+      }
+      while (paintLane() && begun && begun.lane < shown.length) if (!whole) return;
       if (begun) {
         image.rule(shown.length);
         image.end();
