@@ -381,6 +381,7 @@ export function createTimelineView(state, actions) {
     /** Make lanes of the overview, before they are drawn. */
     prepare() {
       preparedFor = state.version.overview;
+      if (state.overview === preparedOf) return; // but for what went wrong in it
       preparedOf = state.overview;
       const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
       shown = state.overview ? lanes(state.overview, capacity, state.isLiveRun) : [];
