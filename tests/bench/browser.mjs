@@ -64,7 +64,7 @@ try {
   console.error(String(error instanceof Error ? error.stack : error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(failed ? 1 : 0);
 
 /** The page's memory after a collection, MB: script's objects, the page's, and typed arrays. @param {any} page */
