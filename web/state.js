@@ -427,7 +427,7 @@ export class State {
     for (let row = 0; overview && row < SEED_ROWS_MOST; row += SEED_SLICE) {
       if (seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin, [row, row + SEED_SLICE])) break;
       if (performance.now() < end) continue;
-      await breathe();
+      await new Promise((resolve) => { setTimeout(resolve); });
       if (!isCurrent()) return;
       end = performance.now() + SEED_SLICE_MS;
     }
@@ -483,9 +483,6 @@ export class State {
     this.changed('pick');
   }
 }
-
-/** Let frames be drawn in between. @returns {Promise<void>} */
-const breathe = () => /** @type {any} */ (globalThis).scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
 
 /** The duration at which a row of the heat map begins. @param {number} row */
 export function heatEdge(row) {
