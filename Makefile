@@ -15,6 +15,11 @@ ALL_CFLAGS = -std=gnu11 $(WARN) -I. -D_GNU_SOURCE -DMC_VERSION='"$(VERSION)"' -f
 	-fvisibility=hidden -MMD -MP -pthread $(SAN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 ALL_LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -pthread
 
+# A line a file, as (what) is done to $@; V=1 shows the command instead.
+as = @$(if $(V),set -x;,printf '  %-4s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
+# How a target builds what it needs: with every core, unless -j says otherwise.
+CORES = --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # The part that a host program links: nothing but tracer/pub_*.c.
 LIB_OBJ := $(call obj,$(wildcard tracer/pub_*.c))
@@ -37,16 +42,16 @@ help: ## list the targets
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call as,CC) $(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(foreach f,$(FLOORS),$(eval $(BUILD)/$(f).a: $(call floor_obj,$(f))))
 $(BUILD)/%.a:
 	@rm -f $@
-	ar rcs $@ $^
+	$(call as,AR) ar rcs $@ $^
 
 $(BUILD)/libmemcam.a: $(LIB_OBJ)
 $(BUILD)/libmemcam.so: $(LIB_OBJ)
-	$(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libmemcam.so.0 -Wl,-z,defs $^ -pthread -o $@
+	$(call as,LINK) $(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libmemcam.so.0 -Wl,-z,defs $^ -pthread -o $@
 $(BUILD)/memcam.pc: FORCE # holds PREFIX, which install may give anew
 	@mkdir -p $(@D)
 	@printf 'prefix=%s\nincludedir=$${prefix}/include\nlibdir=$${prefix}/lib\n\nName: memcam\nDescription: publish memory pools and connection events to memcam\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -lmemcam\nLibs.private: -pthread\n' '$(PREFIX)' '$(VERSION)' > $@
@@ -55,31 +60,31 @@ $(BUILD)/memcam.pc: FORCE # holds PREFIX, which install may give anew
 -include server/web.mk
 
 $(BUILD)/memcam: $(MAIN_OBJ) $(ARCHIVES)
-	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 # The extension's objects call SQLite through its host's table (store/sql_api.h).
 EXT_OBJ := $(patsubst %.c,$(BUILD)/obj/ext/%.o,$(wildcard store/*.c))
 $(BUILD)/obj/ext/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DMC_SQL_EXTENSION -c $< -o $@
+	$(call as,CC) $(CC) $(ALL_CFLAGS) -DMC_SQL_EXTENSION -c $< -o $@
 $(BUILD)/memcam_sql.so: $(EXT_OBJ) $(BUILD)/tracer.a
-	$(CC) -shared $(SAN) $(LDFLAGS) $^ $(shell pkg-config --libs libzstd) -lm -pthread -o $@
+	$(call as,LINK) $(CC) -shared $(SAN) $(LDFLAGS) $^ $(shell pkg-config --libs libzstd) -lm -pthread -o $@
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 $(BUILD)/fault/%: $(BUILD)/obj/tests/fault/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 # A fuzz target under libFuzzer (tests/fuzz/run.sh says how), and as a test that replays its corpus.
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) -fsanitize=fuzzer $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 $(BUILD)/fuzz-replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay_main.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(call as,LINK) $(CC) $(SAN) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
 
 # Encodings beside ours, one a file; FTDC's zlib, where it is installed.
 $(BUILD)/bench/bench_codecs: $(call obj,$(wildcard tests/bench/codec_*.c))
@@ -93,28 +98,28 @@ deps: ## install what is missing (Debian packages, npm packages into build/npm)
 	@sh tests/deps.sh $(BUILD)
 
 test: deps ## build and run all tests
-	@$(MAKE) --no-print-directory tests-build
+	@$(MAKE) $(CORES) tests-build
 	@python3 tests/run.py --build $(BUILD)
 
 test-unit: ## build and run the unit, fault and scheme tests only
-	@$(MAKE) --no-print-directory tests-build
+	@$(MAKE) $(CORES) tests-build
 	@python3 tests/run.py --build $(BUILD) --only unit,fault,scheme,fuzz
 
 test-asan: deps ## the unit, fault and end-to-end tests under ASan and UBSan
-	@$(MAKE) --no-print-directory tests-build BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+	@$(MAKE) $(CORES) tests-build BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	@python3 tests/run.py --build $(BUILD)/asan --only unit,fault,scheme,fuzz,e2e
 
 test-tsan: deps ## the tracer's and the store's tests under TSan
-	@$(MAKE) --no-print-directory tests-build BUILD=$(BUILD)/tsan CFLAGS="-O1 -g" SAN="-fsanitize=thread"
+	@$(MAKE) $(CORES) tests-build BUILD=$(BUILD)/tsan CFLAGS="-O1 -g" SAN="-fsanitize=thread"
 	@python3 tests/run.py --build $(BUILD)/tsan --only unit --match 'tracer|store'
 
 test-fault: ## allocations and I/O that fail, in ten times as many places as in `make test` (MEMCAM_FAULT_PARTS)
-	@$(MAKE) --no-print-directory tests-build
+	@$(MAKE) $(CORES) tests-build
 	@MEMCAM_FAULT_PARTS=$${MEMCAM_FAULT_PARTS:-40} python3 tests/run.py --build $(BUILD) --only fault
 
 test-crash: deps ## kill -9 at 1,000 random moments of a writer and 200 of a recorder, 20,000 bit flips (MEMCAM_CRASHES, MEMCAM_KILLS, MEMCAM_FLIPS)
-	@$(MAKE) --no-print-directory all $(BUILD)/unit/test_store_crash $(BUILD)/unit/test_store_flips
+	@$(MAKE) $(CORES) all $(BUILD)/unit/test_store_crash $(BUILD)/unit/test_store_flips
 	MEMCAM_CRASHES=$${MEMCAM_CRASHES:-1000} MEMCAM_FLIPS=$${MEMCAM_FLIPS:-20000} $(BUILD)/unit/test_store_crash
 	MEMCAM_FLIPS=$${MEMCAM_FLIPS:-20000} $(BUILD)/unit/test_store_flips
 	MEMCAM_BUILD=$(abspath $(BUILD)) MEMCAM_KILLS=$${MEMCAM_KILLS:-200} python3 tests/e2e/test_store.py
@@ -123,19 +128,19 @@ fuzz: deps ## libFuzzer, 10 minutes a target (FUZZ_SECONDS)
 	@sh tests/fuzz/run.sh $(BUILD) $${FUZZ_SECONDS:-600}
 
 bench: deps ## what is measured, beside its peers, in one run
-	@$(MAKE) --no-print-directory all $(BENCH)
+	@$(MAKE) $(CORES) all $(BENCH)
 	@python3 tests/bench/run.py --build $(BUILD)
 
 demo: deps ## an app under load with an incident in it, recorded, with the dashboard
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(CORES) all
 	@python3 tests/demo.py --build $(BUILD)
 
 pictures: deps ## the README's pictures, from a real recording, into web/pictures
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(CORES) all
 	@MEMCAM_BUILD=$(abspath $(BUILD)) node tests/pictures.mjs
 
 lint: ## floors, headers, exported symbols, format, cppcheck
-	@$(MAKE) --no-print-directory all WERROR=-Werror
+	@$(MAKE) $(CORES) all WERROR=-Werror
 	@python3 tests/lint.py --build $(BUILD)
 
 print-%: # the value of a variable, for the scripts in tests/

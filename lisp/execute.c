@@ -5,10 +5,8 @@
  * the frame that is there. So one path enters procedures and one leaves them. Registers are in C
  * locals and are written back (SYNC) before anything that may allocate or fail.
  */
+#include "lisp/execute_priv.h"
 #include "lisp/op.h"
-#include "lisp/scm_priv.h"
-
-#define TICK_FUEL 4096
 
 uint32_t scm_halt_ops[1] = {SCM_OP_HALT};
 
@@ -22,69 +20,6 @@ static inline uint32_t *untag_pc(scm_value v)
     return (uint32_t *)(uintptr_t)(v >> 1);
 }
 
-static inline struct scm_code *code_of(const struct scm_cell *closure)
-{
-    return scm_ptr(closure->a);
-}
-
-static scm_value wrong_args(struct scm_vm *vm, scm_value proc, int least, int most, int got)
-{
-    const char *who = scm_procedure_name(proc);
-    if (least == most)
-        return scm_fail(vm, "%s: expected %d argument%s, got %d", who, least, least == 1 ? "" : "s",
-                        got);
-    if (most < 0)
-        return scm_fail(vm, "%s: expected at least %d argument%s, got %d", who, least,
-                        least == 1 ? "" : "s", got);
-    return scm_fail(vm, "%s: expected %d to %d arguments, got %d", who, least, most, got);
-}
-
-static scm_value unbound(struct scm_vm *vm, scm_value global)
-{
-    size_t count;
-    const char *text = scm_text(scm_cell(global)->b, &count);
-    return scm_fail(vm, "unbound variable: %.*s", (int)(count < 200 ? count : 200), text);
-}
-
-static scm_value too_early(struct scm_vm *vm, scm_value name)
-{
-    size_t count;
-    const char *text = scm_text(name, &count);
-    return scm_fail(vm, "%.*s: used before its definition", (int)(count < 200 ? count : 200), text);
-}
-
-/* Once in a while: is it time to stop? 0 to go on, -1 with vm->pending, -2 to end the run. */
-static int tick(struct scm_vm *vm)
-{
-    scm_refuel(vm, TICK_FUEL);
-    if (vm->out_of_cells) {
-        vm->out_of_cells = 0;
-        if (vm->cell_count - vm->used_count <= vm->reserve_count) {
-            scm_out_of_cells(vm);
-            return -1;
-        }
-    }
-    if (vm->deadline_ns && scm_now_ns() >= vm->deadline_ns) {
-        scm_fail_kind(vm, "limit", "the call ran longer than its limit of %llu ms",
-                      (unsigned long long)(vm->deadline_budget_ns / 1000000));
-        if (vm->deadline_hit++)
-            return -2;
-        vm->deadline_ns += vm->deadline_budget_ns / 4 + 1000000; /* for handlers */
-        return -1;
-    }
-    return 0;
-}
-
-static int stack_overflow(struct scm_vm *vm)
-{
-    scm_fail_kind(vm, "limit", "recursion too deep: the stack has reached its limit of %zu MB",
-                  (size_t)(vm->stack_soft - vm->stack) * sizeof(scm_value) >> 20);
-    if (vm->stack_end == vm->stack_hard)
-        return -2;
-    vm->stack_end = vm->stack_hard;
-    return -1;
-}
-
 /* Arguments past the fixed ones become a list; they are on top of the stack. */
 static scm_value *collect_rest(struct scm_vm *vm, scm_value *sp, int extra)
 {
@@ -96,18 +31,6 @@ static scm_value *collect_rest(struct scm_vm *vm, scm_value *sp, int extra)
     }
     *sp++ = list;
     return sp;
-}
-
-/* The clause of a case-lambda that takes n arguments, or SCM_FALSE. */
-static scm_value choose_clause(scm_value clauses, int n)
-{
-    for (uint32_t i = 0; i < scm_count(clauses); i++) {
-        scm_value closure = scm_items(clauses)[i];
-        const struct scm_code *code = code_of(scm_cell(closure));
-        if (n == code->min_args || (code->rest && n > code->min_args))
-            return closure;
-    }
-    return SCM_FALSE;
 }
 
 static scm_value param_value(const struct scm_vm *vm, scm_value param)
@@ -238,7 +161,7 @@ enum scm_outcome scm_execute(struct scm_vm *vm, int argc, int raising)
     scm_value *sp = vm->sp, *fp = vm->fp, acc = vm->acc;
     struct scm_cell *cl = scm_cell(vm->closure);
     uint32_t *pc = vm->pc, w;
-    const scm_value *consts = scm_is(vm->closure, SCM_T_CLOSURE) ? code_of(cl)->consts : NULL;
+    const scm_value *consts = scm_is(vm->closure, SCM_T_CLOSURE) ? scm_code_of(cl)->consts : NULL;
     int n = argc, failed;
 
     if (raising)
@@ -265,7 +188,7 @@ op_LOCAL_CHECKED:
     acc = fp[A];
     if (SCM_UNLIKELY(acc == SCM_UNDEFINED)) {
         SYNC();
-        too_early(vm, K(*pc));
+        scm_too_early(vm, K(*pc));
         goto raise;
     }
     pc++;
@@ -280,7 +203,7 @@ op_UNBOX:
     acc = scm_cell(acc)->a;
     if (SCM_UNLIKELY(acc == SCM_UNDEFINED)) {
         SYNC();
-        too_early(vm, K(A));
+        scm_too_early(vm, K(A));
         goto raise;
     }
     NEXT();
@@ -311,14 +234,14 @@ op_GLOBAL:
     acc = scm_cell(K(A))->a;
     if (SCM_UNLIKELY(acc == SCM_UNBOUND)) {
         SYNC();
-        unbound(vm, K(A));
+        scm_unbound(vm, K(A));
         goto raise;
     }
     NEXT();
 op_SET_GLOBAL:
     if (SCM_UNLIKELY(scm_cell(K(A))->a == SCM_UNBOUND)) {
         SYNC();
-        unbound(vm, K(A));
+        scm_unbound(vm, K(A));
         goto raise;
     }
     scm_cell(K(A))->a = acc;
@@ -369,7 +292,7 @@ op_LOOP : {
     pc++;
     if (SCM_UNLIKELY(--vm->fuel < 0)) {
         SYNC();
-        failed = tick(vm);
+        failed = scm_tick(vm);
         if (failed)
             goto stopped;
     }
@@ -386,7 +309,7 @@ op_CALL_GLOBAL:
     acc = scm_cell(K(*pc))->a;
     if (SCM_UNLIKELY(acc == SCM_UNBOUND)) {
         SYNC();
-        unbound(vm, K(*pc));
+        scm_unbound(vm, K(*pc));
         goto raise;
     }
     pc++;
@@ -400,7 +323,7 @@ op_TAIL_CALL_GLOBAL:
     acc = scm_cell(K(*pc))->a;
     if (SCM_UNLIKELY(acc == SCM_UNBOUND)) {
         SYNC();
-        unbound(vm, K(*pc));
+        scm_unbound(vm, K(*pc));
         goto raise;
     }
     pc++;
@@ -413,11 +336,11 @@ call:
         goto call_other;
 call_closure : {
     struct scm_cell *callee = scm_cell(acc);
-    const struct scm_code *code = code_of(callee);
+    const struct scm_code *code = scm_code_of(callee);
     if (SCM_UNLIKELY(n != code->min_args || code->rest)) {
         if (n < code->min_args || !code->rest) {
             SYNC();
-            wrong_args(vm, acc, code->min_args, code->rest ? -1 : code->min_args, n);
+            scm_wrong_args(vm, acc, code->min_args, code->rest ? -1 : code->min_args, n);
             goto raise;
         }
         SYNC();
@@ -430,12 +353,12 @@ call_closure : {
     consts = code->consts;
     if (SCM_UNLIKELY(sp + code->frame_slots > vm->stack_end)) {
         SYNC();
-        failed = stack_overflow(vm);
+        failed = scm_stack_overflow(vm);
         goto stopped;
     }
     if (SCM_UNLIKELY(--vm->fuel < 0)) {
         SYNC();
-        failed = tick(vm);
+        failed = scm_tick(vm);
         if (failed)
             goto stopped;
     }
@@ -449,14 +372,14 @@ leave:
     pc = untag_pc(sp[2]);
     if (SCM_UNLIKELY(*pc == SCM_OP_HALT))
         goto op_HALT;
-    consts = code_of(cl)->consts;
+    consts = scm_code_of(cl)->consts;
     NEXT();
 op_CALL_PRIM : {
     const struct scm_prim *prim = scm_ptr(scm_cell(scm_cell(K(*pc++))->a)->a);
     n = (int)A;
     SYNC();
     if (SCM_UNLIKELY(n < prim->min_args || (n > prim->max_args && prim->max_args >= 0))) {
-        wrong_args(vm, scm_cell(K(pc[-1]))->a, prim->min_args, prim->max_args, n);
+        scm_wrong_args(vm, scm_cell(K(pc[-1]))->a, prim->min_args, prim->max_args, n);
         goto raise;
     }
     acc = prim->fn(vm, n, sp - n, prim->arg);
@@ -478,7 +401,7 @@ call_other:
     case SCM_T_PRIM:
         goto call_primitive;
     case SCM_T_CASE: {
-        scm_value clause = choose_clause(acc, n);
+        scm_value clause = scm_choose_clause(acc, n);
         if (clause == SCM_FALSE) {
             scm_fail(vm, "%s: no clause takes %d argument%s", scm_procedure_name(acc), n,
                      n == 1 ? "" : "s");
@@ -489,7 +412,7 @@ call_other:
     }
     case SCM_T_PARAM:
         if (n != 0) {
-            wrong_args(vm, acc, 0, 0, n);
+            scm_wrong_args(vm, acc, 0, 0, n);
             goto raise;
         }
         acc = param_value(vm, acc);
@@ -516,7 +439,7 @@ call_other:
 call_primitive : {
     const struct scm_prim *prim = scm_ptr(scm_cell(acc)->a);
     if (n < prim->min_args || (n > prim->max_args && prim->max_args >= 0)) {
-        wrong_args(vm, acc, prim->min_args, prim->max_args, n);
+        scm_wrong_args(vm, acc, prim->min_args, prim->max_args, n);
         goto raise;
     }
     switch ((enum scm_special)prim->special) {
@@ -589,7 +512,7 @@ unwind:
         vm->escape_k = vm->escape_values = SCM_FALSE;
         if (*pc == SCM_OP_HALT)
             goto op_HALT;
-        consts = code_of(cl)->consts;
+        consts = scm_code_of(cl)->consts;
         NEXT();
     case 1:
         return SCM_ESCAPING;

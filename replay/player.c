@@ -12,7 +12,8 @@
  *
  * The rate is bounded by tokens, one per sent frame. A run whose own rate is at most half of what a
  * screen shows may save up tokens, so that a late caller still gets every frame of a short delay;
- * whatever the speed, no second has more than SEND_RATE frames in it.
+ * whatever the speed, no second has more than rate_max frames in it. What is due meanwhile is
+ * merged bit by bit, not all of it when a token is there.
  */
 #include "replay/player.h"
 
@@ -24,7 +25,9 @@
 #include "tracer/error.h"
 
 #define SECOND_NS 1000000000
-#define SEND_RATE 60.0
+#define SEND_RATE 60
+#define MERGE_NS (SECOND_NS / SEND_RATE) /* how often what is due is merged, waiting for a token   \
+                                          */
 #define CALL_FRAMES 256            /* read in one call, so that the caller's loop goes round */
 #define FOLLOW_NS (SECOND_NS / 10) /* how often a run that is being written is asked for more */
 #define REFRESH_NS (SECOND_NS / 2) /* how often its marks and its end are asked for */
@@ -101,9 +104,10 @@ static double frames_due(const struct mc_player *p, int64_t now_ns)
 static void init_tokens(struct mc_player *p)
 {
     double rate = fabs(p->opts.speed) * SECOND_NS / (double)p->info.interval_ns;
-    int slow = p->opts.speed != 0 && rate <= SEND_RATE / 2;
-    p->token_rate = slow ? SEND_RATE / 2 : SEND_RATE;
-    p->token_max = slow ? SEND_RATE / 2 : 1;
+    double most = p->opts.rate_max > 0 ? p->opts.rate_max : SEND_RATE;
+    int slow = p->opts.speed != 0 && most >= 2 && rate <= most / 2;
+    p->token_rate = slow ? most / 2 : most;
+    p->token_max = slow ? most / 2 : 1;
     p->tokens = p->token_max;
 }
 
@@ -117,9 +121,11 @@ static void refill_tokens(struct mc_player *p, int64_t now_ns)
     p->tokens_ns = now_ns;
 }
 
+/* When to go on: with a token, or sooner if more can be merged until then. */
 static int64_t token_due_ns(const struct mc_player *p, int64_t now_ns)
 {
-    return now_ns + 1 + (int64_t)((1 - p->tokens) * SECOND_NS / p->token_rate);
+    int64_t wait_ns = 1 + (int64_t)((1 - p->tokens) * SECOND_NS / p->token_rate);
+    return now_ns + (wait_ns > MERGE_NS && !p->no_more ? MERGE_NS : wait_ns);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */

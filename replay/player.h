@@ -15,7 +15,8 @@ struct mc_player_options {
     int64_t from; /* ts to begin at: the first event is the keyframe of the frame at or before */
     int64_t to;   /* ts of the last frame to send; INT64_MAX: to the end */
     double speed; /* run seconds per second; 0: as fast as it is read ("max"); below 0: back */
-    int coalesce; /* merge frames so that at most 60 a second are sent */
+    int coalesce; /* merge frames so that at most rate_max a second are sent */
+    int rate_max; /* 1 to 60; 0: 60 */
     int resume;   /* the client has the document of `from` (Last-Event-ID): send what follows,
                      no keyframe */
     uint32_t event_max; /* as in struct mc_stream_options */

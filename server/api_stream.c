@@ -118,7 +118,7 @@ static int ask_last_id(struct mc_http_request *r, struct asked *asked)
 
 static int ask(struct mc_http_request *r, struct asked *asked)
 {
-    int64_t coalesce = 1, events = 1000;
+    int64_t coalesce = 1, rate = 0, events = 1000;
     *asked = (struct asked){.last_id = INT64_MIN};
     asked->play = (struct mc_player_options){.from = INT64_MIN, .to = INT64_MAX, .speed = 1};
     asked->has_from = mc_ask_i64(r, "from", INT64_MIN, INT64_MAX, &asked->play.from);
@@ -126,6 +126,7 @@ static int ask(struct mc_http_request *r, struct asked *asked)
         return MC_EINVAL;
     asked->has_to = mc_ask_i64(r, "to", INT64_MIN, INT64_MAX, &asked->play.to);
     if (asked->has_to < 0 || mc_ask_i64(r, "coalesce", 0, 1, &coalesce) < 0 ||
+        mc_ask_i64(r, "rate", 1, 60, &rate) < 0 ||
         mc_ask_i64(r, "events", 0, 1000000, &events) < 0 || ask_last_id(r, asked))
         return MC_EINVAL;
     const char *speed = mc_http_query_get(r, "speed");
@@ -141,6 +142,7 @@ static int ask(struct mc_http_request *r, struct asked *asked)
         return MC_EINVAL;
     }
     asked->play.coalesce = (int)coalesce;
+    asked->play.rate_max = (int)rate;
     asked->play.event_max = (uint32_t)events;
     return 0;
 }

@@ -64,9 +64,12 @@ static void session_close(struct session *s)
         if (trouble == NULL)
             mc_say("recorded %lld frames; replay them with: %s replay %s",
                    (long long)s->frame_count, program, store);
-        else
+        else {
             mc_say("recorded %lld frames, not all of them into the trace: %s",
                    (long long)s->frame_count, trouble);
+            if (s->status == MC_EXIT_DONE)
+                s->status = MC_EXIT_FAILED;
+        }
     }
     mc_dashboard_close(s->dashboard, NULL, NULL);
     handle_close((uv_handle_t *)&s->look_timer);

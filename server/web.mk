@@ -10,7 +10,7 @@ WEB_FILES := $(sort $(wildcard web/*.html web/*.js web/*.css web/*.svg web/*.png
 # The short form is half as heavy; it comes as a script only, and a line makes a module of it.
 $(WEB_DIR)/uPlot.esm.js: $(UPLOT_DIR)/uPlot.iife.min.js
 	@mkdir -p $(@D)
-	(cat $<; echo; echo 'export default uPlot;') > $@
+	$(call as,PACK) (cat $<; echo; echo 'export default uPlot;') > $@
 
 # The list is a file too, so that a file that comes or goes makes the table anew.
 $(WEB_DIR)/list: FORCE
@@ -18,13 +18,13 @@ $(WEB_DIR)/list: FORCE
 	@echo '$(WEB_FILES)' | cmp -s - $@ || echo '$(WEB_FILES)' > $@
 
 $(WEB_DIR)/web_assets.c: $(WEB_DIR)/list server/web_pack.sh $(WEB_FILES)
-	sh server/web_pack.sh $(WEB_DIR) $(WEB_FILES)
+	$(call as,PACK) sh server/web_pack.sh $(WEB_DIR) $(WEB_FILES)
 $(WEB_DIR)/web_assets.S: $(WEB_DIR)/web_assets.c ;
 
 $(WEB_DIR)/web_assets_table.o: $(WEB_DIR)/web_assets.c server/web.h
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call as,CC) $(CC) $(ALL_CFLAGS) -c $< -o $@
 $(WEB_DIR)/web_assets_bytes.o: $(WEB_DIR)/web_assets.S $(WEB_DIR)/web_assets.c
-	$(CC) -c $< -o $@
+	$(call as,CC) $(CC) -c $< -o $@
 
 $(BUILD)/server.a: $(WEB_DIR)/web_assets_table.o $(WEB_DIR)/web_assets_bytes.o
 

@@ -36,6 +36,7 @@ export const KEYS = [
   { keys: ['x', 'X'], shown: 'X', action: 'swap', text: 'swap the two runs' },
   { keys: ['n'], shown: 'N', action: 'differenceNext', text: 'to the next difference of the two; with shift the one before' },
   { keys: ['N'], shown: '', action: 'differenceBefore', text: '' },
+  { keys: ['t', 'T'], shown: 'T', action: 'theme', text: 'dark or light' },
   { keys: ['?'], shown: '?', action: 'help', text: 'this list' },
 ];
 

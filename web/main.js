@@ -21,7 +21,7 @@ import { saveImage } from './save_view.js';
 import { Second } from './second.js';
 import { SlotFactsCache } from './slot_facts.js';
 import { State } from './state.js';
-import { watchTheme } from './theme.js';
+import { setPaper, switchTheme, watchTheme } from './theme.js';
 import { createSplitView } from './split_view.js';
 import { createTimelineView } from './timeline_view.js';
 import { within, zoom } from './timeline.js';
@@ -232,6 +232,7 @@ const keyActions = {
   swap: swapRuns,
   differenceNext: () => goDifference(1),
   differenceBefore: () => goDifference(-1),
+  theme: switchTheme,
   help: () => byId('help').showModal(),
 };
 
@@ -345,6 +346,7 @@ window.addEventListener('hashchange', () => {
   if (fragment() !== address) openPlace();
 });
 byId('help-button').addEventListener('click', keyActions.help);
+byId('theme-button').addEventListener('click', switchTheme);
 /** For paper and pictures: draw also what is off the screen. @param {() => void} draw */
 function drawWhole(draw) {
   visible.forced = true;
@@ -358,9 +360,13 @@ byId('save-button').addEventListener('click', () => {
 });
 window.addEventListener('beforeprint', () => {
   document.body.classList.add('printing');
+  setPaper(true);
   drawWhole(() => frames.drawAll());
 });
-window.addEventListener('afterprint', () => document.body.classList.remove('printing'));
+window.addEventListener('afterprint', () => {
+  document.body.classList.remove('printing');
+  setPaper(false);
+});
 byId('owner-colours').addEventListener('change', () => setOwners(byId('owner-colours').checked));
 fillHelp();
 createSplitView();

@@ -3,6 +3,7 @@
 // focus; a double click makes the column wide, or narrow again.
 
 import { byId } from './dom.js';
+import { keep, recall } from './keep.js';
 
 const KEY = 'memcam.side';
 const NARROW_PX = 380;
@@ -18,12 +19,7 @@ export function sideWithin(px, whole) {
 export function createSplitView() {
   const splitter = byId('splitter');
   const body = byId('body');
-  let side = NaN;
-  try {
-    side = Number(localStorage.getItem(KEY) ?? NaN);
-  } catch {
-    // Storage may be off: the column has its own width.
-  }
+  let side = Number(recall(KEY));
 
   /** @param {number} px */
   function set(px) {
@@ -32,11 +28,7 @@ export function createSplitView() {
     splitter.setAttribute('aria-valuenow', String(side));
     splitter.setAttribute('aria-valuemin', String(LEAST_PX));
     splitter.setAttribute('aria-valuemax', String(sideWithin(Infinity, body.clientWidth)));
-    try {
-      localStorage.setItem(KEY, String(side));
-    } catch {
-      // not kept
-    }
+    keep(KEY, String(side));
   }
   const now = () => byId('inspector').offsetWidth;
   splitter.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => splitter.setPointerCapture(event.pointerId));

@@ -4,6 +4,7 @@
 import { ApiError, postQuery } from './api.js';
 import { el, scrollBox } from './dom.js';
 import { clock, countExact } from './format.js';
+import { keep, recall } from './keep.js';
 import { csv, sortRows } from './table.js';
 
 /** so many rows are asked for and kept, for sorting and CSV */
@@ -53,7 +54,7 @@ function fullest(doc) {
 /** @returns {string[]} newest first */
 function readHistory() {
   try {
-    const list = JSON.parse(localStorage.getItem(HISTORY_KEY) ?? '[]');
+    const list = JSON.parse(recall(HISTORY_KEY));
     return Array.isArray(list) ? list.filter((q) => typeof q === 'string').slice(0, HISTORY_KEPT) : [];
   } catch {
     return [];
@@ -62,11 +63,7 @@ function readHistory() {
 
 /** @param {string} sql */
 function remember(sql) {
-  try {
-    localStorage.setItem(HISTORY_KEY, JSON.stringify([sql, ...readHistory().filter((q) => q !== sql)].slice(0, HISTORY_KEPT)));
-  } catch {
-    // Storage may be off; the question was still answered.
-  }
+  keep(HISTORY_KEY, JSON.stringify([sql, ...readHistory().filter((q) => q !== sql)].slice(0, HISTORY_KEPT)));
 }
 
 /** @param {import('./state.js').State} state @param {any} actions */

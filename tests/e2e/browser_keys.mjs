@@ -55,6 +55,7 @@ async function keys() {
   await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
   check((await page.evaluate(() => window.memcam.state.filter)) === '', 'Esc leaves the field, then clears the filter');
+  await themes(page);
   await page.keyboard.press('?');
   check(await page.isVisible('#help'), '? shows the keys');
   await page.screenshot({ path: path.join(SHOTS, 'help.png') });
@@ -103,4 +104,23 @@ async function links() {
   check(errors.length === 0, 'links: no error in the console', errors);
   await other.context.close();
   await context.close();
+}
+
+/** Dark and light are the system's until T takes the other, which stays; T again follows the system. @param {any} page */
+async function themes(page) {
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const bright = (/** @type {string} */ colour) => Number(colour.match(/\d+/)?.[0]) > 127;
+  await page.emulateMedia({ colorScheme: 'dark' });
+  check(!bright(await ground()), 'dark where the system is dark');
+  await page.keyboard.press('t');
+  check(bright(await ground()), 'T makes it light');
+  check(await page.evaluate(() => localStorage.getItem('memcam.theme')) === 'light', 'which the browser keeps');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  check(bright(await ground()), 'whatever the system does');
+  await page.keyboard.press('t');
+  check(!bright(await ground()), 'and T makes it dark again');
+  await page.emulateMedia({ colorScheme: 'light' });
+  check(bright(await ground()), 'with the system');
+  await page.emulateMedia({ colorScheme: null });
 }

@@ -40,6 +40,32 @@ async function paper() {
   const empty = await page.evaluate(() => [...document.querySelectorAll('#metrics canvas, #traffic canvas.spark, #memory canvas.spark')].filter((node) => node.offsetWidth > 0 && node.width === 300).length);
   check(empty === 0, 'with every small chart', empty);
   check((await page.evaluate(() => document.body.classList.contains('printing'))) === false, 'after it the page is as it was');
+  await paperIsLight(page);
   check(moment > 40e9 && errors.length === 0, 'paper: no error in the console', errors);
   await context.close();
+}
+
+/** A page that is dark is printed light, also what canvases paint. @param {any} page */
+async function paperIsLight(page) {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await until(async () => (await timelineText(page)) > 128, 'the timeline is lettered brightly on dark');
+  await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+  check((await timelineText(page)) < 128, 'for paper it is lettered darkly');
+  await page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+  await until(async () => (await timelineText(page)) > 128, 'after it brightly again');
+}
+
+/** How bright the names of the lanes are, 0 to 255: the mean of what is opaque. @param {any} page @returns {Promise<number>} */
+function timelineText(page) {
+  return page.evaluate(() => {
+    const canvas = document.querySelector('canvas.timeline');
+    const { data } = canvas.getContext('2d').getImageData(0, 20, 60, canvas.height - 40);
+    let [sum, count] = [0, 0];
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] < 250) continue;
+      sum += data[i];
+      count += 1;
+    }
+    return count > 0 ? sum / count : NaN;
+  });
 }

@@ -269,7 +269,7 @@ def record_and_spoil(spoil):
                 and os.path.getsize(recorder.store + "-wal") > 20000)
     spoil(recorder.store)
     said = recorder.line(r"memcam: \S*t.db: (was .* by another program .*); recording goes on", where="err")[0]
-    recorder.stop()
+    mc.equal(recorder.stop(), 3, "status of a recorder that could not record to the end")
     recorder.line(r"memcam: recorded \d+ frames, not all of them into the trace: .*", where="err")
     return said, recorder.store
 

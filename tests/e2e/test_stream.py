@@ -331,8 +331,9 @@ def test_zstd_is_flushed():
 # ---- clients that do not behave ---------------------------------------------------------------
 
 BAD = ("from=x", "from=", "from=1.5", "to=1e9", "to=99999999999999999999", "speed=0", "speed=nan",
-       "speed=-0", "speed=1e3", "speed=fast", "speed=", "coalesce=2", "coalesce=yes", "events=-1",
-       "events=x", "last_event_id=x", "last_event_id=", "from=5&to=3", "from=5&to=3&speed=max")
+       "speed=-0", "speed=1e3", "speed=fast", "speed=", "coalesce=2", "coalesce=yes", "rate=0",
+       "rate=61", "rate=x", "events=-1", "events=x", "last_event_id=x",
+       "last_event_id=", "from=5&to=3", "from=5&to=3&speed=max")
 
 
 def test_bad_parameters():
