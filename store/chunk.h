@@ -131,7 +131,8 @@ struct mc_chunk {
     struct mc_gap *gaps;                      /* owned */
     uint32_t *gap_starts;                     /* owned; frame_count + 1 */
     struct mc_numbers numbers[MC_KIND_COUNT]; /* kind loaded when field_count is not 0 */
-    int64_t *cells; /* owned; value-major, when mc_chunk_cells was called */
+    int64_t *cells;   /* owned; value-major, when mc_chunk_cells was called */
+    int is_frame_had; /* the numbers of one, before cells were */
     int buckets_loaded, has_follow;
     int is_damaged;   /* a part was not as its checksum says */
     uint32_t leg_idx; /* of the leg that is loaded; UINT32_MAX none */
@@ -155,6 +156,16 @@ void mc_chunk_fini(struct mc_chunk *c);
 int mc_chunk_numbers(struct mc_chunk *c,
                      int kind);         /* columns of one kind; 0 also when it has none */
 int mc_chunk_cells(struct mc_chunk *c); /* all numbers, decoded into cells */
+/* The numbers of one frame into values[0..value_count): the first time only these are decoded, as
+ * nobody may want another frame's. */
+int mc_chunk_frame_numbers(struct mc_chunk *c, uint32_t frame_idx, int64_t *values);
+/* Where one value's column is, its part loaded: that of a source of *numbers, and the field. The
+ * head counts the value. 0 or a code. */
+int mc_chunk_column(struct mc_chunk *c, uint32_t value_idx, const struct mc_numbers **numbers,
+                    uint32_t *source, uint32_t *field_idx);
+/* Decode one value that the head counts into values[0..frame_count); `scratch` has as many places.
+ */
+int mc_chunk_value(struct mc_chunk *c, uint32_t value_idx, int64_t *values, int64_t *scratch);
 /* The leg that has the frame; it replaces another, whose readers end with it. */
 int mc_chunk_maps(struct mc_chunk *c, uint32_t frame_idx);
 /* Which leg has the frame. */

@@ -1,4 +1,4 @@
-/* chunk_priv.h: what the files that write a row's parts share. */
+/* chunk_priv.h: what the files that write a row's parts share, and those that read them. */
 #ifndef MC_CHUNK_PRIV_H
 #define MC_CHUNK_PRIV_H
 
@@ -11,6 +11,10 @@ int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number
                       const struct mc_buf *raw, struct mc_buf *to, struct mc_chunk_part *part);
 /* Pack the maps of the leg that is open: w->legs grows by it. 0, MC_ENOMEM. */
 int mc_chunk_end_leg(struct mc_chunk_writer *w);
+
+/* Fetch, verify and unpack a part of a row that is being read. *found is 0 when the row has none;
+ * raw is replaced. */
+int mc_chunk_load_part(struct mc_chunk *c, uint32_t number, struct mc_buf *raw, int *found);
 
 static inline void mc_buf_forget(struct mc_buf *b)
 {

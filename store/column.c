@@ -319,34 +319,19 @@ uint64_t mc_column_plane_bytes(const struct mc_column *c)
     return (uint64_t)c->width * rows_of(c);
 }
 
-static void join_planes(const struct mc_column *c, int64_t *to)
+/* A row of the planes: a zigzag difference in units of the divisor. `width` is a constant where
+ * this is inlined. */
+static inline __attribute__((always_inline)) uint64_t row_at(const uint8_t *p, size_t rows,
+                                                             uint32_t i, uint32_t width)
 {
-    uint32_t rows = rows_of(c);
-    const uint8_t *p = c->planes;
-    switch (c->width) {
-    case 0:
-        for (uint32_t i = 0; i < rows; i++)
-            to[i] = 0;
-        return;
-    case 1:
-        for (uint32_t i = 0; i < rows; i++)
-            to[i] = p[i];
-        return;
-    case 2:
-        for (uint32_t i = 0; i < rows; i++)
-            to[i] = p[i] | p[rows + i] << 8;
-        return;
-    default:
-        for (uint32_t i = 0; i < rows; i++) {
-            uint64_t v = 0;
-            for (uint32_t w = 0; w < c->width; w++)
-                v |= (uint64_t)p[(size_t)w * rows + i] << 8 * w;
-            to[i] = (int64_t)v;
-        }
-    }
+    uint64_t z = 0;
+    for (uint32_t w = 0; w < width; w++)
+        z |= (uint64_t)p[w * rows + i] << 8 * w;
+    return (uint64_t)mc_unzigzag(z);
 }
 
-static int get_nulls(const struct mc_column *c, int64_t *values)
+/* Put MC_VALUE_NONE where numbers are missing; values[0] is that at place `from`. */
+static int get_nulls(const struct mc_column *c, int64_t *values, uint32_t from, uint32_t count)
 {
     struct mc_span runs = c->nulls;
     uint32_t at = 0;
@@ -354,78 +339,111 @@ static int get_nulls(const struct mc_column *c, int64_t *values)
         uint64_t run = mc_take_varint(&runs);
         if (runs.failed || run > c->count - at)
             return MC_ECORRUPT;
-        for (uint64_t i = 0; (r & 1) && i < run; i++)
-            values[at + i] = MC_VALUE_NONE;
+        for (uint64_t i = 0; (r & 1) && i < run; i++) {
+            if (at + i >= from && at + i < (uint64_t)from + count)
+                values[at + i - from] = MC_VALUE_NONE;
+        }
         at += (uint32_t)run;
     }
     return at == c->count ? 0 : MC_ECORRUPT;
 }
 
-/* Differences to what they are of. */
-static int64_t scaled(const struct mc_column *c, int64_t zigzag)
+static inline __attribute__((always_inline)) void get_rows(const struct mc_column *c,
+                                                           int64_t *values, uint32_t width,
+                                                           uint64_t divisor)
 {
-    return (int64_t)((uint64_t)mc_unzigzag((uint64_t)zigzag) * c->divisor);
-}
-
-static void get_line(const struct mc_column *c, int64_t *values)
-{
-    uint64_t at = (uint64_t)c->first;
-    join_planes(c, values);
-    for (uint32_t i = 0; i < c->count; i++, at += (uint64_t)c->step)
-        values[i] = mc_wrap_add((int64_t)at, scaled(c, values[i]));
-}
-
-static void get_delta(const struct mc_column *c, int64_t *values)
-{
-    values[0] = c->first;
-    join_planes(c, values + 1);
-    if (c->divisor == 1) {
-        for (uint32_t i = 1; i < c->count; i++)
-            values[i] = mc_wrap_add(values[i - 1], mc_unzigzag((uint64_t)values[i]));
-        return;
+    const uint8_t *p = c->planes;
+    size_t rows = rows_of(c);
+    uint64_t at = (uint64_t)c->first, step = (uint64_t)c->step;
+    uint32_t count = c->count;
+    if (c->mode & MC_COLUMN_LINE) {
+        for (uint32_t i = 0; i < count; i++, at += step)
+            values[i] = (int64_t)(at + row_at(p, rows, i, width) * divisor);
+    } else if ((c->mode & MC_COLUMN_TRANSFORM) == MC_COLUMN_DELTA) {
+        values[0] = c->first;
+        for (uint32_t i = 1; i < count; i++)
+            values[i] = (int64_t)(at += row_at(p, rows, i - 1, width) * divisor);
+    } else {
+        values[0] = c->first;
+        values[1] = (int64_t)(at += step);
+        for (uint32_t i = 2; i < count; i++) {
+            step += row_at(p, rows, i - 2, width) * divisor;
+            values[i] = (int64_t)(at += step);
+        }
     }
-    for (uint32_t i = 1; i < c->count; i++)
-        values[i] = mc_wrap_add(values[i - 1], scaled(c, values[i]));
 }
 
-static void get_delta2(const struct mc_column *c, int64_t *values)
+static int get_bucket_tops(int64_t *values, uint32_t count)
 {
-    int64_t step = c->step;
-    values[0] = c->first;
-    values[1] = mc_wrap_add(c->first, step);
-    join_planes(c, values + 2);
-    for (uint32_t i = 2; i < c->count; i++) {
-        step = mc_wrap_add(step, scaled(c, values[i]));
-        values[i] = mc_wrap_add(values[i - 1], step);
+    int64_t bucket = 0, top = (int64_t)mc_bucket_top(0);
+    for (uint32_t i = 0; i < count; i++) {
+        if (values[i] != bucket) {
+            bucket = values[i];
+            if ((uint64_t)bucket >= MC_BUCKET_COUNT)
+                return MC_ECORRUPT;
+            top = (int64_t)mc_bucket_top((uint32_t)bucket);
+        }
+        values[i] = top;
     }
+    return 0;
 }
 
 int mc_column_get(const struct mc_column *c, int64_t *values)
 {
-    uint32_t n = c->count;
-    switch (c->mode & MC_COLUMN_TRANSFORM) {
-    case MC_COLUMN_CONST:
-        for (uint32_t i = 0; i < n; i++)
-            values[i] = c->first;
-        break;
-    case MC_COLUMN_DELTA:
-        if (c->mode & MC_COLUMN_LINE)
-            get_line(c, values);
-        else
-            get_delta(c, values);
-        break;
-    case MC_COLUMN_DELTA2:
-        get_delta2(c, values);
-        break;
-    default:
+    uint32_t transform = c->mode & MC_COLUMN_TRANSFORM;
+    if (transform == MC_COLUMN_LINEAR)
         return MC_ECORRUPT;
+    if (transform == MC_COLUMN_CONST) {
+        for (uint32_t i = 0; i < c->count; i++)
+            values[i] = c->first;
+    } else {
+        /* Most are of one byte or two, and have no divisor. */
+        if (c->width == 1 && c->divisor == 1)
+            get_rows(c, values, 1, 1);
+        else if (c->width == 1)
+            get_rows(c, values, 1, c->divisor);
+        else if (c->width == 2)
+            get_rows(c, values, 2, c->divisor);
+        else
+            get_rows(c, values, c->width, c->divisor);
     }
-    if (c->mode & MC_COLUMN_BUCKETS) {
-        for (uint32_t i = 0; i < n; i++) {
-            if ((uint64_t)values[i] >= MC_BUCKET_COUNT)
-                return MC_ECORRUPT;
-            values[i] = (int64_t)mc_bucket_top((uint32_t)values[i]);
-        }
+    int rc = c->mode & MC_COLUMN_BUCKETS ? get_bucket_tops(values, c->count) : 0;
+    return rc == 0 && c->mode & MC_COLUMN_NULLS ? get_nulls(c, values, 0, c->count) : rc;
+}
+
+static inline __attribute__((always_inline)) int64_t sum_rows(const struct mc_column *c, uint32_t n,
+                                                              uint32_t width)
+{
+    const uint8_t *p = c->planes;
+    size_t rows = rows_of(c);
+    uint64_t at = (uint64_t)c->first, step = (uint64_t)c->step, sum = 0;
+    if (c->mode & MC_COLUMN_LINE)
+        return (int64_t)(at + step * n + row_at(p, rows, n, width) * c->divisor);
+    if ((c->mode & MC_COLUMN_TRANSFORM) == MC_COLUMN_DELTA) {
+        for (uint32_t i = 0; i < n; i++)
+            sum += row_at(p, rows, i, width);
+    } else {
+        at += step * n;
+        for (uint32_t i = 0; i + 1 < n; i++)
+            sum += row_at(p, rows, i, width) * (n - 1 - i);
     }
-    return c->mode & MC_COLUMN_NULLS ? get_nulls(c, values) : 0;
+    return (int64_t)(at + sum * c->divisor);
+}
+
+int mc_column_at(const struct mc_column *c, uint32_t i, int64_t *value)
+{
+    uint32_t transform = c->mode & MC_COLUMN_TRANSFORM;
+    int64_t v = c->first;
+    if (transform == MC_COLUMN_LINEAR)
+        return MC_ECORRUPT;
+    if (transform != MC_COLUMN_CONST)
+        v = c->width == 1   ? sum_rows(c, i, 1)
+            : c->width == 2 ? sum_rows(c, i, 2)
+                            : sum_rows(c, i, c->width);
+    int rc = c->mode & MC_COLUMN_BUCKETS ? get_bucket_tops(&v, 1) : 0;
+    if (rc == 0 && c->mode & MC_COLUMN_NULLS)
+        rc = get_nulls(c, &v, i, 1);
+    if (rc == 0)
+        *value = v;
+    return rc;
 }

@@ -60,5 +60,7 @@ int mc_column_parse(struct mc_span *head, uint32_t count, struct mc_column *out)
 uint64_t mc_column_plane_bytes(const struct mc_column *c);
 /* Decode into values[0..count) (not for LINEAR). MC_ECORRUPT. */
 int mc_column_get(const struct mc_column *c, int64_t *values);
+/* Decode only the number at place `i`, below count (not for LINEAR). MC_ECORRUPT. */
+int mc_column_at(const struct mc_column *c, uint32_t i, int64_t *value);
 
 #endif

@@ -53,20 +53,18 @@ void mc_cursor_close(struct mc_cursor *c)
 static int fill_values(struct mc_cursor *c, uint32_t frame_idx)
 {
     struct mc_chunk *chunk = &c->row->chunk;
-    uint32_t n = c->schema.value_count;
-    if (n > c->value_room) {
-        int64_t *values = realloc(c->values, (n + 64u) * sizeof *values);
+    uint32_t n = c->schema.value_count, known = chunk->info.value_count;
+    uint32_t need = n > known ? n : known;
+    if (need > c->value_room) {
+        int64_t *values = realloc(c->values, (need + 64u) * sizeof *values);
         if (!values)
             return MC_ENOMEM;
         c->values = values;
-        c->value_room = n + 64u;
+        c->value_room = need + 64u;
     }
-    uint32_t known = n < chunk->info.value_count ? n : chunk->info.value_count;
-    for (uint32_t v = 0; v < known; v++)
-        c->values[v] = chunk->cells[(size_t)v * chunk->info.frame_count + frame_idx];
     for (uint32_t v = known; v < n; v++)
         c->values[v] = MC_VALUE_NONE;
-    return 0;
+    return mc_chunk_frame_numbers(chunk, frame_idx, c->values);
 }
 
 static int fill_gaps(struct mc_cursor *c, uint32_t frame_idx, const struct mc_gap *hole)
@@ -99,7 +97,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
     if (diff)
         rc = mc_maps_copy(&c->before, &c->maps);
     if (rc == 0)
-        rc = mc_chunk_cells(chunk);
+        rc = fill_values(c, frame_idx);
     if (rc == 0 && buckets_wanted)
         rc = mc_chunk_buckets(chunk);
     if (rc == 0)
@@ -108,8 +106,6 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
         rc = MC_ECORRUPT; /* a map that the schema has, and the part begins later */
     if (rc == 0 && diff)
         rc = mc_cursor_maps_diff(c);
-    if (rc == 0)
-        rc = fill_values(c, frame_idx);
     if (rc == 0)
         rc = fill_gaps(c, frame_idx, hole);
     struct mc_frame *f = &c->frame;

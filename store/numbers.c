@@ -277,6 +277,15 @@ void mc_numbers_fini(struct mc_numbers *n)
     memset(n, 0, sizeof *n);
 }
 
+int mc_numbers_same(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, int64_t *value)
+{
+    const struct mc_column *c = &n->columns[(size_t)field_idx * n->source_count + i];
+    if (c->mode != MC_COLUMN_CONST)
+        return 0;
+    *value = c->first;
+    return 1;
+}
+
 int mc_numbers_get(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, int64_t *values,
                    int64_t *scratch)
 {
@@ -300,5 +309,61 @@ int mc_numbers_get(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, i
             values[f] = r->terms[t] > 0 ? mc_wrap_add(values[f], scratch[f])
                                         : mc_wrap_sub(values[f], scratch[f]);
     }
+    return 0;
+}
+
+/* As get_total, of one frame. */
+static int total_at(const struct mc_numbers *n, uint32_t field_idx, uint32_t frame_idx,
+                    int64_t *value)
+{
+    int of_route = route_field(n->kind, field_idx);
+    if (of_route < 0 || !n->routes)
+        return MC_ECORRUPT;
+    int64_t sum = n->columns[(size_t)field_idx * n->source_count].first;
+    const struct mc_numbers *const parts[] = {n->routes, n};
+    const uint32_t fields[] = {(uint32_t)of_route, field_idx};
+    for (int p = 0; p < 2; p++) {
+        for (uint32_t k = (uint32_t)p; k < parts[p]->source_count; k++) {
+            uint32_t from = parts[p]->sources[k].first_frame;
+            int64_t one;
+            if (frame_idx < from)
+                continue;
+            int rc =
+                mc_column_at(&parts[p]->columns[(size_t)fields[p] * parts[p]->source_count + k],
+                             frame_idx - from, &one);
+            if (rc < 0)
+                return rc;
+            sum = p ? mc_wrap_sub(sum, one) : mc_wrap_add(sum, one);
+        }
+    }
+    *value = sum;
+    return 0;
+}
+
+int mc_numbers_at(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, uint32_t frame_idx,
+                  int64_t *value)
+{
+    const struct mc_column *c = &n->columns[(size_t)field_idx * n->source_count + i];
+    uint32_t first = n->sources[i].first_frame;
+    if (frame_idx < first) {
+        *value = MC_VALUE_NONE;
+        return 0;
+    }
+    if (c->mode == (MC_COLUMN_LINEAR | MC_COLUMN_TOTAL))
+        return i ? MC_ECORRUPT : total_at(n, field_idx, frame_idx, value);
+    if (c->mode != MC_COLUMN_LINEAR)
+        return mc_column_at(c, frame_idx - first, value);
+    const struct relation *r = relation_of(n->kind, field_idx);
+    int64_t sum = c->first;
+    for (int t = 0; t < TERM_COUNT && r->terms[t]; t++) {
+        uint32_t term = (uint32_t)abs(r->terms[t]) - 1;
+        int64_t one;
+        int rc =
+            mc_column_at(&n->columns[(size_t)term * n->source_count + i], frame_idx - first, &one);
+        if (rc < 0)
+            return rc;
+        sum = r->terms[t] > 0 ? mc_wrap_add(sum, one) : mc_wrap_sub(sum, one);
+    }
+    *value = sum;
     return 0;
 }

@@ -40,9 +40,14 @@ struct mc_numbers {
 int mc_numbers_parse(struct mc_numbers *n, int kind, const struct mc_schema *schema,
                      uint32_t frame_count, struct mc_buf *raw);
 void mc_numbers_fini(struct mc_numbers *n);
+/* Whether that field is one number in all frames from the source's first on, which is *value. */
+int mc_numbers_same(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, int64_t *value);
 /* Decode one field of the i-th source of the part into values[0..frame_count); frames before the
  * source's first are MC_VALUE_NONE. `scratch` has frame_count places too. */
 int mc_numbers_get(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, int64_t *values,
                    int64_t *scratch);
+/* The same of one frame only. */
+int mc_numbers_at(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, uint32_t frame_idx,
+                  int64_t *value);
 
 #endif

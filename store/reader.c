@@ -28,6 +28,8 @@ static const char *const statements[MC_STMT_COUNT] = {
     [MC_STMT_PART] = "SELECT body FROM main.part WHERE part_id=?1",
     [MC_STMT_STEPS] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                       "WHERE run_id=?1 AND step>=?2 ORDER BY step",
+    [MC_STMT_BEGIN] = "BEGIN",
+    [MC_STMT_COMMIT] = "COMMIT",
     [MC_STMT_VERSION] = "PRAGMA main.data_version",
     [MC_STMT_STEP] = "SELECT step, from_ts, checksum, body FROM main.schema_step "
                      "WHERE run_id=?1 AND step=?2",
@@ -53,15 +55,31 @@ void mc_reader_idle(struct mc_reader *r)
     }
 }
 
+static int run_statement(struct mc_reader *r, enum mc_statement which)
+{
+    sqlite3_stmt *stmt;
+    int rc = mc_reader_stmt(r, which, &stmt);
+    if (rc < 0)
+        return rc;
+    int step = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+    return mc_file_error(r->db, step);
+}
+
 int mc_reader_begin(struct mc_reader *r)
 {
-    return r->owns_db ? mc_file_exec(r->db, "BEGIN") : 0;
+    sqlite3_stmt *end; /* can be had now: without memory later, it would never end */
+    int rc = r->owns_db && !r->begun ? mc_reader_stmt(r, MC_STMT_COMMIT, &end) : 0;
+    if (rc == 0 && r->owns_db && !r->begun)
+        rc = run_statement(r, MC_STMT_BEGIN);
+    r->begun += rc == 0;
+    return rc;
 }
 
 void mc_reader_end(struct mc_reader *r)
 {
-    if (r->owns_db)
-        sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+    if (--r->begun == 0 && r->owns_db)
+        run_statement(r, MC_STMT_COMMIT);
 }
 
 /* ---- open and close ------------------------------------------------------------------------- */

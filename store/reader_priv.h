@@ -47,6 +47,8 @@ enum mc_statement {
     MC_STMT_STEPS,
     MC_STMT_STEP,
     MC_STMT_VERSION,
+    MC_STMT_BEGIN,
+    MC_STMT_COMMIT,
     MC_STMT_COUNT
 };
 
@@ -83,6 +85,7 @@ struct mc_reader {
     int (*stop)(void *); /* asked before each row: not 0 ends what is being read; or NULL */
     void *stop_arg;      /* borrowed */
     struct mc_read_counts counts;
+    uint32_t begun; /* read transactions, one in another */
 };
 
 /* Open `path` read-only and defensively, and check that it is a trace. */
@@ -95,8 +98,9 @@ void mc_reader_idle(struct mc_reader *r);
 
 /* The prepared statement, reset. */
 int mc_reader_stmt(struct mc_reader *r, enum mc_statement which, sqlite3_stmt **out);
-/* Begin and end a read transaction: what is read in between is one state of the file. Nested calls
- * and connections inside a statement of someone else's are fine. */
+/* Begin and end a read transaction: what is read in between is one state of the file, which no
+ * statement has to lock anew. Nested calls and connections inside a statement of someone else's are
+ * fine. */
 int mc_reader_begin(struct mc_reader *r);
 void mc_reader_end(struct mc_reader *r);
 

@@ -1,4 +1,4 @@
-/* scan.c: events, gaps, envelopes and single numbers over a span of a run. */
+/* scan.c: events, gaps and single numbers over a span of a run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,129 +111,6 @@ int mc_reader_gaps(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to
     return 0;
 }
 
-/* ---- envelope ------------------------------------------------------------------------------- */
-
-struct envelope {
-    int64_t from, to;
-    const uint32_t *value_idx;
-    uint32_t value_count, bucket_count;
-    int64_t *min, *max;
-};
-
-static uint32_t bucket_at(const struct envelope *e, int64_t ts)
-{
-    return (uint32_t)((unsigned __int128)(uint64_t)(ts - e->from) * e->bucket_count /
-                      (uint64_t)(e->to - e->from));
-}
-
-static void widen(struct envelope *e, uint32_t value, uint32_t bucket, int64_t min, int64_t max)
-{
-    size_t at = (size_t)value * e->bucket_count + bucket;
-    if (min == MC_VALUE_NONE)
-        return;
-    if (e->min[at] == MC_VALUE_NONE || min < e->min[at])
-        e->min[at] = min;
-    if (e->max[at] == MC_VALUE_NONE || max > e->max[at])
-        e->max[at] = max;
-}
-
-/* The whole row falls into one bucket: its summary answers. */
-static int add_summary(struct envelope *e, struct mc_reader *r, const struct mc_row_ref *ref)
-{
-    struct mc_chunk_head *head = malloc(sizeof *head);
-    struct mc_value_summary *summary = NULL;
-    int rc = head ? mc_row_head(r, ref, head, &summary) : MC_ENOMEM;
-    if (rc == 0) {
-        uint32_t bucket = bucket_at(e, ref->first_ts);
-        for (uint32_t v = 0; v < e->value_count; v++) {
-            uint32_t i = e->value_idx[v];
-            if (i < head->value_count)
-                widen(e, v, bucket, summary[i].min, summary[i].max);
-        }
-    }
-    free(summary);
-    free(head);
-    return rc;
-}
-
-/* Decode one value of a row into values[0..frame_count). */
-static int decode_value(struct mc_chunk *c, uint32_t value_idx, int64_t *values, int64_t *scratch)
-{
-    const struct mc_source *source = mc_schema_source_of_value(c->schema, value_idx);
-    int rc = mc_chunk_numbers(c, source->kind);
-    if (rc < 0)
-        return rc;
-    const struct mc_numbers *n = &c->numbers[source->kind];
-    for (uint32_t i = 0; i < n->source_count; i++) {
-        if (n->sources[i].source_idx == source->source_idx)
-            return mc_numbers_get(n, i, value_idx - source->value_idx, values, scratch);
-    }
-    return MC_ECORRUPT;
-}
-
-static int add_frames(struct envelope *e, struct mc_row *row)
-{
-    struct mc_chunk *c = &row->chunk;
-    uint32_t frames = c->info.frame_count;
-    int64_t *values = malloc(2 * frames * sizeof *values);
-    int rc = values ? 0 : MC_ENOMEM;
-    for (uint32_t v = 0; rc == 0 && v < e->value_count; v++) {
-        if (e->value_idx[v] >= c->info.value_count)
-            continue;
-        rc = decode_value(c, e->value_idx[v], values, values + frames);
-        for (uint32_t f = 0; rc == 0 && f < frames; f++) {
-            if (c->ts[f] >= e->from && c->ts[f] < e->to)
-                widen(e, v, bucket_at(e, c->ts[f]), values[f], values[f]);
-        }
-    }
-    free(values);
-    return rc;
-}
-
-static int add_row(struct envelope *e, struct mc_reader *r, const struct mc_row_ref *ref)
-{
-    if (!ref->is_tail && ref->first_ts >= e->from && ref->last_ts < e->to &&
-        ref->first_ts <= ref->last_ts && bucket_at(e, ref->first_ts) == bucket_at(e, ref->last_ts))
-        return add_summary(e, r, ref);
-    struct mc_row *row;
-    int rc = mc_row_open(r, ref, 0, &row);
-    if (rc)
-        return rc;
-    rc = add_frames(e, row);
-    mc_row_close(row);
-    return rc;
-}
-
-int mc_reader_envelope(struct mc_reader *r, int64_t run_id, int64_t from, int64_t to,
-                       const uint32_t *value_idx, uint32_t value_count, uint32_t bucket_count,
-                       int64_t *min, int64_t *max)
-{
-    struct envelope e = {from, to, value_idx, value_count, bucket_count, min, max};
-    struct mc_run_schema *schema;
-    if (to <= from || !bucket_count)
-        return MC_EINVAL;
-    int rc = mc_reader_run_schema(r, run_id, &schema);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < (size_t)value_count * bucket_count; i++)
-        min[i] = max[i] = MC_VALUE_NONE;
-    int64_t at = from == INT64_MIN ? from : from - 1;
-    for (;;) {
-        struct mc_row_ref ref;
-        rc = mc_row_next(r, run_id, at, &ref);
-        if (rc)
-            return rc == MC_END ? 0 : rc;
-        if (ref.first_ts >= to && ref.last_ts >= ref.first_ts)
-            return 0;
-        rc = add_row(&e, r, &ref);
-        if (rc == MC_END)
-            continue; /* sealed or dropped meanwhile: look again */
-        if (rc < 0 && !mc_row_is_damage(rc))
-            return rc;
-        at = ref.last_ts;
-    }
-}
-
 /* ---- single numbers ------------------------------------------------------------------------- */
 
 /* The wanted numbers of a row, value-major, with room behind them for a frame's; free with free().
@@ -249,7 +126,7 @@ static int64_t *row_values(struct mc_row *row, const uint32_t *value_idx, uint32
     for (uint32_t v = 0; *rc == 0 && v < value_count; v++) {
         int64_t *to = values + (size_t)v * frames;
         if (value_idx[v] < c->info.value_count) {
-            *rc = decode_value(c, value_idx[v], to, values + (size_t)value_count * frames);
+            *rc = mc_chunk_value(c, value_idx[v], to, values + (size_t)value_count * frames);
             continue;
         }
         for (uint32_t f = 0; f < frames; f++)
@@ -259,6 +136,20 @@ static int64_t *row_values(struct mc_row *row, const uint32_t *value_idx, uint32
         return values;
     free(values);
     return NULL;
+}
+
+/* The next row and its numbers, as one state of the file. */
+static int next_values(struct mc_row_walk *walk, const uint32_t *value_idx, uint32_t value_count,
+                       struct mc_row **row, int64_t **values, int *rc)
+{
+    int end = mc_reader_begin(walk->reader);
+    if (end == 0) {
+        end = mc_row_walk_next(walk, row);
+        if (end == 0)
+            *values = row_values(*row, value_idx, value_count, rc);
+        mc_reader_end(walk->reader);
+    }
+    return end;
 }
 
 static int tell_values(const struct mc_row *row, int64_t from, int64_t to, int64_t *values,
@@ -289,10 +180,10 @@ int mc_reader_values(struct mc_reader *r, int64_t run_id, int64_t from, int64_t 
     mc_row_walk_init(&walk, r, run_id, from, to);
     for (;;) {
         struct mc_row *row;
-        rc = mc_row_walk_next(&walk, &row);
-        if (rc)
-            return rc == MC_END ? 0 : rc;
-        int64_t *values = row_values(row, value_idx, value_count, &rc);
+        int64_t *values;
+        int end = next_values(&walk, value_idx, value_count, &row, &values, &rc);
+        if (end)
+            return end == MC_END ? 0 : end;
         int told = values ? tell_values(row, from, to, values, value_count, fn, arg) : 0;
         free(values);
         mc_row_close(row);

@@ -1,13 +1,14 @@
 /* bench_read.c: what reading a recording costs: state and frames decoded both ways, every frame as
- * a stream, the document at random moments of a freshly opened file. Usage: bench_read FILE [RUN
- * [WHAT]]; one WHAT of those below, else all. CPU time of this thread. Prints name, value and unit,
- * tab-separated.
+ * a stream, the document at random moments of a freshly opened file, overviews of all values.
+ * Usage: bench_read FILE [RUN [WHAT]]; one WHAT of those below, else all. CPU time of this thread.
+ * Prints name, value and unit, tab-separated.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "replay/overview_peaks.h"
 #include "replay/player.h"
 #include "store/trace.h"
 #include "tracer/error.h"
@@ -143,6 +144,37 @@ static int seek(const char *what, int open_each)
     return rc;
 }
 
+/* ---- overviews ------------------------------------------------------------------------------ */
+
+/* The envelope of all values over the last `seconds` (0: the whole run) in so many slices; or the
+ * peaks of those that have such. */
+static int overview(const char *what, double seconds, uint32_t px, int is_peaks)
+{
+    struct mc_reader *r;
+    const struct mc_schema *schema;
+    if (open_reader(&r) < 0 || mc_reader_schema(r, run_id, INT64_MAX, &schema) < 0)
+        return 1;
+    uint32_t count = 0, *value_idx = malloc((schema->value_count + 1) * sizeof *value_idx);
+    for (uint32_t s = 0; s < schema->source_count; s++) {
+        const struct mc_source *source = &schema->sources[s];
+        for (uint32_t i = 0; i < source->value_count; i++) {
+            if (!is_peaks || mc_is_peak_field(source->kind, i))
+                value_idx[count++] = source->value_idx + i;
+        }
+    }
+    int64_t *cells = malloc((2 * (size_t)count * px + 1) * sizeof *cells);
+    int64_t from = seconds > 0 ? last_ts + 1 - (int64_t)(seconds * 1e9) : first_ts;
+    double start = cpu_s();
+    int rc = is_peaks ? mc_overview_peaks(r, run_id, from, last_ts + 1, value_idx, count, px, cells)
+                      : mc_reader_envelope(r, run_id, from, last_ts + 1, value_idx, count, px,
+                                           cells, cells + (size_t)count * px);
+    printf("read/%s, %u values\t%.2f\tms\n", what, count, (cpu_s() - start) * 1e3);
+    free(cells);
+    free(value_idx);
+    mc_reader_close(r);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct mc_reader *r;
@@ -162,16 +194,24 @@ int main(int argc, char **argv)
         int backward;
         double speed;
         int open_each;
-        enum { DECODE, PLAY, SEEK } how;
+        enum { DECODE, PLAY, SEEK, OVERVIEW, PEAKS } how;
+        double seconds;
+        uint32_t px;
     } all[] = {
-        {"state", MC_CURSOR_CHANGES | MC_CURSOR_EVENTS, 0, 0, 0, DECODE},
-        {"state backward", MC_CURSOR_CHANGES | MC_CURSOR_EVENTS, 1, 0, 0, DECODE},
-        {"frames", 0, 0, 0, 0, DECODE},
-        {"frames backward", 0, 1, 0, 0, DECODE},
-        {"stream", 0, 0, 0, 0, PLAY},
-        {"stream backward", 0, 1, -1000, 0, PLAY},
-        {"seek", 0, 0, 0, 0, SEEK},
-        {"open and seek", 0, 0, 0, 1, SEEK},
+        {"state", MC_CURSOR_CHANGES | MC_CURSOR_EVENTS, 0, 0, 0, DECODE, 0, 0},
+        {"state backward", MC_CURSOR_CHANGES | MC_CURSOR_EVENTS, 1, 0, 0, DECODE, 0, 0},
+        {"frames", 0, 0, 0, 0, DECODE, 0, 0},
+        {"frames backward", 0, 1, 0, 0, DECODE, 0, 0},
+        {"stream", 0, 0, 0, 0, PLAY, 0, 0},
+        {"stream backward", 0, 1, -1000, 0, PLAY, 0, 0},
+        {"seek", 0, 0, 0, 0, SEEK, 0, 0},
+        {"open and seek", 0, 0, 0, 1, SEEK, 0, 0},
+        {"overview, 400 px", 0, 0, 0, 0, OVERVIEW, 0, 400},
+        {"overview, 1200 px", 0, 0, 0, 0, OVERVIEW, 0, 1200},
+        {"overview, 4000 px", 0, 0, 0, 0, OVERVIEW, 0, 4000},
+        {"overview of an hour, 1200 px", 0, 0, 0, 0, OVERVIEW, 3600, 1200},
+        {"overview of 5 minutes, 1200 px", 0, 0, 0, 0, OVERVIEW, 300, 1200},
+        {"peaks, 1200 px", 0, 0, 0, 0, PEAKS, 0, 1200},
     };
     int failed = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -181,8 +221,10 @@ int main(int argc, char **argv)
             failed |= decode(all[i].name, all[i].left_out, all[i].backward);
         else if (all[i].how == PLAY)
             failed |= play(all[i].name, all[i].speed);
-        else
+        else if (all[i].how == SEEK)
             failed |= seek(all[i].name, all[i].open_each);
+        else
+            failed |= overview(all[i].name, all[i].seconds, all[i].px, all[i].how == PEAKS);
     }
     return failed;
 }

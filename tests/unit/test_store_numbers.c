@@ -68,8 +68,13 @@ static size_t round_trip(unsigned seed, int noise)
         const struct mc_numbers *n = s < ROUTES ? &routes : &owners;
         for (uint32_t i = 0; i < n->field_count; i++) {
             CHECK_INT(mc_numbers_get(n, s < ROUTES ? s : s - ROUTES, i, got, scratch), 0);
-            for (int f = 0; f < FRAMES; f++)
+            for (int f = 0; f < FRAMES; f++) {
+                int64_t one = 0;
+                uint32_t at = s < ROUTES ? s : s - ROUTES;
+                CHECK_INT(mc_numbers_at(n, at, i, (uint32_t)f, &one), 0);
+                CHECK_INT(one, got[f]);
                 CHECK_INT(got[f], (uint32_t)f < source_first[s] ? MC_VALUE_NONE : *cell(s, i, f));
+            }
         }
     }
     mc_numbers_fini(&routes);
@@ -99,6 +104,11 @@ static void check_column(const int64_t *want, uint32_t count)
     CHECK_INT((int64_t)mc_column_plane_bytes(&c), (int64_t)planes.count);
     c.planes = planes.bytes;
     CHECK_INT(mc_column_get(&c, got), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t one = 0;
+        CHECK_INT(mc_column_at(&c, i, &one), 0);
+        CHECK_INT(one, got[i]);
+    }
     CHECK(memcmp(got, want, count * sizeof *got) == 0);
     mc_buf_fini(&head);
     mc_buf_fini(&planes);

@@ -318,8 +318,8 @@ static void while_it_is_written(void)
     gen_fini(&g);
 }
 
-/* Marks by the writer and afterwards; gaps; envelopes against the frames. */
-static void marks_and_envelopes(void)
+/* Marks by the writer and afterwards. */
+static void marks(void)
 {
     trace_write(&few, FRAMES, 100, 10, 1);
     int64_t id = 0;
@@ -349,30 +349,6 @@ static void marks_and_envelopes(void)
     CHECK_INT(marks[0].ts, 5000000000);
     CHECK_INT(marks[0].dur_ns, 7);
     free(marks);
-    enum { BUCKETS = 3 };
-    int64_t from = 1000000000, to = 31000000000, min[2 * BUCKETS], max[2 * BUCKETS];
-    int64_t want_min[2 * BUCKETS], want_max[2 * BUCKETS];
-    const uint32_t values[2] = {0, 7};
-    for (int i = 0; i < 2 * BUCKETS; i++)
-        want_min[i] = want_max[i] = MC_VALUE_NONE;
-    struct gen g;
-    gen_init(&g, &few);
-    for (int i = 0; i < FRAMES; i++) {
-        const struct mc_frame *f = gen_next(&g);
-        for (int v = 0; v < 2 && f->ts >= from && f->ts < to; v++) {
-            int64_t at = v * BUCKETS + (f->ts - from) * BUCKETS / (to - from);
-            int64_t value = f->values[values[v]];
-            if (want_min[at] == MC_VALUE_NONE || value < want_min[at])
-                want_min[at] = value;
-            if (want_max[at] == MC_VALUE_NONE || value > want_max[at])
-                want_max[at] = value;
-        }
-    }
-    CHECK_INT(mc_reader_envelope(r, 1, from, to, values, 2, BUCKETS, min, max), 0);
-    CHECK(memcmp(min, want_min, sizeof min) == 0);
-    CHECK(memcmp(max, want_max, sizeof max) == 0);
-    CHECK_INT(mc_reader_envelope(r, 1, to, from, values, 2, BUCKETS, min, max), MC_EINVAL);
-    gen_fini(&g);
     mc_reader_close(r);
 }
 
@@ -403,7 +379,7 @@ int main(void)
     RUN(summaries_and_slot_states);
     RUN(refused);
     RUN(while_it_is_written);
-    RUN(marks_and_envelopes);
+    RUN(marks);
     RUN(extension_in_the_shell);
     sqlite3_close(plain);
     trace_remove();
