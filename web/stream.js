@@ -25,7 +25,8 @@ let worker = null;
 function startWorker() {
   worker = new Worker(new URL('./stream_worker.js', import.meta.url), { type: 'module' });
   worker.onmessage = hear;
-  worker.onerror = () => { // it could not be had: the next stream asks for it again
+  worker.onerror = () => { // it could not be had, or broke: the next stream asks for another
+    worker?.terminate();
     worker = null;
     for (const id of readers.keys()) lose(id);
   };

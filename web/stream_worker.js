@@ -3,8 +3,8 @@
 // the page draws. Messages in: {id, url} opens a stream, {id} closes it, {id, taken} says how many
 // messages the page has taken. Out: {id, is: 'opened' | 'lost'}, or an event, {id, name, data}; the pages
 // of a document's slabs are packed (letters.js), and given away.
-// Never: runs ahead of the page by more than AHEAD messages; the server sees that it reads slowly, and
-// sends the newest state.
+// Never: runs ahead of the page by more than AHEAD messages and what one read brings; the server sees
+// that it reads slowly, and sends the newest state.
 
 import { packPages } from './letters.js';
 import { SseReader } from './sse.js';
