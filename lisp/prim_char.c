@@ -92,23 +92,12 @@ static scm_value compare(struct scm_vm *vm, const char *who, int how, int fold, 
     }
     return scm_bool(result);
 }
-#define COMPARISONS(X)                                                                             \
-    X(p_eq, "char=?", 2, 0)                                                                        \
-    X(p_lt, "char<?", 1, 0)                                                                        \
-    X(p_gt, "char>?", 4, 0)                                                                        \
-    X(p_le, "char<=?", 3, 0)                                                                       \
-    X(p_ge, "char>=?", 6, 0)                                                                       \
-    X(p_ci_eq, "char-ci=?", 2, 1)                                                                  \
-    X(p_ci_lt, "char-ci<?", 1, 1)                                                                  \
-    X(p_ci_gt, "char-ci>?", 4, 1)                                                                  \
-    X(p_ci_le, "char-ci<=?", 3, 1)                                                                 \
-    X(p_ci_ge, "char-ci>=?", 6, 1)
 #define X(name, text, how, fold)                                                                   \
     SCM_PRIM(name)                                                                                 \
     {                                                                                              \
         return compare(vm, text, how, fold, argc, argv);                                           \
     }
-COMPARISONS(X)
+SCM_COMPARISONS(X, "char")
 #undef X
 
 static scm_value class_is(struct scm_vm *vm, const char *who, const char *class, scm_value v)
@@ -173,7 +162,7 @@ const struct scm_prim_def scm_prims_char[] = {
     {"char->integer", p_char_to_integer, 1, 1, 0, 0},
     {"integer->char", p_integer_to_char, 1, 1, 0, 0},
 #define X(name, text, how, fold) {text, name, 1, -1, 0, 0},
-    COMPARISONS(X)
+    SCM_COMPARISONS(X, "char")
 #undef X
         {"char-alphabetic?", p_alphabetic, 1, 1, 0, 0},
     {"char-whitespace?", p_whitespace, 1, 1, 0, 0},

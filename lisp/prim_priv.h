@@ -43,4 +43,18 @@ int scm_char_is_letter(uint32_t cp);
         struct scm_vm *vm __attribute__((unused)), int argc __attribute__((unused)),               \
         const scm_value *argv __attribute__((unused)), void *arg __attribute__((unused)))
 
+/* The comparisons of a type: which of less (1), equal (2) and more (4) they hold for; without case.
+ */
+#define SCM_COMPARISONS(X, type)                                                                   \
+    X(p_eq, type "=?", 2, 0)                                                                       \
+    X(p_lt, type "<?", 1, 0)                                                                       \
+    X(p_gt, type ">?", 4, 0)                                                                       \
+    X(p_le, type "<=?", 3, 0)                                                                      \
+    X(p_ge, type ">=?", 6, 0)                                                                      \
+    X(p_ci_eq, type "-ci=?", 2, 1)                                                                 \
+    X(p_ci_lt, type "-ci<?", 1, 1)                                                                 \
+    X(p_ci_gt, type "-ci>?", 4, 1)                                                                 \
+    X(p_ci_le, type "-ci<=?", 3, 1)                                                                \
+    X(p_ci_ge, type "-ci>=?", 6, 1)
+
 #endif

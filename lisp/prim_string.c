@@ -268,23 +268,12 @@ static scm_value compare(struct scm_vm *vm, const char *who, int how, int fold, 
     }
     return scm_bool(result);
 }
-#define COMPARISONS(X)                                                                             \
-    X(p_eq, "string=?", 2, 0)                                                                      \
-    X(p_lt, "string<?", 1, 0)                                                                      \
-    X(p_gt, "string>?", 4, 0)                                                                      \
-    X(p_le, "string<=?", 3, 0)                                                                     \
-    X(p_ge, "string>=?", 6, 0)                                                                     \
-    X(p_ci_eq, "string-ci=?", 2, 1)                                                                \
-    X(p_ci_lt, "string-ci<?", 1, 1)                                                                \
-    X(p_ci_gt, "string-ci>?", 4, 1)                                                                \
-    X(p_ci_le, "string-ci<=?", 3, 1)                                                               \
-    X(p_ci_ge, "string-ci>=?", 6, 1)
 #define X(name, text, how, fold)                                                                   \
     SCM_PRIM(name)                                                                                 \
     {                                                                                              \
         return compare(vm, text, how, fold, argc, argv);                                           \
     }
-COMPARISONS(X)
+SCM_COMPARISONS(X, "string")
 #undef X
 
 enum casing { DOWN, UP, FOLD };
@@ -477,7 +466,7 @@ const struct scm_prim_def scm_prims_string[] = {
     {"string-fill!", p_fill, 2, 4, 0, 0},
     {"string-copy!", p_copy_to, 3, 5, 0, 0},
 #define X(name, text, how, fold) {text, name, 1, -1, 0, 0},
-    COMPARISONS(X)
+    SCM_COMPARISONS(X, "string")
 #undef X
         {"string-upcase", p_upcase, 1, 1, 0, 0},
     {"string-downcase", p_downcase, 1, 1, 0, 0},

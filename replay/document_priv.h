@@ -2,6 +2,7 @@
 #ifndef MC_DOCUMENT_PRIV_H
 #define MC_DOCUMENT_PRIV_H
 
+#include "replay/event_json_priv.h"
 #include "replay/stream.h"
 
 /* ---- names: the JSON keys of a schema's sources ---------------------------------------------- */
@@ -97,6 +98,7 @@ struct mc_doc {
     struct mc_doc_map *maps; /* owned */
     uint32_t map_room;
     uint32_t run_source_count, run_state_count; /* what the last `run` event told; stream.c's */
+    struct mc_event_texts texts;                /* stream.c's, too */
 };
 
 #endif

@@ -26,8 +26,7 @@
 
 #define SECOND_NS 1000000000
 #define SEND_RATE 60
-#define MERGE_NS (SECOND_NS / SEND_RATE) /* how often what is due is merged, waiting for a token   \
-                                          */
+#define MERGE_NS (SECOND_NS / SEND_RATE) /* how often what is due is merged meanwhile */
 #define CALL_FRAMES 256            /* read in one call, so that the caller's loop goes round */
 #define FOLLOW_NS (SECOND_NS / 10) /* how often a run that is being written is asked for more */
 #define REFRESH_NS (SECOND_NS / 2) /* how often its marks and its end are asked for */

@@ -67,30 +67,16 @@ static void add_text(struct mc_buf *out, const char *member, const char *text)
         mc_buf_add_str(out, "null");
 }
 
-/* A member, of at most 31 bytes with what stands before it, and its number. Inline, so that the
- * length of a literal is known: most of a stream's bytes are these. */
-#define MEMBER_INLINE static inline __attribute__((always_inline))
-
-MEMBER_INLINE void add_number(struct mc_buf *out, const char *member, int negative, uint64_t value)
+static void add_u64(struct mc_buf *out, const char *member, uint64_t value)
 {
-    uint8_t *at = mc_buf_reserve(out, 32 + MC_DIGITS_MAX);
-    if (!at)
-        return;
-    size_t bytes = strlen(member);
-    memcpy(at, member, bytes);
-    if (negative)
-        at[bytes++] = '-';
-    out->count = (size_t)(mc_write_digits(at + bytes, value) - out->bytes);
+    mc_buf_add_str(out, member);
+    mc_buf_add_u64(out, value);
 }
 
-MEMBER_INLINE void add_u64(struct mc_buf *out, const char *member, uint64_t value)
+static void add_i64(struct mc_buf *out, const char *member, int64_t value)
 {
-    add_number(out, member, 0, value);
-}
-
-MEMBER_INLINE void add_i64(struct mc_buf *out, const char *member, int64_t value)
-{
-    add_number(out, member, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    mc_buf_add_str(out, member);
+    mc_buf_add_i64(out, value);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -223,113 +209,7 @@ int mc_stream_end(int64_t ts, const char *exit, struct mc_buf *out)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static void add_string(struct mc_buf *out, const char *member, const struct mc_schema *schema,
-                       uint32_t id)
-{
-    add_text(out, member, mc_schema_string(schema, id));
-}
-
-/* The peer as the program gave it: the address, and its port where it had one. */
-static void add_peer(struct mc_buf *out, const struct mc_schema *schema,
-                     const struct mc_event *event)
-{
-    add_string(out, ",\"peer\":", schema, event->detail);
-    if (event->port == 0 || out->failed)
-        return;
-    out->count--; /* the closing quote */
-    mc_buf_add_char(out, ':');
-    mc_buf_add_u64(out, event->port);
-    mc_buf_add_char(out, '"');
-}
-
-static void add_gc(struct mc_buf *out, const struct mc_schema *schema, const struct mc_event *event)
-{
-    int known = event->owner < schema->source_count;
-    add_text(out, ",\"heap\":", known ? schema->sources[event->owner].name : "");
-    add_string(out, ",\"detail\":", schema, event->detail);
-    add_u64(out, ",\"before_bytes\":", event->bytes_in);
-    add_u64(out, ",\"after_bytes\":", event->bytes_out);
-    add_u64(out, ",\"dur\":", event->dur_ns);
-}
-
-static void add_response(struct mc_buf *out, const struct mc_event *event)
-{
-    add_u64(out, ",\"status\":", event->status);
-    add_u64(out, ",\"bytes_in\":", event->bytes_in);
-    add_u64(out, ",\"bytes_out\":", event->bytes_out);
-    add_u64(out, ",\"dur\":", event->dur_ns);
-    add_u64(out, ",\"arena_bytes\":", event->arena_bytes);
-}
-
-/* What an event of this type has behind its conn_id. */
-static void add_event_members(struct mc_buf *out, const struct mc_schema *schema,
-                              const struct mc_event *event)
-{
-    switch (event->type) {
-    case MC_EVENT_ACCEPT:
-        add_peer(out, schema, event);
-        add_string(out, ",\"owner\":", schema, event->owner);
-        break;
-    case MC_EVENT_TLS:
-        add_string(out, ",\"detail\":", schema, event->detail);
-        add_u64(out, ",\"dur\":", event->dur_ns);
-        break;
-    case MC_EVENT_STREAM_OPEN:
-        add_u64(out, ",\"stream_id\":", event->stream_id);
-        break;
-    case MC_EVENT_REQUEST:
-    case MC_EVENT_RESPONSE:
-        add_u64(out, ",\"stream_id\":", event->stream_id);
-        add_string(out, ",\"method\":", schema, event->method);
-        add_string(out, ",\"route\":", schema, event->detail);
-        if (event->type == MC_EVENT_RESPONSE)
-            add_response(out, event);
-        break;
-    case MC_EVENT_STREAM_CLOSE:
-    case MC_EVENT_OVERFLOW:
-    case MC_EVENT_ERROR:
-        add_u64(out, ",\"stream_id\":", event->stream_id);
-        add_string(out, ",\"detail\":", schema, event->detail);
-        break;
-    case MC_EVENT_STATE:
-        mc_buf_add_str(out, ",\"state\":");
-        mc_buf_add_json(out, (const char *)&event->state, 1);
-        break;
-    case MC_EVENT_CLOSE:
-        add_string(out, ",\"detail\":", schema, event->detail);
-        add_u64(out, ",\"bytes_in\":", event->bytes_in);
-        add_u64(out, ",\"bytes_out\":", event->bytes_out);
-        break;
-    default:
-        break;
-    }
-}
-
-void mc_event_json(const struct mc_schema *schema, const struct mc_event *event, struct mc_buf *out)
-{
-#define MEMBER(text) ",\"type\":\"" text "\""
-    static const struct {
-        const char *text;
-        size_t bytes;
-    } types[] = {
-#define X(id, text) {MEMBER(text), sizeof(MEMBER(text)) - 1},
-        MC_EVENTS(X) X(COUNT, "unknown")
-#undef X
-    };
-#undef MEMBER
-    int type = event->type < MC_EVENT_COUNT ? event->type : MC_EVENT_COUNT;
-    add_i64(out, "{\"ts\":", event->ts);
-    mc_buf_add(out, types[type].text, types[type].bytes);
-    if (type == MC_EVENT_GC) {
-        add_gc(out, schema, event);
-    } else {
-        add_u64(out, ",\"conn_id\":", event->conn_id);
-        add_event_members(out, schema, event);
-    }
-    mc_buf_add_char(out, '}');
-}
-
-static void add_events(struct mc_buf *out, const struct mc_stream_options *opts,
+static void add_events(struct mc_doc *d, struct mc_buf *out, const struct mc_stream_options *opts,
                        const struct mc_frame *frame)
 {
     size_t count = frame->event_count < opts->event_max ? frame->event_count : opts->event_max;
@@ -343,7 +223,7 @@ static void add_events(struct mc_buf *out, const struct mc_stream_options *opts,
     for (size_t i = 0; i < count; i++) {
         if (i)
             mc_buf_add_char(out, ',');
-        mc_event_json(frame->schema, &frame->events[i], out);
+        mc_event_json_add(&d->texts, frame->schema, &frame->events[i], out);
     }
     mc_buf_add_char(out, ']');
     if (more)
@@ -364,7 +244,9 @@ int mc_stream_frame(struct mc_doc *d, const struct mc_stream_options *opts,
         add_gap(out, &frame->gaps[i]);
     for (size_t i = 0; i < mark_count; i++)
         mc_stream_mark(&marks[i], out);
-    add_events(out, opts, frame);
+    if (!d->sent)
+        mc_event_texts_forget(&d->texts);
+    add_events(d, out, opts, frame);
     begin_event(out, d->sent ? "delta" : "keyframe");
     add_i64(out, "id: ", frame->ts);
     mc_buf_add_char(out, '\n');

@@ -223,7 +223,7 @@ void mc_api_stream(struct mc_dashboard *d, struct mc_http_request *r,
     }
     int failed = complete(run, &asked);
     if (!failed)
-        failed = mc_feed_open(d, run->file, &asked.play, feed_wake, s, &s->feed);
+        failed = mc_feed_open(d, run->file, &asked.play, mc_sse_packs(r), feed_wake, s, &s->feed);
     if (failed && code == MC_END) { /* not in the store (yet): a keyframe will do */
         mc_hub_skip(&s->watcher);
         failed = 0;

@@ -91,6 +91,11 @@ static void sse_closed(void *arg)
         s->source->closed(s->arg);
 }
 
+int mc_sse_packs(const struct mc_http_request *req)
+{
+    return mc_param_accepts(mc_http_header(req, "accept-encoding"), "zstd");
+}
+
 int mc_sse_open(struct mc_sse *s, struct mc_http_request *req, const struct mc_sse_source *source,
                 void *arg)
 {
@@ -103,7 +108,7 @@ int mc_sse_open(struct mc_sse *s, struct mc_http_request *req, const struct mc_s
     headers[count++] = (struct mc_http_header){"content-type", "text/event-stream"};
     headers[count++] = (struct mc_http_header){"cache-control", "no-store"};
     headers[count++] = (struct mc_http_header){"vary", "accept-encoding"};
-    if (mc_param_accepts(mc_http_header(req, "accept-encoding"), "zstd"))
+    if (mc_sse_packs(req))
         s->zstd = mc_squeeze_new(); /* without memory for it the text goes as it is */
     if (s->zstd)
         headers[count++] = (struct mc_http_header){"content-encoding", "zstd"};

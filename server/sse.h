@@ -31,6 +31,8 @@ struct mc_sse {
     int ended; /* the source has nothing more; the last bytes are on their way */
 };
 
+/* Whether the client takes zstd, so that its stream will be squeezed. */
+int mc_sse_packs(const struct mc_http_request *req);
 /* Answer `req` with an event stream. After 0 `closed` will be called; after a negative code the
  * request has been answered with an error, and `closed` is not called. */
 int mc_sse_open(struct mc_sse *s, struct mc_http_request *req, const struct mc_sse_source *source,

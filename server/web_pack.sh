@@ -1,7 +1,8 @@
 #!/bin/sh
 # web_pack.sh: turn the page's files into a table of bytes in assembler and C.
 # Usage: web_pack.sh OUT_DIR FILE…   makes OUT_DIR/web_assets.S, web_assets.c and *.gz beside them.
-# Whole-line comments and indentation stay at home: a quarter of the page's weight. Lines keep their numbers.
+# Comments that fill lines, types and indentation stay at home: more than a quarter of the page's weight.
+# Lines keep their numbers.
 set -eu
 out=$1
 shift
@@ -15,6 +16,7 @@ lighten() {
         inside { if (/\*\/[ \t]*$/) inside = 0; print ""; next }
         /^[ \t]*\/\// { print ""; next }
         {
+            gsub(/\/\*\* @[^*]*\*\/ ?/, "")
             sub(/^[ \t]+/, "")
             if (gsub(/`/, "`") % 2) { # a template of several lines would lose its indentation
                 printf "%s:%d: a template begins or ends here; keep it on one line\n", FILENAME, FNR > "/dev/stderr"

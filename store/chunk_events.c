@@ -12,20 +12,12 @@ int mc_chunk_event_index(struct mc_chunk *c, struct mc_event_index *out)
     return rc;
 }
 
-static int load_slice(struct mc_chunk *c, uint32_t number, uint32_t types, int *found)
+static int load_slice(struct mc_chunk *c, uint32_t number, int *found)
 {
-    struct mc_buf raw = {0};
     c->slice_number = UINT32_MAX;
-    int rc = mc_chunk_load_part(c, MC_PART_EVENTS + number, &raw, found);
+    int rc = mc_chunk_load_part(c, MC_PART_EVENTS + number, &c->slice.raw, found);
     if (rc == 0 && *found)
-        rc = mc_event_slice_read(&c->slice, &raw, c->info.frame_count, types);
-    mc_buf_fini(&raw);
-    c->slices_decoded += rc == 0 && *found && c->slice.is_decoded;
-    if (rc == 0 && *found && c->slice.is_decoded && c->slice.starts[c->slice.frame_count] &&
-        c->slice.top_string >= c->info.string_count) {
-        mc_event_slice_fini(&c->slice);
-        rc = MC_ECORRUPT;
-    }
+        rc = mc_event_slice_open(&c->slice, c->info.frame_count);
     if (rc == 0 && *found) {
         c->slice_number = number;
         c->slice_first[number] = c->slice.first_frame;
@@ -93,26 +85,26 @@ int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, uint32_t types,
     *count = 0;
     if (!c->info.event_count)
         return 0;
-    const struct mc_event_slice *s = &c->slice;
-    int is_in = is_in_slice(c, frame_idx);
-    if (!is_in || (!s->is_decoded && s->types & types)) {
-        /* Going forwards it is the next one. */
-        uint32_t n = is_in ? c->slice_number : c->slice_number + 1;
+    struct mc_event_slice *s = &c->slice;
+    if (!is_in_slice(c, frame_idx)) {
+        uint32_t n = c->slice_number + 1; /* going forwards it is the next one */
         int found, rc = 0;
-        if (!is_in && (c->slice_number == UINT32_MAX ||
-                       frame_idx != s->first_frame + s->frame_count || n >= slice_count(c)))
+        if (c->slice_number == UINT32_MAX || frame_idx != s->first_frame + s->frame_count ||
+            n >= slice_count(c))
             rc = find_slice(c, frame_idx, &n);
-        if (rc == 0 && (is_in || n != c->slice_number))
-            rc = load_slice(c, n, types, &found);
+        if (rc == 0 && n != c->slice_number)
+            rc = load_slice(c, n, &found);
         if (rc < 0)
             return rc;
         if (!is_in_slice(c, frame_idx))
             return 0; /* no events in the frames outside of the slices */
     }
-    if (!s->is_decoded)
+    if (!(s->types & types))
         return 0;
-    uint32_t f = frame_idx - s->first_frame;
-    *events = s->events + s->starts[f];
-    *count = s->starts[f + 1] - s->starts[f];
-    return 0;
+    c->slices_decoded += !mc_event_slice_is_begun(s);
+    int rc =
+        mc_event_slice_frame(s, frame_idx - s->first_frame, c->info.string_count, events, count);
+    if (rc < 0)
+        c->slice_number = UINT32_MAX;
+    return rc;
 }

@@ -80,21 +80,35 @@ static inline uint32_t mc_event_types_of(int type)
     return 1u << (type < MC_EVENT_COUNT ? type : 31);
 }
 
+struct mc_event_reader;
+
+/* A slice that is being read. Events are decoded when their frame is asked for, and those of a few
+ * frames are kept: going forward takes little memory, and all of it stays in the cache. Whoever
+ * goes back has all up to there decoded once more and kept, so that the rest of the way costs
+ * nothing. */
 struct mc_event_slice {
     uint32_t first_frame, frame_count;
-    uint32_t types;          /* that there are; may say more */
-    int is_decoded;          /* 0: none of them was wanted, and events and starts are not there */
-    struct mc_event *events; /* owned */
+    uint32_t types;                 /* that there are; may say more */
+    struct mc_buf raw;              /* owned: what mc_event_slice_open reads */
+    struct mc_event_reader *reader; /* owned: how far it is decoded */
+    uint32_t *starts;               /* owned; frame_count + 1: where each frame's events begin */
+    uint32_t start_room;
+    uint32_t kept_first, kept_end; /* frames whose events are there, counted from first_frame */
+    struct mc_event *events;       /* owned */
     uint64_t event_room;
-    uint32_t *starts;    /* owned; frame_count + 1: where each frame's events begin */
-    uint32_t top_string; /* the highest method or detail of any event */
 };
 
-/* Decode a slice, if it has events of any of `types`, into `out`, which is zero or a slice read
- * before, whose memory is used again: fresh pages for each slice were a quarter of a stream's cost.
- * MC_ECORRUPT, MC_ENOMEM: nothing is left to free, and `out` is zero. */
-int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames,
-                        uint32_t types);
+/* Begin to read the slice whose bytes are in s->raw; what is there of a slice read before, its
+ * memory is used again. MC_ECORRUPT, MC_ENOMEM: it can only be opened anew. */
+int mc_event_slice_open(struct mc_event_slice *s, uint32_t chunk_frames);
+/* The events of one frame, counted from first_frame; valid until the next call. No event has a
+ * string at or past string_count. MC_ECORRUPT, MC_ENOMEM: as above. */
+int mc_event_slice_frame(struct mc_event_slice *s, uint32_t frame_idx, uint32_t string_count,
+                         const struct mc_event **events, size_t *count);
+/* Whether any event has been decoded. */
+int mc_event_slice_is_begun(const struct mc_event_slice *s);
+/* Let go of memory that is more than what most slices need. */
+void mc_event_slice_trim(struct mc_event_slice *s);
 void mc_event_slice_fini(struct mc_event_slice *s);
 
 #endif

@@ -7,7 +7,7 @@
 #include "store/trace_format.h"
 #include "tracer/error.h"
 
-struct event_reader {
+struct mc_event_reader {
     struct mc_span column[MC_EV_COLUMN_COUNT];
     struct mc_event_model *model; /* owned */
     int has_ns, bad;
@@ -15,12 +15,12 @@ struct event_reader {
     uint32_t top_string; /* the highest string id of any event */
 };
 
-static void take_string(struct event_reader *r, uint32_t id)
+static void take_string(struct mc_event_reader *r, uint32_t id)
 {
     r->top_string = id > r->top_string ? id : r->top_string;
 }
 
-static uint32_t take_u32(struct event_reader *r, int column)
+static uint32_t take_u32(struct mc_event_reader *r, int column)
 {
     uint64_t v = mc_take_varint(&r->column[column]);
     r->bad |= v > UINT32_MAX;
@@ -28,14 +28,14 @@ static uint32_t take_u32(struct event_reader *r, int column)
 }
 
 /* base + the next z difference, which must be a u32. */
-static uint32_t take_step(struct event_reader *r, int column, uint32_t base)
+static uint32_t take_step(struct mc_event_reader *r, int column, uint32_t base)
 {
     int64_t v = mc_wrap_add(base, mc_take_zigzag(&r->column[column]));
     r->bad |= v < 0 || v > UINT32_MAX;
     return (uint32_t)v;
 }
 
-static uint64_t take_or_same(struct event_reader *r, int column, uint64_t last)
+static uint64_t take_or_same(struct mc_event_reader *r, int column, uint64_t last)
 {
     uint64_t v = mc_take_varint(&r->column[column]);
     if (v == 0)
@@ -45,14 +45,14 @@ static uint64_t take_or_same(struct event_reader *r, int column, uint64_t last)
     return v - 1;
 }
 
-static uint32_t take_rest(struct event_reader *r)
+static uint32_t take_rest(struct mc_event_reader *r)
 {
     uint64_t rest = r->has_ns ? mc_take_varint(&r->column[MC_EV_NS]) : 0;
     r->bad |= rest > 999;
     return (uint32_t)rest;
 }
 
-static void take_raw(struct event_reader *r, struct mc_event *e)
+static void take_raw(struct mc_event_reader *r, struct mc_event *e)
 {
     e->type = mc_take_byte(&r->column[MC_EV_RAWS]);
     e->state = mc_take_byte(&r->column[MC_EV_RAWS]);
@@ -72,7 +72,7 @@ static void take_raw(struct event_reader *r, struct mc_event *e)
     e->reserved = take_u32(r, MC_EV_RAWS);
 }
 
-MC_EV_INLINE void take_time(struct event_reader *r, struct mc_event *e)
+MC_EV_INLINE void take_time(struct mc_event_reader *r, struct mc_event *e)
 {
     int64_t step = mc_take_byte(&r->column[MC_EV_TIME]);
     if (step == 255)
@@ -83,7 +83,7 @@ MC_EV_INLINE void take_time(struct event_reader *r, struct mc_event *e)
 }
 
 /* A connection that the slice has not told of yet. */
-static uint32_t take_new_conn(struct event_reader *r)
+static uint32_t take_new_conn(struct mc_event_reader *r)
 {
     struct mc_event_model *m = r->model;
     uint64_t id = m->top_conn + 1 + (uint64_t)mc_take_zigzag(&r->column[MC_EV_FAR]);
@@ -93,7 +93,7 @@ static uint32_t take_new_conn(struct event_reader *r)
     return UINT32_MAX;
 }
 
-MC_EV_INLINE uint32_t take_conn(struct event_reader *r)
+MC_EV_INLINE uint32_t take_conn(struct mc_event_reader *r)
 {
     struct mc_event_model *m = r->model;
     uint64_t code = mc_take_varint(&r->column[MC_EV_CONNS]);
@@ -110,7 +110,7 @@ MC_EV_INLINE uint32_t take_conn(struct event_reader *r)
     return (uint32_t)(code - 2);
 }
 
-MC_EV_INLINE uint32_t take_route(struct event_reader *r, struct mc_event *e, uint32_t expected)
+MC_EV_INLINE uint32_t take_route(struct mc_event_reader *r, struct mc_event *e, uint32_t expected)
 {
     struct mc_event_model *m = r->model;
     uint64_t code = mc_take_varint(&r->column[MC_EV_ROUTES]);
@@ -131,7 +131,7 @@ MC_EV_INLINE uint32_t take_route(struct event_reader *r, struct mc_event *e, uin
     return (uint32_t)i;
 }
 
-MC_EV_INLINE void take_response(struct event_reader *r, struct mc_event *e, uint32_t route_idx)
+MC_EV_INLINE void take_response(struct mc_event_reader *r, struct mc_event *e, uint32_t route_idx)
 {
     const struct mc_event_route *route = &r->model->routes[route_idx];
     int64_t status = mc_wrap_add(route->status, mc_take_zigzag(&r->column[MC_EV_STATUS]));
@@ -142,7 +142,7 @@ MC_EV_INLINE void take_response(struct event_reader *r, struct mc_event *e, uint
     e->arena_bytes = take_step(r, MC_EV_ARENA, route->arena_bytes);
 }
 
-MC_EV_INLINE void take_dur(struct event_reader *r, struct mc_event *e,
+MC_EV_INLINE void take_dur(struct mc_event_reader *r, struct mc_event *e,
                            const struct mc_flight *flight)
 {
     uint32_t rest = take_rest(r);
@@ -154,7 +154,7 @@ MC_EV_INLINE void take_dur(struct event_reader *r, struct mc_event *e,
 }
 
 /* The fields of an event of `type`, which is e's. */
-MC_EV_INLINE void take_fields(struct event_reader *r, struct mc_event *e, int type)
+MC_EV_INLINE void take_fields(struct mc_event_reader *r, struct mc_event *e, int type)
 {
     struct mc_event_model *m = r->model;
     uint32_t slot = take_conn(r), route_idx = UINT32_MAX, flight = 0;
@@ -197,31 +197,144 @@ MC_EV_INLINE void take_fields(struct event_reader *r, struct mc_event *e, int ty
         mc_event_model_after(m, slot, e, type, r->us, route_idx, flight);
 }
 
-static void take_event(struct event_reader *r, struct mc_event *e)
+static void take_event(struct mc_event_reader *r, struct mc_event *e)
 {
 #define TAKE(type) take_fields(r, e, type)
     MC_EV_BY_TYPE(e->type, TAKE)
 #undef TAKE
 }
 
+/* ---- a slice -------------------------------------------------------------------------------- */
+
+/* Forward, events are dropped when more than these are there: few enough to stay in the cache. */
+#define KEPT_EVENTS 1024u
+
 /* Frames' counts into starts; they must add up. */
-static int read_starts(struct event_reader *r, struct mc_event_slice *s, uint64_t event_count)
+static int read_starts(struct mc_event_slice *s, struct mc_span counts, uint64_t event_count)
 {
     uint64_t at = 0;
+    if (s->frame_count >= s->start_room) {
+        free(s->starts);
+        s->start_room = 0;
+        s->starts = malloc((s->frame_count + 1) * sizeof *s->starts);
+        if (!s->starts)
+            return MC_ENOMEM;
+        s->start_room = s->frame_count + 1;
+    }
     for (uint32_t f = 0; f < s->frame_count; f++) {
         s->starts[f] = (uint32_t)at;
-        at += mc_take_varint(&r->column[MC_EV_COUNTS]);
+        at += mc_take_varint(&counts);
         if (at > event_count)
             return MC_ECORRUPT;
     }
     s->starts[s->frame_count] = (uint32_t)at;
-    return at == event_count ? 0 : MC_ECORRUPT;
+    return at == event_count && !counts.failed ? 0 : MC_ECORRUPT;
 }
 
-static int read_events(struct event_reader *r, struct mc_event_slice *s, uint64_t event_count)
+/* Which types the column has: all, where a type's own field or no type stands. */
+static uint32_t types_of(struct mc_span column)
 {
-    for (uint64_t i = 0; i < event_count; i++) {
-        struct mc_event *e = &s->events[i];
+    uint32_t types = 0;
+    for (const uint8_t *at = column.at; at < column.end; at++)
+        types |= *at < MC_EVENT_COUNT ? mc_event_types_of(*at) : MC_EVENT_TYPES_ALL;
+    return types;
+}
+
+/* What stands at a slice's head, and where its columns are. */
+struct slice_head {
+    uint64_t first, frame_count, event_count, flags;
+    int64_t base_us;
+    struct mc_span column[MC_EV_COLUMN_COUNT];
+};
+
+static int read_head(const struct mc_event_slice *slice, struct slice_head *h)
+{
+    struct mc_span s = mc_span_of(&slice->raw);
+    uint64_t sizes[MC_EV_COLUMN_COUNT];
+    h->first = mc_take_varint(&s);
+    h->frame_count = mc_take_varint(&s);
+    h->event_count = mc_take_varint(&s);
+    h->base_us = mc_take_zigzag(&s);
+    h->flags = mc_take_varint(&s);
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        sizes[i] = mc_take_varint(&s);
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        h->column[i] = mc_take_span(&s, sizes[i]);
+    /* Every event has a byte in `types`, so the part's length bounds the count. */
+    return s.failed || s.at != s.end || h->event_count != sizes[MC_EV_TYPES] ||
+                   h->event_count > MC_MAX_EVENTS
+               ? MC_ECORRUPT
+               : 0;
+}
+
+/* Stand before the first event. */
+static int rewind_slice(struct mc_event_slice *s)
+{
+    struct slice_head h;
+    if (!s->reader)
+        s->reader = calloc(1, sizeof *s->reader);
+    if (!s->reader)
+        return MC_ENOMEM;
+    struct mc_event_reader *r = s->reader;
+    if (!r->model)
+        r->model = mc_event_model_new();
+    if (!r->model)
+        return MC_ENOMEM;
+    int rc = read_head(s, &h);
+    if (rc < 0)
+        return rc;
+    mc_event_model_reset(r->model);
+    memcpy(r->column, h.column, sizeof r->column);
+    r->us = h.base_us;
+    r->has_ns = (h.flags & MC_EV_FLAG_NS) != 0;
+    r->bad = 0;
+    r->top_string = 0;
+    s->kept_first = s->kept_end = 0;
+    return 0;
+}
+
+int mc_event_slice_open(struct mc_event_slice *s, uint32_t chunk_frames)
+{
+    struct slice_head h;
+    s->frame_count = s->kept_first = s->kept_end = 0;
+    int rc = read_head(s, &h);
+    if (rc < 0)
+        return rc;
+    if (h.first >= chunk_frames || h.frame_count > chunk_frames - h.first)
+        return MC_ECORRUPT;
+    s->first_frame = (uint32_t)h.first;
+    s->frame_count = (uint32_t)h.frame_count;
+    s->types = types_of(h.column[MC_EV_TYPES]);
+    rc = read_starts(s, h.column[MC_EV_COUNTS], h.event_count);
+    if (rc < 0)
+        s->frame_count = 0;
+    return rc;
+}
+
+/* Room for the events of frames [kept_first, end). */
+static int make_room(struct mc_event_slice *s, uint32_t end)
+{
+    uint64_t wanted = s->starts[end] - s->starts[s->kept_first];
+    if (wanted <= s->event_room)
+        return 0;
+    uint64_t room = s->event_room ? s->event_room : KEPT_EVENTS;
+    while (room < wanted)
+        room *= 2;
+    struct mc_event *events = realloc(s->events, room * sizeof *events);
+    if (!events)
+        return MC_ENOMEM;
+    s->events = events;
+    s->event_room = room;
+    return 0;
+}
+
+/* Decode the next frame's events behind those that are there. */
+static int read_frame(struct mc_event_slice *s, uint32_t string_count)
+{
+    struct mc_event_reader *r = s->reader;
+    struct mc_event *e = s->events + (s->starts[s->kept_end] - s->starts[s->kept_first]);
+    uint32_t count = s->starts[s->kept_end + 1] - s->starts[s->kept_end];
+    for (uint32_t i = 0; i < count; i++, e++) {
         *e = (struct mc_event){0};
         take_time(r, e);
         e->type = mc_take_byte(&r->column[MC_EV_TYPES]);
@@ -238,83 +351,69 @@ static int read_events(struct event_reader *r, struct mc_event_slice *s, uint64_
         if (r->column[i].failed)
             return MC_ECORRUPT;
     }
+    if (count && r->top_string >= string_count)
+        return MC_ECORRUPT;
+    s->kept_end++;
     return 0;
 }
 
-/* Room for the events and the frames' starts; what was in it is lost. */
-static int make_room(struct mc_event_slice *s, uint64_t event_count)
+/* Keep none but the newest frame, which a step back may want, when there is no room for more. */
+static void drop_old(struct mc_event_slice *s, uint32_t end)
 {
-    if (event_count >= s->event_room) {
-        free(s->events);
-        s->events = malloc((event_count + 1) * sizeof *s->events);
-        s->event_room = s->events ? event_count + 1 : 0;
-    }
-    free(s->starts);
-    s->starts = malloc((s->frame_count + 1) * sizeof *s->starts);
-    return s->events && s->starts ? 0 : MC_ENOMEM;
+    if (s->starts[end] - s->starts[s->kept_first] <= KEPT_EVENTS || s->kept_end == s->kept_first)
+        return;
+    uint32_t newest = s->kept_end - 1;
+    memmove(s->events, s->events + (s->starts[newest] - s->starts[s->kept_first]),
+            (s->starts[s->kept_end] - s->starts[newest]) * sizeof *s->events);
+    s->kept_first = newest;
 }
 
-/* Which types the column has: all, where a type's own field or no type stands. */
-static uint32_t types_of(struct mc_span column)
+int mc_event_slice_frame(struct mc_event_slice *s, uint32_t frame_idx, uint32_t string_count,
+                         const struct mc_event **events, size_t *count)
 {
-    uint32_t types = 0;
-    for (const uint8_t *at = column.at; at < column.end; at++)
-        types |= *at < MC_EVENT_COUNT ? mc_event_types_of(*at) : MC_EVENT_TYPES_ALL;
-    return types;
-}
-
-int mc_event_slice_read(struct mc_event_slice *out, const struct mc_buf *raw, uint32_t chunk_frames,
-                        uint32_t types)
-{
-    struct mc_span s = mc_span_of(raw);
-    struct event_reader r = {0};
-    struct mc_event_slice slice = *out;
-    memset(out, 0, sizeof *out);
-    uint64_t first = mc_take_varint(&s), frame_count = mc_take_varint(&s);
-    uint64_t event_count = mc_take_varint(&s), sizes[MC_EV_COLUMN_COUNT];
-    r.us = mc_take_zigzag(&s);
-    r.has_ns = mc_take_varint(&s) & MC_EV_FLAG_NS;
-    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
-        sizes[i] = mc_take_varint(&s);
-    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
-        r.column[i] = mc_take_span(&s, sizes[i]);
-    /* Every event has a byte in `types`, so the part's length bounds the count. */
-    if (s.failed || s.at != s.end || event_count != sizes[MC_EV_TYPES] ||
-        event_count > MC_MAX_EVENTS || first >= chunk_frames ||
-        frame_count > chunk_frames - first) {
-        mc_event_slice_fini(&slice);
-        return MC_ECORRUPT;
+    int is_begun = mc_event_slice_is_begun(s);
+    /* Whoever asks for the last frame first, or goes back, goes on back. */
+    int keep = is_begun ? frame_idx < s->kept_first : frame_idx + 1 == s->frame_count;
+    int rc = !is_begun || keep ? rewind_slice(s) : 0;
+    while (rc == 0 && s->kept_end <= frame_idx) {
+        if (!keep)
+            drop_old(s, s->kept_end + 1);
+        rc = make_room(s, s->kept_end + 1);
+        if (rc == 0)
+            rc = read_frame(s, string_count);
     }
-    slice.first_frame = (uint32_t)first;
-    slice.frame_count = (uint32_t)frame_count;
-    slice.types = types_of(r.column[MC_EV_TYPES]);
-    slice.is_decoded = (slice.types & types) != 0;
-    if (!slice.is_decoded) {
-        *out = slice;
-        return 0;
-    }
-    int rc = make_room(&slice, event_count);
-    r.model = mc_event_model_new();
-    if (!r.model)
-        rc = MC_ENOMEM;
-    if (rc == 0) {
-        mc_event_model_reset(r.model);
-        rc = read_starts(&r, &slice, event_count);
-    }
-    if (rc == 0)
-        rc = read_events(&r, &slice, event_count);
-    slice.top_string = r.top_string;
-    mc_event_model_free(r.model);
     if (rc < 0) {
-        mc_event_slice_fini(&slice);
+        s->frame_count = s->kept_first = s->kept_end = 0;
         return rc;
     }
-    *out = slice;
+    *events = s->events + (s->starts[frame_idx] - s->starts[s->kept_first]);
+    *count = s->starts[frame_idx + 1] - s->starts[frame_idx];
     return 0;
+}
+
+int mc_event_slice_is_begun(const struct mc_event_slice *s)
+{
+    return s->kept_end > 0;
+}
+
+void mc_event_slice_trim(struct mc_event_slice *s)
+{
+    s->frame_count = s->kept_first = s->kept_end = 0;
+    if (s->event_room > 2 * KEPT_EVENTS) {
+        free(s->events);
+        s->events = NULL;
+        s->event_room = 0;
+    }
+    if (s->raw.room > 16 * MC_SLICE_EVENTS)
+        mc_buf_fini(&s->raw);
 }
 
 void mc_event_slice_fini(struct mc_event_slice *s)
 {
+    if (s->reader)
+        mc_event_model_free(s->reader->model);
+    free(s->reader);
+    mc_buf_fini(&s->raw);
     free(s->events);
     free(s->starts);
     memset(s, 0, sizeof *s);

@@ -241,8 +241,10 @@ void mc_row_close(struct mc_row *row)
     if (row->chunk.is_damaged)
         mc_reader_forget_whole(row->reader);
     /* The next row's events go where this one's were. */
-    if (!row->reader->spare_slice.events && row->chunk.slice.event_room <= 2 * MC_SLICE_EVENTS) {
+    if (!row->reader->spare_slice.reader) {
+        mc_event_slice_fini(&row->reader->spare_slice);
         row->reader->spare_slice = row->chunk.slice;
+        mc_event_slice_trim(&row->reader->spare_slice);
         memset(&row->chunk.slice, 0, sizeof row->chunk.slice);
     }
     mc_chunk_fini(&row->chunk);

@@ -63,7 +63,7 @@ try {
   await browser.close();
   demo.kill('SIGTERM');
   await ended;
-  stopAll();
+  await stopAll();
   rmSync(folder, { recursive: true, force: true });
 }
 process.exit(verdict());

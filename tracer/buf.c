@@ -1,6 +1,7 @@
 /* buf.c: a growing byte buffer; JSON strings and varints into it and out of a span. */
 #include "tracer/buf.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,27 +43,59 @@ static const char two_digits[] = "0001020304050607080910111213141516171819202122
                                  "50515253545556575859606162636465666768697071727374"
                                  "75767778798081828384858687888990919293949596979899";
 
-static uint32_t digit_count(uint64_t value)
+#define DIGITS_INLINE static inline __attribute__((always_inline))
+
+/* A number below 100, without a leading zero. */
+DIGITS_INLINE uint8_t *write_two(uint8_t *at, uint32_t value)
 {
-    uint32_t count = 1;
-    for (; value >= 10000; value /= 10000)
-        count += 4;
-    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+    if (value >= 10) {
+        memcpy(at, two_digits + value * 2, 2);
+        return at + 2;
+    }
+    *at = (uint8_t)('0' + value);
+    return at + 1;
+}
+
+uint8_t *mc_write_eight(uint8_t *at, uint32_t value)
+{
+    uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = fours * 10486 >> 20 & UINT64_C(0x7f0000007f);
+    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t tens = twos * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+    uint64_t digits = htole64(tens | (twos - tens * 10) << 8 | UINT64_C(0x3030303030303030));
+    memcpy(at, &digits, sizeof digits);
+    return at + sizeof digits;
+}
+
+/* A number from 10,000 up to 10^8. */
+static uint8_t *write_middle(uint8_t *at, uint32_t value)
+{
+    uint32_t high = value / 10000, low = value % 10000;
+    if (high >= 100) {
+        at = write_two(at, high / 100);
+        memcpy(at, two_digits + high % 100 * 2, 2);
+        at += 2;
+    } else {
+        at = write_two(at, high);
+    }
+    memcpy(at, two_digits + low / 100 * 2, 2);
+    memcpy(at + 2, two_digits + low % 100 * 2, 2);
+    return at + 4;
 }
 
 uint8_t *mc_write_digits(uint8_t *at, uint64_t value)
 {
-    uint8_t *end = at + digit_count(value), *to = end;
-    while (value >= 100) {
-        to -= 2;
-        memcpy(to, two_digits + value % 100 * 2, 2);
-        value /= 100;
+    if (value < 100)
+        return write_two(at, (uint32_t)value);
+    if (value < 10000) {
+        at = write_two(at, (uint32_t)value / 100);
+        memcpy(at, two_digits + value % 100 * 2, 2);
+        return at + 2;
     }
-    if (value >= 10)
-        memcpy(to - 2, two_digits + value * 2, 2);
-    else
-        to[-1] = (uint8_t)('0' + value);
-    return end;
+    if (value < 100000000)
+        return write_middle(at, (uint32_t)value);
+    at = mc_write_digits(at, value / 100000000);
+    return mc_write_eight(at, (uint32_t)(value % 100000000));
 }
 
 void mc_buf_add_u64(struct mc_buf *b, uint64_t value)

@@ -57,6 +57,8 @@ static inline void mc_buf_add_char(struct mc_buf *b, char c)
 /* Write a number in decimal, at most MC_DIGITS_MAX bytes; returns where it ends. */
 #define MC_DIGITS_MAX 20
 uint8_t *mc_write_digits(uint8_t *at, uint64_t value);
+/* A number below 10^8 as eight digits. */
+uint8_t *mc_write_eight(uint8_t *at, uint32_t value);
 void mc_buf_add_u64(struct mc_buf *b, uint64_t value); /* decimal */
 void mc_buf_add_i64(struct mc_buf *b, int64_t value);  /* decimal */
 void mc_buf_printf(struct mc_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -17,14 +17,20 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** @type {WeakMap<Node, string>} what setText wrote last */
+/** @type {WeakMap<Node, {node: Text, text: string}>} what setText wrote last */
 const texts = new WeakMap();
 
-/** Change an element's text, when it is another. @param {Element} node @param {string} text */
+/** Change an element's text, when it is another: a text that changes is laid out sooner than a new one. @param {Element} node @param {string} text */
 export function setText(node, text) {
-  if (texts.get(node) === text) return;
-  texts.set(node, text);
-  node.textContent = text;
+  const last = texts.get(node);
+  if (last?.text === text) return;
+  if (last && last.node.parentNode === node) {
+    last.node.data = last.text = text;
+    return;
+  }
+  const made = new Text(text);
+  node.replaceChildren(made);
+  texts.set(node, { node: made, text });
 }
 
 /** @type {WeakMap<Element, unknown>} */

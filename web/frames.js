@@ -171,7 +171,7 @@ export function createFrames(state, other, views, second, isSeeking) {
       const nowMs = performance.now();
       for (const part of parts) drawWhole(part, nowMs);
       views.pools.paint();
-      views.timeline.draw();
+      views.timeline.draw(true);
       views.charts.drawAll();
     },
   };

@@ -13,17 +13,22 @@ export class History {
     this.columns = new Map();
     this.first = 0;
     this.length = 0;
+    /** where the span of the last rate began; -1: to be looked for */
+    this.spanFrom = -1;
+    this.spanNs = 0;
   }
 
   /** Forget all moments; the columns stay. */
   clear() {
     this.first = 0;
     this.length = 0;
+    this.spanFrom = -1;
   }
 
   /** Forget moments at `ts` and later: time went back. @param {number} ts */
   truncate(ts) {
     while (this.length > 0 && this.ts[this.at(this.length - 1)] >= ts) this.length -= 1;
+    this.spanFrom = -1;
   }
 
   /** @param {number} index 0 is the oldest */
@@ -44,6 +49,7 @@ export class History {
     else this.length += 1;
     const row = this.at(this.length - 1);
     this.ts[row] = ts;
+    this.spanFrom = -1;
     for (const column of this.columns.values()) column[row] = NaN;
   }
 
@@ -88,7 +94,9 @@ export class History {
     if (!column || this.length < 2) return NaN;
     const newest = this.at(this.length - 1);
     const value = column[newest];
-    let index = Math.min(this.indexOf(this.ts[newest] - spanNs), this.length - 2);
+    if (this.spanFrom < 0 || this.spanNs !== spanNs) this.spanFrom = this.indexOf(this.ts[newest] - spanNs); // the same for all of a moment
+    this.spanNs = spanNs;
+    let index = Math.min(this.spanFrom, this.length - 2);
     while (index < this.length - 1 && Number.isNaN(column[this.at(index)])) index += 1;
     const oldest = this.at(index);
     const elapsed = this.ts[newest] - this.ts[oldest];

@@ -374,10 +374,12 @@ state.subscribe(schedule);
 other.subscribe(schedule);
 second.wake = schedule;
 visible.changed = schedule;
+let turn = 0;
 setInterval(() => {
   player.overviews.keep();
   keepPick();
-  writeUrl();
+  turn += 1;
+  if (state.mode !== 'play' || turn % 3 === 0) writeUrl(); // the browser keeps each address: that takes time
 }, URL_EVERY_MS);
 setInterval(() => player.poll(), POLL_MS);
 player.hide(document.hidden);

@@ -14,24 +14,43 @@ export function entries(section) {
   return section && typeof section === 'object' ? Object.entries(section) : [];
 }
 
+/** @type {Map<string, Map<string, string>>} */
+const joined = new Map();
+const JOINED_MOST = 4096;
+
+/** `head` and `tail` as one name, put together once: that, and hashing it, costs more than what is done with it. @param {string} head @param {string} tail */
+function join(head, tail) {
+  let tails = joined.get(head);
+  if (!tails || tails.size >= JOINED_MOST) {
+    if (joined.size >= JOINED_MOST) joined.clear();
+    joined.set(head, tails = new Map());
+  }
+  let name = tails.get(tail);
+  if (name === undefined) tails.set(tail, name = head + tail);
+  return name;
+}
+
 /** A total and its rate. @param {History} history @param {string} name @param {unknown} total @param {number} [scale] */
 function setTotal(history, name, total, scale = 1) {
   if (typeof total !== 'number' || Number.isNaN(total)) return;
-  history.set(`n:${name}`, total);
-  history.set(name, history.rate(`n:${name}`, RATE_SPAN_NS) * scale);
+  const of = join('n:', name);
+  history.set(of, total);
+  history.set(name, history.rate(of, RATE_SPAN_NS) * scale);
 }
+
+/** What is told of a server or a route: totals, and what is as it is. @type {[string, string, boolean][]} */
+const TRAFFIC = [
+  ['requests', ':req', true], ['client_errors', ':e4', true], ['server_errors', ':e5', true], ['bytes_out', ':out', true], ['bytes_in', ':in', true],
+  ['p50_ns', ':p50', false], ['p95_ns', ':p95', false], ['p99_ns', ':p99', false], ['open', ':open', false],
+];
 
 /** @param {History} history @param {string} prefix @param {any} row a server or a route */
 function observeTraffic(history, prefix, row) {
-  setTotal(history, `${prefix}:req`, row.requests);
-  setTotal(history, `${prefix}:e4`, row.client_errors);
-  setTotal(history, `${prefix}:e5`, row.server_errors);
-  setTotal(history, `${prefix}:out`, row.bytes_out);
-  setTotal(history, `${prefix}:in`, row.bytes_in);
-  history.set(`${prefix}:p50`, row.p50_ns);
-  history.set(`${prefix}:p95`, row.p95_ns);
-  history.set(`${prefix}:p99`, row.p99_ns);
-  history.set(`${prefix}:open`, row.open);
+  for (const [field, tail, isTotal] of TRAFFIC) {
+    if (row[field] === undefined) continue;
+    if (isTotal) setTotal(history, join(prefix, tail), row[field]);
+    else history.set(join(prefix, tail), row[field]);
+  }
 }
 
 /**
@@ -44,32 +63,32 @@ export function observe(doc, history, freed) {
   history.push(doc.ts);
   let worst = 0;
   for (const [name, pool] of entries(doc.pools)) {
-    history.set(`pool:${name}`, pool.used);
-    setTotal(history, `allocs:${name}`, pool.allocs);
-    setTotal(history, `over:${name}`, pool.overflow);
+    history.set(join('pool:', name), pool.used);
+    setTotal(history, join('allocs:', name), pool.allocs);
+    setTotal(history, join('over:', name), pool.overflow);
     if (pool.capacity > 0) worst = Math.max(worst, pool.used / pool.capacity);
   }
   history.set('worst', worst * 100);
   let heapUsed = 0;
   let heapCapacity = 0;
   for (const [name, heap] of entries(doc.heaps)) {
-    history.set(`heap:${name}`, heap.used_bytes);
-    history.set(`threshold:${name}`, heap.threshold_bytes);
+    history.set(join('heap:', name), heap.used_bytes);
+    history.set(join('threshold:', name), heap.threshold_bytes);
     // What is in use and what was freed of it, together, is what was allocated.
-    if (freed) setTotal(history, `alloc:${name}`, heap.used_bytes + (freed.get(name) ?? 0));
+    if (freed) setTotal(history, join('alloc:', name), heap.used_bytes + (freed.get(name) ?? 0));
     heapUsed += heap.used_bytes ?? 0;
     heapCapacity += heap.capacity_bytes ?? 0;
   }
   if (heapCapacity > 0) history.set('heap_bytes', heapUsed);
   if (heapCapacity > 0) history.set('heap', (heapUsed / heapCapacity) * 100);
-  for (const [name, arena] of entries(doc.arenas)) history.set(`arena:${name}`, arena.used_bytes);
+  for (const [name, arena] of entries(doc.arenas)) history.set(join('arena:', name), arena.used_bytes);
   observeAllTraffic(doc, history);
   for (const [name, metric] of entries(doc.metrics)) {
     if (metric.value !== undefined) {
-      history.set(`value:${name}`, metric.value);
-      setTotal(history, `metric:${name}`, metric.value);
+      history.set(join('value:', name), metric.value);
+      setTotal(history, join('metric:', name), metric.value);
     } else {
-      setTotal(history, `metric:${name}`, metric.count);
+      setTotal(history, join('metric:', name), metric.count);
     }
   }
   const process = doc.process ?? {};
@@ -108,8 +127,8 @@ function observeAllTraffic(doc, history) {
     history.set('p95', p95);
     history.set('p99', p99);
   }
-  for (const [name, row] of servers) observeTraffic(history, `server:${name}`, row);
-  for (const [name, row] of entries(doc.routes)) observeTraffic(history, `route:${name}`, row);
+  for (const [name, row] of servers) observeTraffic(history, join('server:', name), row);
+  for (const [name, row] of entries(doc.routes)) observeTraffic(history, join('route:', name), row);
 }
 
 /** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */

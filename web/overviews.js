@@ -84,7 +84,7 @@ export class Overviews {
         const shown = series.find((/** @type {any} */ s) => s.kind === kind && s.source === source && s.field === field);
         if (shown) shown.peak = peak;
       }
-      this.state.setOverview(overview);
+      this.state.setOverview({ ...overview });
     } catch {
       // The means stand.
     }

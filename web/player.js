@@ -8,7 +8,7 @@ import { findFindings } from './findings.js';
 import { findJump, JUMP_KINDS } from './jump.js';
 import { OVERVIEW_PX, Overviews } from './overviews.js';
 import { openShared } from './share.js';
-import { askGaps, askRunEvent, openStream } from './stream.js';
+import { askGaps, askRunEvent, openStream, paceOf } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
 const STEP_WAIT_MS = 3000;
@@ -18,10 +18,6 @@ const HIDE_MS = 2000;
 const AWAY_MS = 10000;
 /** a recording that begins later in its run than this has lost its begin */
 const FRESH_NS = 5e9;
-/** at such speeds a batch is of seconds, and nobody reads its events */
-const FAST = 25;
-const EVENTS_WHEN_FAST = 200;
-
 /** @typedef {import('./state.js').State} State */
 
 export class Player {
@@ -112,7 +108,7 @@ export class Player {
   /** What to ask for to play from a moment on. @param {number} from */
   query(from) {
     const { speed } = this.state;
-    return { from, speed, events: speed === 'max' || Math.abs(speed) >= FAST ? EVENTS_WHEN_FAST : undefined };
+    return { from, speed, ...paceOf(speed) };
   }
 
   play() {

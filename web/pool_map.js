@@ -1,24 +1,16 @@
 // @ts-check
 // pool_map.js: the slots of one slab as bytes: state, owner, how fresh the last change is.
-// Format: a page is a string of 1,024 letters, one a slot; '.' is free, or owned by none.
+// Format: a page is 1,024 letters, one a slot; '.' is free, or owned by none.
+
+import { packPages } from './letters.js';
 
 export const PAGE_SLOTS = 1024;
 export const FREE = 46;
 /** A slot that changed begins at this level and fades to 0. */
 export const FLASH_LEVELS = 6;
 
-const encoder = new TextEncoder();
-/** the letters of one page as bytes */
-const read = new Uint8Array(PAGE_SLOTS * 3);
-const readPage = read.subarray(0, PAGE_SLOTS);
-
-/** Put the first `count` letters into `read`. @param {string} letters @param {number} count */
-function readLetters(letters, count) {
-  const text = letters.length > PAGE_SLOTS ? letters.slice(0, PAGE_SLOTS) : letters;
-  // A letter outside of ASCII is more than a byte, and not one of a program's; then one by one.
-  if (encoder.encodeInto(text, read).written === text.length) return;
-  for (let i = 0; i < count; i += 1) read[i] = letters.charCodeAt(i) & 127;
-}
+/** @param {string | Uint8Array} letters @returns {Uint8Array} */
+const bytesOf = (letters) => (typeof letters === 'string' ? packPages({ 0: letters }).bytes : letters);
 
 const lanes = [0, 1, 2, 3].map(() => new Uint32Array(128));
 
@@ -55,9 +47,15 @@ export class PoolMap {
     this.anyFading = false;
     /** how often a page's letters changed, for who compares */
     this.changes = new Uint32Array(this.pageCount);
-    /** slots by letter, once counts is asked for */
+    /** slots by letter, unless they are to be counted anew */
     this.counted = new Uint32Array(128);
     this.uncounted = true;
+  }
+
+  /** All pages as a document has them. @returns {Record<string, string>} */
+  get pages() {
+    const decoder = new TextDecoder('latin1');
+    return Object.fromEntries(Array.from({ length: this.pageCount }, (_, page) => [page, decoder.decode(this.states.subarray(page * PAGE_SLOTS, (page + 1) * PAGE_SLOTS))]));
   }
 
   /** How many slots have each letter; to be read, not kept. */
@@ -70,7 +68,7 @@ export class PoolMap {
   /**
    * Take a page's letters. Letters behind the slab's end are ignored, missing ones change nothing.
    * @param {number} page
-   * @param {string} letters
+   * @param {string | Uint8Array} letters
    * @param {number} ts
    * @param {boolean} flash whether changed slots light up; without, it is no longer known since when
    *   the page's slots are what they are
@@ -79,36 +77,37 @@ export class PoolMap {
   applyPage(page, letters, ts, flash) {
     if (!(page >= 0 && page < this.pageCount)) return 0;
     const begin = page * PAGE_SLOTS;
-    const count = Math.min(letters.length, this.slotCount - begin, PAGE_SLOTS);
-    let changed = count;
-    readLetters(letters, count);
+    const bytes = bytesOf(letters).subarray(0, Math.min(this.slotCount - begin, PAGE_SLOTS));
+    let changed = bytes.length;
     if (flash) {
-      changed = this.light(page, count, ts);
+      changed = this.light(page, bytes, ts);
       if (changed === 0) return 0;
       this.fading[page] = 1;
       this.anyFading = true;
     } else {
-      this.states.set(count === PAGE_SLOTS ? readPage : read.subarray(0, count), begin);
+      this.states.set(bytes, begin);
+      this.uncounted = true;
       if (this.fading[page] > 0) this.flash.fill(0, begin, begin + PAGE_SLOTS);
       this.fading[page] = 0;
       this.known[page] = 0;
     }
     this.dirty[page] = 1;
-    this.uncounted = true;
     this.changes[page] += 1;
     return changed;
   }
 
-  /** Take what was read and light what changed. @param {number} page @param {number} count @param {number} ts @returns {number} how many */
-  light(page, count, ts) {
-    const { states, flash, since } = this;
+  /** Take letters and light what changed. @param {number} page @param {Uint8Array} letters @param {number} ts @returns {number} how many */
+  light(page, letters, ts) {
+    const { states, flash, since, counted } = this;
     const begin = page * PAGE_SLOTS;
     if (this.known[page] === 0) since.fill(NaN, begin, begin + PAGE_SLOTS);
     this.known[page] = 1;
     let changed = 0;
-    for (let i = 0, slot = begin; i < count; i += 1, slot += 1) {
-      const letter = read[i];
+    for (let i = 0, slot = begin; i < letters.length; i += 1, slot += 1) {
+      const letter = letters[i];
       if (letter === states[slot]) continue;
+      counted[states[slot]] -= 1;
+      counted[letter] += 1;
       states[slot] = letter;
       flash[slot] = FLASH_LEVELS;
       since[slot] = ts;
@@ -122,14 +121,12 @@ export class PoolMap {
     return this.known[Math.floor(slot / PAGE_SLOTS)] > 0 ? this.since[slot] : NaN;
   }
 
-  /** @param {number} page @param {string} letters */
+  /** @param {number} page @param {string | Uint8Array} letters */
   applyOwners(page, letters) {
     if (!(page >= 0 && page < this.pageCount)) return;
     this.owners ??= new Uint8Array(this.slotCount).fill(FREE);
     const begin = page * PAGE_SLOTS;
-    const count = Math.min(letters.length, this.slotCount - begin, PAGE_SLOTS);
-    readLetters(letters, count);
-    this.owners.set(read.subarray(0, count), begin);
+    this.owners.set(bytesOf(letters).subarray(0, Math.min(this.slotCount - begin, PAGE_SLOTS)), begin);
     this.dirty[page] = 1;
   }
 

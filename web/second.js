@@ -10,7 +10,7 @@ import { inB, curveOf } from './align.js';
 import { getOfRun } from './api.js';
 import { askHistory } from './context_asks.js';
 import { openCounted } from './share.js';
-import { askRunEvent } from './stream.js';
+import { askRunEvent, paceOf } from './stream.js';
 
 const QUEUE_MOST = 400;
 const QUEUE_LOW = 50;
@@ -274,7 +274,7 @@ export class Second {
     if (keep) this.queue = waiting;
     const stream = { speed, openedMs: nowMs, heardMs: NaN, ended: false, shown: keep };
     this.stream = stream;
-    this.close = openCounted(/** @type {string} */ (this.state.runKey), { ...query, events: 0 }, (name, data) => this.take(stream, name, data), {
+    this.close = openCounted(/** @type {string} */ (this.state.runKey), { ...query, ...paceOf(speed), events: 0 }, (name, data) => this.take(stream, name, data), {
       opened: () => {
         this.attempt = 0;
         this.state.setPlace({ link: 'open' });

@@ -9,6 +9,7 @@ import { theme } from './theme.js';
 
 const LETTER_CELL_PX = 11;
 const GAP_CELL_PX = 4;
+const NEVER = 0xffff;
 /** letters that stand for owners, in the order in which a run meets its owners */
 export const OWNER_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 
@@ -30,6 +31,8 @@ export class SlotMapView {
     this.words = new Uint32Array(0);
     /** @type {Map<number, Uint32Array>} by (level << 7 | letter) */
     this.tiles = new Map();
+    /** what each cell of a tile was painted with; NEVER: nothing */
+    this.painted = new Uint16Array(0);
     this.table = new Uint32Array(0);
     this.tableKey = '';
     /** @type {PoolMap | null} */
@@ -56,8 +59,8 @@ export class SlotMapView {
     this.canvas.style.height = `${(rows * cell) / ratio}px`;
     this.image = this.context.createImageData(cols * cell, rows * cell);
     this.words = new Uint32Array(this.image.data.buffer);
-    this.words.fill(gapColour());
-    map.touch();
+    this.painted = new Uint16Array(map.slotCount);
+    this.clear();
   }
 
   /** @param {string} letters that the slab names itself */
@@ -67,7 +70,13 @@ export class SlotMapView {
     this.tableKey = key;
     this.table = paletteTable(this.byOwner ? OWNER_LETTERS : letters, theme.name);
     this.tiles.clear();
+    this.clear();
+  }
+
+  /** Nothing is painted any more. */
+  clear() {
     this.words.fill(gapColour());
+    this.painted.fill(NEVER);
     this.map?.touch();
   }
 
@@ -112,7 +121,7 @@ export class SlotMapView {
 
   /** @param {PoolMap} map @param {number} begin @param {number} end */
   paintTiles(map, begin, end) {
-    const { words, cell, cols } = this;
+    const { words, cell, cols, painted } = this;
     const { flash } = map;
     const states = this.letters(map);
     const stride = cols * cell;
@@ -120,9 +129,12 @@ export class SlotMapView {
     let at = Math.floor(begin / cols) * cell * stride + col * cell;
     for (let slot = begin; slot < end; slot += 1) {
       const key = (flash[slot] << 7) | states[slot];
-      const tile = this.tiles.get(key) ?? this.makeTile(key);
-      for (let y = 0, to = at, from = 0; y < cell; y += 1, to += stride, from += cell) {
-        for (let x = 0; x < cell; x += 1) words[to + x] = tile[from + x];
+      if (painted[slot] !== key) {
+        painted[slot] = key;
+        const tile = this.tiles.get(key) ?? this.makeTile(key);
+        for (let y = 0, to = at, from = 0; y < cell; y += 1, to += stride, from += cell) {
+          for (let x = 0; x < cell; x += 1) words[to + x] = tile[from + x];
+        }
       }
       col += 1;
       at += cell;

@@ -6,13 +6,15 @@
 import { Connections } from './connections.js';
 import { groupFindings } from './findings.js';
 import { History, Recent } from './history.js';
+import { pagesOf, takePages } from './letters.js';
 import { observe, seed } from './observe.js';
 import { mergePatch, ownValue } from './patch.js';
 import { PoolMap } from './pool_map.js';
 
 export const HISTORY_ROWS = 3000;
-/** moments of an overview that are put into the charts at a time, and at most */
-const SEED_SLICE = 60;
+/** so long, and so many moments of an overview, are put into the charts at a time; and at most */
+const SEED_SLICE_MS = 2;
+const SEED_SLICE = 4;
 const SEED_ROWS_MOST = 2000;
 export const HISTORY_SPAN_NS = 300e9;
 const HISTORY_COLUMNS = 400;
@@ -20,7 +22,7 @@ const HISTORY_COLUMNS = 400;
 export const HOLE_NS = 2e9;
 const EVENTS_KEPT = 2000;
 const BATCHES_WAITING = 40;
-const EVENTS_A_TURN = 250;
+const EVENTS_A_TURN = 100;
 const CONNS_KEPT = 2000;
 export const GCS_KEPT = 200;
 const MARKS_KEPT = 2000;
@@ -216,9 +218,10 @@ export class State {
   /** The whole document. @param {any} doc @param {boolean} flash */
   keyframe(doc, flash = false) {
     const before = this.doc;
+    const pages = takePages(doc.pools);
     this.doc = doc;
     for (const name of this.maps.keys()) if (!ownValue(doc.pools, name)) this.maps.delete(name);
-    this.takePools(doc.pools ?? {}, flash);
+    this.takePools(doc.pools ?? {}, pages, flash);
     if (before && doc.ts <= before.ts) this.history.truncate(doc.ts);
     this.arrived();
   }
@@ -228,8 +231,9 @@ export class State {
     if (!this.doc) return;
     const backwards = patch.ts <= this.doc.ts;
     const span_ns = Math.abs(patch.ts - this.doc.ts);
+    const pages = takePages(patch.pools);
     this.doc = mergePatch(this.doc, patch);
-    if (patch.pools) this.takePools(patch.pools, span_ns < FLASH_NS);
+    if (patch.pools) this.takePools(patch.pools, pages, span_ns < FLASH_NS);
     if (backwards) this.history.truncate(patch.ts);
     this.arrived();
   }
@@ -242,26 +246,24 @@ export class State {
     this.changed('doc');
   }
 
-  /** @param {Record<string, any>} pools what changed of them @param {boolean} flash */
-  takePools(pools, flash) {
+  /** @param {Record<string, any>} pools what changed of them @param {Map<string, import('./letters.js').Pages>} pages their slots @param {boolean} flash */
+  takePools(pools, pages, flash) {
     for (const [name, change] of Object.entries(pools)) {
       if (change === null) {
         this.maps.delete(name);
         continue;
       }
-      const capacity = ownValue(this.doc.pools, name)?.capacity;
+      const pool = ownValue(this.doc.pools, name);
+      const capacity = pool?.capacity;
       if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_SLOTS) continue;
       let map = this.maps.get(name);
       if (!map || map.slotCount !== capacity) {
         map = new PoolMap(capacity);
         this.maps.set(name, map);
       }
-      for (const [page, letters] of Object.entries(change.pages ?? {})) {
-        if (typeof letters === 'string') map.applyPage(Number(page), letters, this.doc.ts, flash);
-      }
-      for (const [page, letters] of Object.entries(change.owners ?? {})) {
-        if (typeof letters === 'string') map.applyOwners(Number(page), letters);
-      }
+      if (pages.has(name) && !Object.hasOwn(pool, 'pages')) Object.defineProperty(pool, 'pages', { enumerable: true, configurable: true, get: () => this.maps.get(name)?.pages });
+      for (const [page, letters] of pagesOf(pages.get(name))) map.applyPage(page, letters, this.doc.ts, flash);
+      for (const [page, letters] of pagesOf(change.owners)) map.applyOwners(page, letters);
     }
   }
 
@@ -421,10 +423,13 @@ export class State {
     const [, begin] = this.tail();
     const fresh = this.spare;
     fresh.clear();
+    let end = performance.now() + SEED_SLICE_MS;
     for (let row = 0; overview && row < SEED_ROWS_MOST; row += SEED_SLICE) {
       if (seed(overview, this.run?.sources ?? [], fresh, docBefore ? docBefore.ts : begin, [row, row + SEED_SLICE])) break;
+      if (performance.now() < end) continue;
       await new Promise((resolve) => { setTimeout(resolve); });
       if (!isCurrent()) return;
+      end = performance.now() + SEED_SLICE_MS;
     }
     const [tail, now] = this.tail();
     if (now !== begin || fresh !== this.spare) return;

@@ -66,6 +66,8 @@ export function createTimelineView(state, actions) {
   let lanesVersion = 0;
   const image = new LanesImage();
   let imageKey = '';
+  /** the picture that is begun: its key, its span and columns, and which lane is next @type {{key: string, now: [number, number], across: number, lane: number} | null} */
+  let begun = null;
 
   const span = () => /** @type {[number, number]} */ (state.view ?? [0, Math.max(1e9, state.endTs)]);
   const plot = () => Math.max(1, width - LABEL_PX);
@@ -164,7 +166,6 @@ export function createTimelineView(state, actions) {
   }
 
   function drawAll() {
-    lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
     // The room that most runs need, until it is known: what is above must not move.
     const height = TOP_PX + lanePx * (state.overview ? Math.max(1, shown.length) : Object.keys(LANES).length) + AXIS_PX;
     fitCanvas(canvas, width, height);
@@ -175,7 +176,7 @@ export function createTimelineView(state, actions) {
     const now = span();
     drawGaps(now, height);
     drawLabels();
-    drawLanes(now, ratio);
+    if (shown.length > 0) context.drawImage(image.canvas, LABEL_PX, TOP_PX, plot(), lanePx * shown.length);
     drawCollections(now);
     drawAxis(now, height);
     drawFindings(now);
@@ -203,29 +204,33 @@ export function createTimelineView(state, actions) {
     });
   }
 
-  /** The lanes' values, when they, their place or the colours are others. @param {[number, number]} now @param {number} ratio */
-  function drawLanes(now, ratio) {
+  /** Paint a lane's values, when they, their place or the colours are others. @returns {boolean} whether one was painted */
+  function paintLane() {
+    begun ??= beginLanes();
+    if (!begun) return false;
+    const { now, across, lane: i } = begun;
+    const lane = shown[i];
+    const { from, to } = preparedOf;
+    const step = (to - from) / lane.high.length;
+    // Where pixels are finer than frames, a frame stands until the next one.
+    columns(image.low, image.high, lane, toX(from, now, across), toX(now[0] + step, now, across), Math.ceil((state.intervalNs * 1.6) / step));
+    image.paint(i, lane.top, colours[LANES[lane.name].colour], 0, across);
+    if (state.isLiveRun && state.mode === 'live') drawTail(i, lane, from, step, now, across);
+    begun.lane += 1;
+    return true;
+  }
+
+  /** @returns {typeof begun} null: the lanes stand */
+  function beginLanes() {
+    const ratio = window.devicePixelRatio || 1;
+    lanePx = window.innerHeight < LOW_WINDOW_PX ? LOW_LANE_PX : TALL_LANE_PX;
+    const now = span();
     const across = Math.max(1, Math.round(plot() * ratio));
-    const key = `${lanesVersion} ${now} ${across} ${lanePx} ${ratio} ${theme.version} ${state.mode === 'live' ? state.ts : ''}`;
-    if (shown.length === 0) return;
-    if (key !== imageKey) {
-      imageKey = key;
-      image.begin(across, shown.length, lanePx, ratio);
-      const { from, to } = preparedOf;
-      const step = (to - from) / shown[0].high.length;
-      const wide = toX(now[0] + step, now, across);
-      // Where pixels are finer than frames, a frame stands until the next one.
-      const reach = Math.ceil((state.intervalNs * 1.6) / step);
-      shown.forEach((lane, i) => {
-        const colour = colours[LANES[lane.name].colour];
-        columns(image.low, image.high, lane, toX(from, now, across), wide, reach);
-        image.paint(i, lane.top, colour, 0, across);
-        if (state.isLiveRun && state.mode === 'live') drawTail(i, lane, from, step, now, across);
-      });
-      image.rule(shown.length);
-      image.end();
-    }
-    context.drawImage(image.canvas, LABEL_PX, TOP_PX, plot(), lanePx * shown.length);
+    const wanted = `${lanesVersion} ${now} ${across} ${lanePx} ${ratio} ${theme.version} ${state.mode === 'live' ? state.ts : ''}`;
+    if (shown.length === 0 || wanted === imageKey) return null;
+    imageKey = wanted;
+    image.begin(across, shown.length, lanePx, ratio);
+    return { key: key(), now, across, lane: 0 };
   }
 
   /**
@@ -376,16 +381,29 @@ export function createTimelineView(state, actions) {
     /** Make lanes of the overview, before they are drawn. */
     prepare() {
       preparedFor = state.version.overview;
+      if (state.overview === preparedOf) return; // but for what went wrong in it
       preparedOf = state.overview;
       const capacity = new Map((state.run?.sources ?? []).filter((/** @type {any} */ s) => s.kind === 'slab').map((/** @type {any} */ s) => [s.name, s.slot_count]));
       shown = state.overview ? lanes(state.overview, capacity, state.isLiveRun) : [];
       collected = state.overview ? collections(state.overview) : [];
       lanesVersion += 1;
+      begun = null;
     },
     /** Whether it has to be drawn anew. */
     isStale: () => width > 0 && key() !== drawnKey,
-    draw() {
-      drawnKey = key();
+    /** Draw a lane of it, or, when these stand, all. @param {boolean} [whole] all now, and anew */
+    draw(whole = false) {
+      if (whole) {
+        begun = null;
+        imageKey = '';
+      }
+      while (paintLane() && begun && begun.lane < shown.length) if (!whole) return;
+      if (begun) {
+        image.rule(shown.length);
+        image.end();
+      }
+      drawnKey = begun?.key ?? key();
+      begun = null;
       drawAll();
     },
   };

@@ -1,6 +1,8 @@
 // browser.mjs: what the page costs in headless Chromium, against the real program: a live one of
 // 262,144 slots, 60 gauges and 2,000 connections (bench_live), and a recording of the like
-// (bench_trace); beside it the technique of one DOM node a slot.
+// (bench_trace). Beside it, in the same run: the least that any page of this kind costs on this machine,
+// which is a map of as many cells by look-up and one putImageData, and 60 charts on one canvas, ten
+// times a second, and nothing else; and the technique of one DOM node a slot.
 // Script is what drawing a frame and taking its events took, by the clock and, since a busy machine
 // counts others' time too, as CPU; frame time what the browser gave, and gave to a page that reads the
 // same stream and draws nothing: the machine's limit.
@@ -35,7 +37,10 @@ const paces = new Map();
 
 const browser = await launch();
 let failed = false;
+/** what the least page costs, for ratios: ms @type {{clock: number, cpu: number}} */
+let least = { clock: NaN, cpu: NaN };
 try {
+  least = await leastPage();
   const live = await start(['record', '--dash', '127.0.0.1:0', '--store', path.join(folder, 'live.db'), '--', path.join(BUILD, 'bench/bench_live')], ['dashboard']);
   await firstPaint(live.urls.dashboard);
   await measure('live 10 Hz', `${live.urls.dashboard}/`, { wanted: 'live' });
@@ -59,7 +64,7 @@ try {
   console.error(String(error instanceof Error ? error.stack : error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(failed ? 1 : 0);
 
 /** The page's memory after a collection, MB: script's objects, the page's, and typed arrays. @param {any} page */
@@ -78,8 +83,8 @@ async function cpuOf(session) {
   return metrics.find((/** @type {any} */ m) => m.name === 'ScriptDuration').value;
 }
 
-/** What scripts took for each frame, ms of CPU: drawing it, and the events taken before it. @param {any} page @returns {Promise<number[]>} */
-async function cpuPerFrame(page) {
+/** What scripts took for each frame, ms of CPU: drawing it, and what came before it. @returns {Promise<number[]>} */
+async function cpuPerFrame() {
   const session = await browser.newBrowserCDPSession();
   /** @type {any[]} */
   const events = [];
@@ -94,7 +99,7 @@ async function cpuPerFrame(page) {
   let sum = 0;
   let end = -1;
   let drawnUntil = -1;
-  for (const event of events.filter((e) => e.ph === 'X' && ['FunctionCall', 'FireAnimationFrame'].includes(e.name)).sort((x, y) => x.ts - y.ts)) {
+  for (const event of events.filter((e) => e.ph === 'X' && ['FunctionCall', 'FireAnimationFrame', 'HandlePostMessage'].includes(e.name)).sort((x, y) => x.ts - y.ts)) {
     if (event.name === 'FireAnimationFrame') {
       drawnUntil = event.ts + event.dur;
     } else if (event.ts >= end) { // not within another call
@@ -180,13 +185,15 @@ async function measure(name, url, { wanted = '', anewMs = 0 } = {}) {
     return { gaps: gaps.slice(2), scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
   }, [SECONDS * 1000, anewMs]);
   const cpu = await cpuOf(session);
-  const frames = await cpuPerFrame(page);
+  const frames = await cpuPerFrame();
   paces.set(name, 1000 / mean(seen.gaps));
   check(seen.slots === 262144 && seen.series >= 60 && seen.open > 1800, `${name}: the page shows 262,144 slots, 60 charts, 2,000 connections`, [seen.slots, seen.series, seen.open]);
   tell(`${name}: script per frame p50`, quantile(seen.scripts, 0.5), 'ms');
   tell(`${name}: script per frame p99`, quantile(seen.scripts, 0.99), 'ms');
   tell(`${name}: CPU of script per frame p50`, quantile(frames, 0.5), 'ms');
   tell(`${name}: CPU of script per frame p99`, quantile(frames, 0.99), 'ms');
+  tell(`${name}: script per frame p99 / that of the least page`, quantile(seen.scripts, 0.99) / least.clock, '');
+  tell(`${name}: CPU of script per frame p99 / that of the least page`, quantile(frames, 0.99) / least.cpu, '');
   tell(`${name}: script, mean CPU a frame, all of it`, ((cpu - cpuBefore) * 1000) / Math.max(1, seen.scripts.length), 'ms');
   tell(`${name}: frame time p50`, quantile(seen.gaps, 0.5), 'ms');
   tell(`${name}: frame time p99`, quantile(seen.gaps, 0.99), 'ms');
@@ -265,6 +272,88 @@ async function seek(base) {
   tell('seek to paint p50', quantile(times, 0.5), 'ms');
   tell('seek to paint p95', quantile(times, 0.95), 'ms');
   await page.close();
+}
+
+/** A map and 60 charts ten times a second, and nothing else: what this machine can do. */
+async function leastPage() {
+  const page = await browser.newPage(VIEW);
+  await page.goto('about:blank');
+  await page.evaluate(drawLeast);
+  await sleep(1000);
+  const seen = await page.evaluate(async (ms) => {
+    const from = window.least.scripts.length;
+    const gaps = [];
+    let last = performance.now();
+    const begin = last;
+    await new Promise((resolve) => {
+      const tick = (now) => {
+        gaps.push(now - last);
+        last = now;
+        if (now < begin + ms) requestAnimationFrame(tick);
+        else resolve(undefined);
+      };
+      requestAnimationFrame(tick);
+    });
+    return { gaps: gaps.slice(2), scripts: window.least.scripts.slice(from) };
+  }, SECONDS * 1000);
+  const frames = await cpuPerFrame();
+  await page.close();
+  const out = { clock: quantile(seen.scripts, 0.99), cpu: quantile(frames, 0.99) };
+  tell('the least page: script per frame p99', out.clock, 'ms');
+  tell('the least page: CPU of script per frame p99', out.cpu, 'ms');
+  tell('the least page: frame time p99', quantile(seen.gaps, 0.99), 'ms');
+  return out;
+}
+
+/** In the page: 262,144 cells of which 5,000 change, and 60 charts of 600 values, of each pixel the lowest and highest, every 100 ms. */
+function drawLeast() {
+  const CELLS = 262144;
+  const [CHARTS, VALUES, WIDE, HIGH] = [60, 600, 240, 22];
+  const map = Object.assign(document.createElement('canvas'), { width: 1024, height: CELLS / 1024 });
+  const charts = Object.assign(document.createElement('canvas'), { width: WIDE * 6, height: (HIGH * CHARTS) / 6 });
+  document.body.append(map, charts);
+  const onMap = map.getContext('2d', { alpha: false });
+  const onCharts = charts.getContext('2d');
+  const image = onMap.createImageData(map.width, map.height);
+  const words = new Uint32Array(image.data.buffer);
+  const palette = Uint32Array.from({ length: 128 }, (_, i) => 0xff000000 | (i * 0x010305));
+  const states = new Uint8Array(CELLS);
+  const values = Array.from({ length: CHARTS }, () => new Float64Array(VALUES));
+  let turn = 0;
+  let drawnMs = -Infinity;
+  function draw() {
+    turn += 1;
+    for (let i = 0; i < 5000; i += 1) states[(turn * 5000 + i) % CELLS] = (i * 7 + turn) & 127;
+    for (let i = 0; i < CELLS; i += 1) words[i] = palette[states[i]];
+    onMap.putImageData(image, 0, 0);
+    onCharts.clearRect(0, 0, charts.width, charts.height);
+    onCharts.beginPath();
+    values.forEach((list, chart) => {
+      list[turn % VALUES] = (turn * (chart + 3) * 7919) % 1000;
+      const [left, base] = [(chart % 6) * WIDE, (Math.floor(chart / 6) + 1) * HIGH];
+      for (let x = 0; x < WIDE; x += 1) {
+        let [low, high] = [Infinity, -Infinity];
+        for (let i = Math.floor((x * VALUES) / WIDE); i < ((x + 1) * VALUES) / WIDE; i += 1) {
+          const value = list[(turn + 1 + i) % VALUES];
+          if (value < low) low = value;
+          if (value > high) high = value;
+        }
+        onCharts.moveTo(left + x, base - (low / 1000) * HIGH);
+        onCharts.lineTo(left + x, base - (high / 1000) * HIGH - 1);
+      }
+    });
+    onCharts.stroke();
+  }
+  window.least = { scripts: [] };
+  requestAnimationFrame(function frame(now) {
+    const begin = performance.now();
+    if (now - drawnMs >= 99) {
+      drawnMs = now;
+      draw();
+    }
+    window.least.scripts.push(performance.now() - begin);
+    requestAnimationFrame(frame);
+  });
 }
 
 /** How the same is done with a DOM node a slot: 16,384 slots are all that it can bear. */

@@ -17,7 +17,7 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(verdict());
 
 /** @param {any} page @param {string} base @param {string} run @param {string} when */

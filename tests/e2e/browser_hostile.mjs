@@ -27,7 +27,7 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(verdict());
 
 /** Nothing of the strings became code or an element. @param {any} page @param {string} when */

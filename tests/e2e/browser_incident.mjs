@@ -21,7 +21,7 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(verdict());
 
 /** Slow requests, which hold an arena for long. @param {string} base */

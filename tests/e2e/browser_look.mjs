@@ -35,7 +35,7 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(verdict());
 
 /** Some quiet seconds, more slow requests at once than there are arenas, some quiet seconds. @param {string} store */

@@ -20,7 +20,7 @@ try {
   check(false, 'the test runs to its end', String(error?.stack ?? error));
 }
 await browser.close();
-stopAll();
+await stopAll();
 process.exit(verdict());
 
 /** Headless, every tab counts as seen: tell the page what a window would. One that is seen is in front, or few frames are drawn. @param {any} page @param {boolean} hidden */

@@ -5,10 +5,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { BUILD, ROOT, until } from './page_lib.mjs';
+import { BUILD, ROOT, sleep, until } from './page_lib.mjs';
 
 const MEMCAM = path.join(BUILD, 'memcam');
 const START_SECONDS = 20;
+const STOP_MS = 3000;
 export const APP = path.join(ROOT, 'tests/demo/app.scm');
 /** For stores and the runtime directory; gone with stopAll. */
 export const folder = mkdtempSync(path.join(tmpdir(), 'memcam-browser-'));
@@ -28,8 +29,10 @@ export function compileWriter(name) {
   return target;
 }
 
-/** Kill what start() started. */
-export function stopAll() {
+/** End what start() started, and with it what that records; kill what does not end. */
+export async function stopAll() {
+  for (const child of children) child.kill('SIGTERM');
+  for (let end = Date.now() + STOP_MS; children.size > 0 && Date.now() < end;) await sleep(20);
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 }

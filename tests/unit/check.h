@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int check_failures;
 
@@ -38,6 +39,14 @@ static int check_failures;
                     check_got ? check_got : "(null)", check_want);                                 \
         }                                                                                          \
     } while (0)
+
+/* On a terminal, how far a long case is; call it before each of its rounds and after the last. */
+static inline void check_progress(int done, int rounds)
+{
+    if (rounds < 500 || !isatty(STDERR_FILENO) || (done % (rounds / 100) && done < rounds))
+        return;
+    fprintf(stderr, done < rounds ? "\r%d of %d" : "\r\033[K", done, rounds);
+}
 
 /* Run a case and say how it went; end main with `return CHECK_DONE();` */
 #define RUN(test)                                                                                  \

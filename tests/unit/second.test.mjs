@@ -7,22 +7,24 @@ let sources = [];
 /** @type {{url: URL, answer: (body: any) => Promise<void>}[]} */
 let questions = [];
 
-class FakeSource extends EventTarget {
-  /** @param {string} url */
-  constructor(url) {
-    super();
+class FakeSource {
+  /** @param {string} url @param {(event: object) => void} tell */
+  constructor(url, tell) {
     this.url = new URL(url, 'http://x');
+    this.tell = tell;
     this.open = true;
     sources.push(this);
   }
 
-  close() {
-    this.open = false;
-  }
-
   /** @param {string} name @param {any} data */
   send(name, data) {
-    if (this.open) this.dispatchEvent(Object.assign(new Event(name), { data: JSON.stringify(data) }));
+    if (this.open) this.tell({ name, data: structuredClone(data) });
+    if (name === 'end') this.open = false;
+  }
+
+  lose() {
+    this.open = false;
+    this.tell({ is: 'lost' });
   }
 
   get from() {
@@ -30,8 +32,25 @@ class FakeSource extends EventTarget {
   }
 }
 
+/** Stands for the worker that reads the streams. */
+class FakeWorker {
+  constructor() {
+    /** @type {Map<number, FakeSource>} */
+    this.sources = new Map();
+    /** @type {(message: {data: object}) => void} */
+    this.onmessage = () => {};
+  }
+
+  /** @param {{id: number, url?: string, taken?: number}} order */
+  postMessage({ id, url, taken }) {
+    const source = this.sources.get(id);
+    if (url) this.sources.set(id, new FakeSource(url, (event) => this.onmessage({ data: { id, ...event } })));
+    else if (source && !taken) source.open = false;
+  }
+}
+
 Object.assign(globalThis, {
-  EventSource: FakeSource,
+  Worker: FakeWorker,
   fetch: (/** @type {string} */ url) => new Promise((resolve) => {
     const turn = () => new Promise((r) => { setTimeout(r, 0); });
     questions.push({ url: new URL(url, 'http://x'), answer: async (body) => { resolve({ ok: true, json: async () => body }); await turn(); await turn(); } });
@@ -168,7 +187,7 @@ test('what waits is bounded, and asked for again behind its end', async () => {
 test('a stream that is lost is asked for again, not at once', async () => {
   first.setPlace({ mode: 'play', speed: 1 });
   at(10e9);
-  /** @type {any} */ (playing()[0]).onerror();
+  playing()[0].lose();
   assert.equal(state.link, 'lost');
   at(10.02e9);
   assert.equal(playing().length, 0);

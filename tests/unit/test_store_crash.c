@@ -87,6 +87,7 @@ static void kill_at_random_moments(void)
     int rounds = wanted ? atoi(wanted) : 25, with_frames = 0;
     srand(4711);
     for (int i = 0; i < rounds && !check_failures; i++) {
+        check_progress(i, rounds);
         trace_remove();
         int first_commit;
         char byte;
@@ -114,6 +115,7 @@ static void kill_at_random_moments(void)
         CHECK_INT(findings(), 0);
         CHECK_INT(count_prefix(&trace_busy), before);
     }
+    check_progress(rounds, rounds);
     CHECK(rounds < 10 || with_frames > 3);
 }
 
@@ -356,6 +358,7 @@ static void flipped_bits(void)
     srand(1);
     int64_t wrong = 0, frames = 0, silent = 0;
     for (int i = 0; i < rounds; i++) {
+        check_progress(i, rounds);
         off_t at = (off_t)(((uint64_t)rand() << 20 ^ (uint64_t)rand()) % (uint64_t)st.st_size);
         uint8_t byte, flipped;
         CHECK(pread(fd, &byte, 1, at) == 1);
@@ -369,6 +372,7 @@ static void flipped_bits(void)
         CHECK(pwrite(fd, &byte, 1, at) == 1);
     }
     close(fd);
+    check_progress(rounds, rounds);
     CHECK_INT(wrong, 0);
     CHECK_INT(silent, 0);
     CHECK_INT(findings(), 0);

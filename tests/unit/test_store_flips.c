@@ -456,6 +456,7 @@ static void flipped_bits(void)
     int fd = open(trace_path, O_RDWR);
     srand(seed ? (unsigned)atoi(seed) : 1);
     for (int i = 0; i < rounds && check_failures < 20; i++) {
+        check_progress(i, rounds);
         off_t at = (off_t)(((uint64_t)rand() << 20 ^ (uint64_t)rand()) % (uint64_t)st.st_size);
         int bit = rand() % 8;
         uint8_t byte;
@@ -466,6 +467,7 @@ static void flipped_bits(void)
         CHECK(pwrite(fd, &byte, 1, at) == 1);
     }
     close(fd);
+    check_progress(rounds, rounds);
     CHECK_INT(c.wrong, 0);
     CHECK_INT(c.untold, 0);
     CHECK_INT(c.without_gap, 0);

@@ -1,9 +1,16 @@
 /* test_stream.c: the text of the event stream, and of events, runs, marks and gaps. */
+#include "replay/event_json_priv.h"
 #include "replay/stream.h"
 #include "tests/unit/check.h"
 #include "tests/unit/frames.h"
 #include "tests/unit/json.h"
 #include "tracer/error.h"
+
+static const char strings_of_x[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 static char *text_of(struct mc_buf *b)
 {
@@ -102,6 +109,44 @@ static void events_have_the_documented_members(void)
         CHECK_STR(text_of(&b), cases[i].json);
         mc_buf_fini(&b);
     }
+    mc_schema_fini(&s);
+}
+
+/* Whatever stood in the table before, an event's JSON is what it is without one. */
+static void a_table_of_texts_changes_nothing(void)
+{
+    static struct mc_event_texts texts;
+    struct mc_schema s;
+    char name[256];
+    mc_schema_init(&s);
+    for (int i = 0; i < 700; i++) { /* places are shared; long ones, and ones to be escaped */
+        int length = snprintf(name, sizeof name, "%s%d%.*s", i % 3 ? "/r\xc3\xa9\"" : "/r<", i,
+                              i % 5 ? 0 : i % 230, strings_of_x);
+        mc_schema_add_string(&s, name, (size_t)length);
+    }
+    struct mc_buf with = {0}, without = {0};
+    int64_t ts = -250000000;
+    for (uint32_t i = 0; i < 6000; i++, ts += i % 7     ? 1000
+                                              : i % 100 ? 99999000
+                                                        : INT64_C(1) << 50) {
+        struct mc_event e = {.type = (uint8_t)(i % MC_EVENT_COUNT),
+                             .ts = ts,
+                             .conn_id = i,
+                             .method = 2 + i % 5,
+                             .detail = i * 37 % 750,
+                             .owner = i % 11,
+                             .port = i % 2 ? i : 0,
+                             .bytes_out = i};
+        if (i % 1000 == 999)
+            s.string_count = i % 2000 == 999 ? 300 : 702; /* a step back, where fewer are known */
+        with.count = without.count = 0;
+        mc_event_json_add(&texts, &s, &e, &with);
+        mc_event_json(&s, &e, &without);
+        CHECK_STR(text_of(&with), text_of(&without));
+    }
+    s.string_count = 702;
+    mc_buf_fini(&with);
+    mc_buf_fini(&without);
     mc_schema_fini(&s);
 }
 
@@ -326,6 +371,7 @@ static void hostile_names_stay_on_their_line(void)
 int main(void)
 {
     RUN(events_have_the_documented_members);
+    RUN(a_table_of_texts_changes_nothing);
     RUN(runs_marks_gaps_and_ends);
     RUN(a_frame_becomes_its_events_in_order);
     RUN(run_comes_again_when_sources_or_states_came);

@@ -5,6 +5,7 @@
 #include "tracer/frame.h"
 #include "tracer/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void check_json(const char *text, size_t text_bytes, const char *want)
@@ -36,6 +37,27 @@ static void numbers_in_text(void)
     mc_buf_printf(&b, " %d%c", 0, '\0');
     CHECK_STR((char *)b.bytes, "-9223372036854775808 18446744073709551615 0");
     mc_buf_fini(&b);
+}
+
+/* As printf writes them, of every length and at its ends. */
+static void numbers_of_every_length(void)
+{
+    uint64_t power = 1;
+    for (int digits = 0; digits < 20; digits++, power *= 10) {
+        for (uint64_t factor = 1; factor < 10; factor++) {
+            for (int off = -2; off <= 2; off++) {
+                uint64_t value = power * factor + (uint64_t)(int64_t)off;
+                char want[32];
+                uint8_t got[32];
+                snprintf(want, sizeof want, "%llu", (unsigned long long)value);
+                *mc_write_digits(got, value) = 0;
+                CHECK_STR((char *)got, want);
+                snprintf(want, sizeof want, "%08u", (unsigned)(value % 100000000));
+                *mc_write_eight(got, (uint32_t)(value % 100000000)) = 0;
+                CHECK_STR((char *)got, want);
+            }
+        }
+    }
 }
 
 static void varints(void)
@@ -110,6 +132,7 @@ int main(void)
 {
     RUN(json_strings);
     RUN(numbers_in_text);
+    RUN(numbers_of_every_length);
     RUN(varints);
     RUN(clean_text);
     RUN(buckets);

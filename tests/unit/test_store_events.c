@@ -1,0 +1,155 @@
+/* test_store_events.c: slices of events, read frame by frame in whatever order. */
+#include "store/events.h"
+#include "tests/unit/check.h"
+#include "tracer/error.h"
+
+#include <stdlib.h>
+
+enum { FRAMES = 60, FIRST = 7, STRINGS = 40 };
+
+/* What was written. */
+static struct mc_event *events[FRAMES];
+static size_t counts[FRAMES];
+static uint64_t seed;
+
+static uint32_t below(uint32_t n)
+{
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(seed >> 33) % n;
+}
+
+/* An event with what its type has, so that it is not written raw. */
+static struct mc_event some_event(int64_t ts)
+{
+    struct mc_event e = {.ts = ts, .conn_id = 1 + below(50)};
+    switch (below(4)) {
+    case 0:
+        e.type = MC_EVENT_STATE;
+        e.state = (uint8_t)('A' + below(26));
+        break;
+    case 1:
+        e.type = MC_EVENT_REQUEST;
+        e.stream_id = 1 + 2 * below(9);
+        e.method = below(3);
+        e.detail = below(STRINGS);
+        break;
+    case 2:
+        e.type = MC_EVENT_RESPONSE;
+        e.stream_id = 1 + 2 * below(9);
+        e.method = below(3);
+        e.detail = below(STRINGS);
+        e.status = 200;
+        e.bytes_out = below(100000);
+        e.dur_ns = 1000 * (uint64_t)below(100000);
+        break;
+    default:
+        e.type = MC_EVENT_CLOSE;
+        e.detail = below(STRINGS);
+        e.bytes_in = below(1000);
+    }
+    return e;
+}
+
+/* Frames of which some have no event, and one has very many. */
+static void write_slice(struct mc_buf *raw)
+{
+    struct mc_event_writer w = {0};
+    CHECK_INT(mc_event_writer_init(&w), 0);
+    mc_event_writer_begin(&w, FIRST);
+    int64_t ts = 0;
+    for (size_t f = 0; f < FRAMES; f++) {
+        counts[f] = f == 20 ? 5000 : below(5) ? below(400) : 0;
+        events[f] = calloc(counts[f] + 1, sizeof *events[f]);
+        for (size_t i = 0; i < counts[f]; i++)
+            events[f][i] = some_event(ts += 1000 * (int64_t)below(500));
+        mc_event_writer_frame(&w, events[f], counts[f]);
+    }
+    raw->count = 0;
+    CHECK_INT(mc_event_writer_end(&w, raw), 0);
+    mc_event_writer_fini(&w);
+}
+
+static void check_frame(struct mc_event_slice *s, uint32_t f)
+{
+    const struct mc_event *got;
+    size_t count;
+    CHECK_INT(mc_event_slice_frame(s, f, STRINGS, &got, &count), 0);
+    CHECK_INT(count, counts[f]);
+    CHECK(count == counts[f] && memcmp(got, events[f], count * sizeof *got) == 0);
+}
+
+static void forget(void)
+{
+    for (size_t f = 0; f < FRAMES; f++)
+        free(events[f]);
+}
+
+static void frames_come_in_any_order(void)
+{
+    struct mc_event_slice s = {0};
+    for (seed = 1; seed < 4; seed++) {
+        write_slice(&s.raw);
+        CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+        CHECK_INT(s.first_frame, FIRST);
+        CHECK_INT(s.frame_count, FRAMES);
+        CHECK(!mc_event_slice_is_begun(&s));
+        for (uint32_t f = 0; f < FRAMES; f++)
+            check_frame(&s, f);
+        CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+        for (uint32_t f = FRAMES; f-- > 0;)
+            check_frame(&s, f);
+        CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+        for (int i = 0; i < 300; i++)
+            check_frame(&s, below(FRAMES));
+        for (uint32_t f = 1; f < FRAMES; f++) { /* a step back now and then, as merging does */
+            check_frame(&s, f);
+            check_frame(&s, f - 1);
+        }
+        mc_event_slice_trim(&s);
+        forget();
+    }
+    mc_event_slice_fini(&s);
+}
+
+/* Going forward holds on to a few frames' events only, going back to no more than there are. */
+static void memory_is_bounded(void)
+{
+    struct mc_event_slice s = {0};
+    write_slice(&s.raw);
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+    for (uint32_t f = 0; f < 20; f++)
+        check_frame(&s, f);
+    CHECK(s.event_room <= 1024);
+    check_frame(&s, 20);
+    CHECK(s.event_room <= 8192);
+    mc_event_slice_trim(&s);
+    CHECK(s.event_room <= 2048);
+    mc_event_slice_fini(&s);
+    forget();
+}
+
+static void damage_is_told(void)
+{
+    struct mc_event_slice s = {0};
+    const struct mc_event *got;
+    size_t count;
+    write_slice(&s.raw);
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES - 1), MC_ECORRUPT); /* frames past the end */
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+    /* A string that the row does not know. */
+    CHECK_INT(mc_event_slice_frame(&s, FRAMES - 1, 3, &got, &count), MC_ECORRUPT);
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+    check_frame(&s, FRAMES - 1);
+    s.raw.count--;
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), MC_ECORRUPT);
+    mc_event_slice_fini(&s);
+    forget();
+}
+
+int main(void)
+{
+    RUN(frames_come_in_any_order);
+    RUN(memory_is_bounded);
+    RUN(damage_is_told);
+    return CHECK_DONE();
+}
