@@ -12,6 +12,8 @@ import { HOLE_NS } from './state.js';
 const STILL_MS = 150;
 /** what the recorder has seen is in the file after a second */
 const IN_FILE_MS = 2000;
+/** a gap of a live run that is older is in the file */
+const LATE_NS = 30e9;
 
 /** @typedef {import('./state.js').State} State */
 
@@ -21,6 +23,8 @@ export class Context {
     this.state = state;
     this.filled = false;
     this.asked = new AbortController();
+    /** the run whose gaps are asked for */
+    this.gapsOf = '';
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -94,10 +98,26 @@ export class Context {
   /** @param {string} run @param {AbortSignal} signal */
   async fillMarks(run, signal) {
     const { state } = this;
-    const [{ marks }, { gaps }] = await Promise.all([getOfRun(run, 'marks', {}, signal), getOfRun(run, 'gaps', {}, signal)]);
+    const { marks } = await getOfRun(run, 'marks', {}, signal);
     if (run !== state.runKey) return;
     for (const mark of marks) state.addMark(mark);
-    state.addGaps(gaps);
+    this.fillGaps(run).catch(() => {});
+  }
+
+  /** The gaps that can have come since the last answer. They are the run's, and all of the recording is read for them: another moment does not drop the question. @param {string} run */
+  async fillGaps(run) {
+    const { state } = this;
+    if (this.gapsOf === run || state.gapsTo === Infinity) return;
+    const to = state.entry?.live ? Math.max(0, state.endTs - LATE_NS) : Infinity;
+    this.gapsOf = run;
+    try {
+      const { gaps } = await getOfRun(run, 'gaps', state.gapsTo < 0 ? {} : { from: state.gapsTo });
+      if (run !== state.runKey) return;
+      state.addGaps(gaps);
+      state.gapsTo = to;
+    } finally {
+      this.gapsOf = '';
+    }
   }
 
   /** The minutes before the newest moments that the page has seen without a hole. @param {() => boolean} isCurrent @param {AbortSignal} signal */

@@ -79,6 +79,8 @@ export class State {
     this.gaps = [];
     /** which gaps are in a list, so that one more is not compared with each @type {{gaps: Gap[] | null, keys: Set<string>}} */
     this.gapKeys = { gaps: null, keys: new Set() };
+    /** up to where the recording was asked for gaps, for which it reads all of itself; -1: not yet */
+    this.gapsTo = -1;
     /** @type {any} overview of the timeline's span */
     this.overview = null;
     /** @type {import('./findings.js').Finding[]} what went wrong in the whole run, as far as it was asked for */
@@ -178,10 +180,10 @@ export class State {
     this.forgetEvents();
     this.marks = [];
     this.gaps = [];
+    this.gapsTo = -1;
     this.freed.clear();
     this.overview = null;
     this.findings = [];
-    this.findingRows = [];
     this.findingRows = [];
     this.held = [];
     this.ended = null;
