@@ -1,4 +1,5 @@
-/* document_priv.h: the parts that a document is written with: names, legend, and struct mc_doc. */
+/* document_priv.h: the parts that a document is written with: names, legend, and what was sent
+ * last. */
 #ifndef MC_DOCUMENT_PRIV_H
 #define MC_DOCUMENT_PRIV_H
 
@@ -100,5 +101,19 @@ struct mc_doc {
     uint32_t run_source_count, run_state_count; /* what the last `run` event told; stream.c's */
     struct mc_event_texts texts;                /* stream.c's, too */
 };
+
+/* What is being written, from what to what. */
+struct mc_doc_job {
+    struct mc_doc *doc;
+    const struct mc_frame *frame;
+    struct mc_buf *out;
+    int whole;          /* a keyframe: objects are written also when they are empty */
+    uint32_t was_count; /* sources in the remembered document; 0 for a keyframe */
+    int is_numbers;     /* no pages, nor owners */
+};
+
+/* Append the document, or what differs; states and owners of the frame are remembered with it, its
+ * values are not. Fails by out->failed alone. */
+void mc_doc_write(const struct mc_doc_job *job);
 
 #endif

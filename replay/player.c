@@ -293,10 +293,8 @@ static int begin(struct mc_player *p, int64_t now_ns)
     p->stage = STAGE_PLAY;
     p->start_ns = p->tokens_ns = now_ns;
     p->base_ts = p->opts.from;
-    int64_t next;
-    if (frame->ts > p->opts.from ||
-        (backward(p) && !__builtin_add_overflow(frame->ts, p->info.interval_ns, &next) &&
-         next < p->opts.from))
+    /* Backward, the frame that `from` lies in is shown at once, as it is forward. */
+    if (frame->ts > p->opts.from || backward(p))
         p->base_ts = frame->ts;
     init_tokens(p);
     if (p->opts.resume && frame->ts == p->opts.from) {

@@ -108,7 +108,7 @@ struct asked {
 static int ask_last_id(struct mc_http_request *r, struct asked *asked)
 {
     const char *header = mc_http_header(r, "last-event-id");
-    if (!header)
+    if (!header || !*header) /* an empty one is none (WHATWG HTML 9.2.4) */
         return mc_ask_i64(r, "last_event_id", INT64_MIN + 1, INT64_MAX, &asked->last_id) < 0;
     if (mc_param_i64(header, INT64_MIN + 1, INT64_MAX, &asked->last_id) == 0)
         return 0;

@@ -47,10 +47,10 @@ int mc_param_speed(const char *text, double *out)
     }
     const char *digits = text + (*text == '-');
     char *end;
-    if (!is_digit(*digits) || digits[strspn(digits, "0123456789.")] || strlen(digits) > 32)
+    if (!is_digit(*digits) || digits[strspn(digits, "0123456789.eE+-")] || strlen(digits) > 32)
         return MC_EINVAL;
     double speed = strtod(text, &end);
-    if (*end || !(fabs(speed) > 0))
+    if (*end || !(fabs(speed) > 0) || !isfinite(speed))
         return MC_EINVAL;
     *out = speed;
     return 0;

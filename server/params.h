@@ -11,7 +11,8 @@
 /* A decimal integer, whole text, min to max. *out is written only on success. */
 int mc_param_i64(const char *text, int64_t min, int64_t max, int64_t *out);
 int mc_param_u64(const char *text, uint64_t *out);
-/* "max" (0), or a decimal number other than 0, of at most 32 digits, with its sign. */
+/* "max" (0), or a finite number other than 0 as in JSON ("-0.5", "1e3"), of at most 32 characters.
+ */
 int mc_param_speed(const char *text, double *out);
 /* "3" or "2.3": the file's place, from 0, and the run within it. */
 int mc_param_run(const char *text, size_t text_bytes, size_t *file_idx, int64_t *run_id);

@@ -173,6 +173,8 @@ static int run_begin(struct mc_recorder *r)
         r->resume_ts = INT64_MIN;
         return mc_writer_begin(r->opts.writer, &r->info, &r->info.run_id);
     }
+    if (r->resume_ts == INT64_MIN) /* its recorder died before the first frame */
+        return 0;
     struct mc_gap gap = {.ts = r->resume_ts, .dur_ns = mc_sampler_now(r->sampler) - r->resume_ts};
     snprintf(gap.reason, sizeof(gap.reason), "recorder away");
     mc_say("going on with run %lld, after %.1f s without a recorder", (long long)r->info.run_id,

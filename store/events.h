@@ -54,7 +54,8 @@ struct mc_event_model;
 
 struct mc_event_writer {
     struct mc_buf column[MC_EV_COLUMN_COUNT];
-    struct mc_event_model *model; /* owned */
+    uint8_t *at[MC_EV_COLUMN_COUNT]; /* borrowed: where each column goes on, within a batch */
+    struct mc_event_model *model;    /* owned */
     uint32_t first_frame, frame_count;
     uint64_t event_count;
     int64_t base_us, last_us;

@@ -60,6 +60,9 @@ static inline unsigned mc_event_fields(int type)
     case MC_EVENT_STREAM_CLOSE:                                                                    \
         call(MC_EVENT_STREAM_CLOSE);                                                               \
         break;                                                                                     \
+    case MC_EVENT_OVERFLOW:                                                                        \
+        call(MC_EVENT_OVERFLOW);                                                                   \
+        break;                                                                                     \
     default:                                                                                       \
         call(type);                                                                                \
     }

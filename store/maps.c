@@ -229,6 +229,29 @@ static int classify(const struct mc_map_state *m, const struct mc_slot_change *c
     return 1;
 }
 
+/* The same of a map without owners, where no change has an owner or a conn: nearly all of a heap's.
+ * -1: one has. */
+static int classify_states(const struct mc_map_state *m, const struct mc_slot_change *c,
+                           size_t count, uint8_t *classes, struct class_sum sums[MC_CLASS_COUNT])
+{
+    const uint8_t *states = m->map.states;
+    size_t counts[MC_CLASS_COUNT] = {0};
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = c[i].slot_idx;
+        int was_free = states[slot] == MC_STATE_FREE, is_free = c[i].state == MC_STATE_FREE;
+        if ((was_free & is_free) || (i && slot <= c[i - 1].slot_idx))
+            return 0;
+        int class = was_free ? MC_CLASS_ALLOCATED : is_free ? MC_CLASS_FREED : MC_CLASS_CHANGED;
+        classes[i] = (uint8_t) class;
+        counts[class]++;
+        any |= c[i].owner | c[i].conn_id;
+    }
+    for (int k = 0; k < MC_CLASS_COUNT; k++)
+        sums[k].count = counts[k];
+    return any ? -1 : 1;
+}
+
 static int rule_of(uint64_t bits, uint64_t changes)
 {
     return !bits ? MC_RULE_ZERO : !changes ? MC_RULE_SAME : MC_RULE_LISTED;
@@ -243,6 +266,11 @@ static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
     int owner_rule = rule_of(sum->owners, sum->owner_changes);
     int conn_rule = rule_of(sum->conns, sum->conn_changes);
     runs->count = 0;
+    uint8_t *letter = class == MC_CLASS_FREED || !sum->count
+                          ? NULL
+                          : mc_buf_reserve(&col[MC_MAP_STATES], sum->count);
+    if (letter)
+        col[MC_MAP_STATES].count += sum->count;
     for (size_t i = 0; sum->count && i < count; i++) {
         if (classes[i] != class)
             continue;
@@ -262,8 +290,8 @@ static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
             gap = between;
         length++;
         end = slot + 1;
-        if (class != MC_CLASS_FREED)
-            mc_put_byte(&col[MC_MAP_STATES], c[i].state);
+        if (letter)
+            *letter++ = c[i].state;
         if (owner_rule == MC_RULE_LISTED)
             mc_put_varint(&col[MC_MAP_OWNERS], c[i].owner);
         if (conn_rule == MC_RULE_LISTED) {
@@ -283,17 +311,19 @@ static void make_class(struct mc_map_ops *ops, struct mc_map_state *m,
     mc_buf_add(&col[MC_MAP_RUNS], runs->bytes, runs->count);
 }
 
-/* The map as it is after changes that fit the classes. */
+/* The map as it is after changes that fit the classes; a word of `used` is written once. */
 static void apply_classes(struct mc_map_state *m, const struct mc_slot_change *c,
                           const uint8_t *classes, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t slot = c[i].slot_idx;
-        m->map.states[slot] = c[i].state;
-        if (classes[i] != MC_CLASS_CHANGED) {
-            m->used[slot / 64] ^= UINT64_C(1) << slot % 64;
-            m->used_in[slot / MC_MAP_BLOCK] += classes[i] == MC_CLASS_ALLOCATED ? 1u : UINT32_MAX;
+    for (size_t i = 0; i < count;) {
+        uint32_t word_idx = c[i].slot_idx / 64;
+        uint64_t was = m->used[word_idx], is = was;
+        for (; i < count && c[i].slot_idx / 64 == word_idx; i++) {
+            m->map.states[c[i].slot_idx] = c[i].state;
+            is ^= (uint64_t)(classes[i] != MC_CLASS_CHANGED) << c[i].slot_idx % 64;
         }
+        m->used[word_idx] = is;
+        m->used_in[word_idx * 64 / MC_MAP_BLOCK] += mc_bits_count(is) - mc_bits_count(was);
     }
     for (size_t i = 0; m->map.owners && i < count; i++) {
         m->map.owners[c[i].slot_idx] = c[i].owner;
@@ -335,7 +365,12 @@ int mc_map_ops_make(struct mc_map_ops *ops, struct mc_map_state *m,
     uint8_t *classes = mc_buf_reserve(&ops->classes, count + 1);
     if (!classes)
         return MC_ENOMEM;
-    ops->is_extra = !classify(m, changes, count, classes, sums);
+    int fits = m->map.owners ? -1 : classify_states(m, changes, count, classes, sums);
+    if (fits < 0) {
+        memset(sums, 0, sizeof sums);
+        fits = classify(m, changes, count, classes, sums);
+    }
+    ops->is_extra = !fits;
     if (ops->is_extra) {
         ops->run_count = (uint32_t)count;
         make_extra(ops, m, changes, count);

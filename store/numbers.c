@@ -298,16 +298,17 @@ int mc_numbers_get(const struct mc_numbers *n, uint32_t i, uint32_t field_idx, i
     if (c->mode != MC_COLUMN_LINEAR)
         return mc_column_get(c, values + first);
     const struct relation *r = relation_of(n->kind, field_idx);
-    for (uint32_t f = first; f < n->frame_count; f++)
-        values[f] = c->first;
     for (int t = 0; t < TERM_COUNT && r->terms[t]; t++) {
         uint32_t term = (uint32_t)abs(r->terms[t]) - 1;
-        int rc = mc_column_get(&n->columns[(size_t)term * n->source_count + i], scratch + first);
+        uint64_t sign = r->terms[t] > 0 ? 1 : UINT64_MAX;
+        int64_t *to = t ? scratch : values;
+        int rc = mc_column_get(&n->columns[(size_t)term * n->source_count + i], to + first);
         if (rc < 0)
             return rc;
+        const int64_t *before = t ? values : NULL;
         for (uint32_t f = first; f < n->frame_count; f++)
-            values[f] = r->terms[t] > 0 ? mc_wrap_add(values[f], scratch[f])
-                                        : mc_wrap_sub(values[f], scratch[f]);
+            values[f] = (int64_t)((before ? (uint64_t)before[f] : (uint64_t)c->first) +
+                                  sign * (uint64_t)to[f]);
     }
     return 0;
 }

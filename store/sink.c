@@ -233,11 +233,15 @@ static int takes_over(const struct mc_sink *s, const struct mc_queued_frame *q)
 /* Whether the changes name slots that exist: a bug in the caller must not break the file. */
 static int changes_fit(const struct mc_sink *s, const struct mc_frame *f)
 {
-    for (size_t i = 0; i < f->change_count; i++) {
-        if (f->changes[i].map_idx >= s->maps.count ||
-            f->changes[i].slot_idx >= s->maps.maps[f->changes[i].map_idx].map.slot_count ||
-            (i && f->changes[i].map_idx < f->changes[i - 1].map_idx))
+    for (size_t i = 0; i < f->change_count;) {
+        uint32_t map_idx = f->changes[i].map_idx;
+        if (map_idx >= s->maps.count || (i && map_idx < f->changes[i - 1].map_idx))
             return 0;
+        uint32_t slot_count = s->maps.maps[map_idx].map.slot_count;
+        for (; i < f->change_count && f->changes[i].map_idx == map_idx; i++) {
+            if (f->changes[i].slot_idx >= slot_count)
+                return 0;
+        }
     }
     return 1;
 }

@@ -61,7 +61,19 @@ int mc_sink_stop_runs(sqlite3 *db)
     return mc_file_end(db, rc);
 }
 
-/* Take the run's schema as the file has it, and where its frames end. */
+/* Whether the run ended before its first frame; those of another may all have been dropped since.
+ */
+static int never_had_frames(struct mc_sink *s, int64_t run_id)
+{
+    const struct mc_bind binds[] = {MC_INT(run_id)};
+    int64_t end_ts;
+    int rc = mc_sink_number(s->db, "SELECT end_ts FROM run WHERE run_id=?1", binds, 1, INT64_MAX,
+                            &end_ts);
+    return rc < 0 ? rc : end_ts == 0;
+}
+
+/* Take the run's schema as the file has it, and where its frames end: INT64_MIN when it never had
+ * any. */
 static int load_run(struct mc_sink *s, int64_t run_id)
 {
     struct mc_reader *r;
@@ -85,7 +97,12 @@ static int load_run(struct mc_sink *s, int64_t run_id)
         s->last_ts = s->committed_ts = s->seen_ts = last.last_ts;
     }
     mc_reader_close(r);
-    return rc == MC_END ? MC_ENORUN : rc;
+    if (rc != MC_END)
+        return rc;
+    rc = never_had_frames(s, run_id);
+    if (rc > 0)
+        return mc_schema_init(&s->schema);
+    return rc < 0 ? rc : MC_ENORUN;
 }
 
 int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *run_id,
@@ -113,7 +130,7 @@ int mc_sink_resume(struct mc_sink *s, const struct mc_run_info *info, int64_t *r
     }
     s->run_id = id;
     s->start_wall_ns = info->start_wall_ns;
-    s->resumed = s->hole = 1;
+    s->resumed = s->hole = s->last_ts != INT64_MIN;
     *run_id = id;
     *last_ts = s->last_ts;
     return 0;

@@ -36,7 +36,8 @@ int mc_writer_open(const char *path, const struct mc_writer_options *opts, struc
 int mc_writer_begin(struct mc_writer *w, const struct mc_run_info *info, int64_t *run_id);
 
 /* Go on with the newest run of the same host, pid and start_wall_ns, recorded by a recorder that
- * died; *last_ts is its newest frame in the file. MC_ENORUN when there is none. */
+ * died; *last_ts is its newest frame in the file, INT64_MIN when it died before the first.
+ * MC_ENORUN when there is no such run, or all of its frames have been dropped. */
 int mc_writer_resume(struct mc_writer *w, const struct mc_run_info *info, int64_t *run_id,
                      int64_t *last_ts);
 

@@ -105,7 +105,7 @@ enum mc_head_flags {
 /* A chunk is sealed early when going through its slot maps costs this much: a run of changes counts
  * 1, and so do four changes (7 ns each, bench_store.c: half a chunk is a seek). */
 #define MC_MAX_ROLL (UINT64_C(1) << 20)
-#define MC_LEG_ROLL (UINT64_C(3) << 17)
+#define MC_LEG_ROLL (UINT64_C(3) << 16)
 #define MC_LEG_FRAMES 64u /* no fewer frames: a tail row, which has no more, has one leg */
 #define MC_LEG_COUNT 16u  /* to a chunk, the first one included */
 #define MC_MAX_VALUES (UINT64_C(1) << 20) /* of a frame */

@@ -232,7 +232,7 @@ static void run_rounds(struct repeat *x, int64_t end_ts)
             x->ts += f->ts - last_ts;
             last_ts = f->ts;
             put_frame(x, f, is_first && round, is_first);
-            if (++frames % 50 == 0 && mc_writer_flush(x->writer) < 0)
+            if (++frames % 10 == 0 && mc_writer_flush(x->writer) < 0)
                 fail("mc_writer_flush", MC_EIO);
             if (x->ts + TICK_NS < end_ts)
                 keep_maps(x, f);

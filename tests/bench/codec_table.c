@@ -1,13 +1,9 @@
-/* codec_table.c: the same rows in plain SQLite tables, without an index. Rows take what they take:
- * one frame in ten is stored and counted ten times, or an hour of the demo would be 240 M rows.
- */
+/* codec_table.c: the same rows in plain SQLite tables, without an index. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/bench/codec.h"
-
-#define FRAMES_TO_ONE 10u
 
 static sqlite3 *db;
 static sqlite3_stmt *samples[MC_KIND_COUNT], *change, *event;
@@ -102,7 +98,7 @@ static int64_t page_bytes(const char *like)
 void codec_table(struct codec_bench *b)
 {
     const struct codec_chunk *c = &b->chunk;
-    for (uint32_t f = 0; f < c->frame_count; f += FRAMES_TO_ONE) {
+    for (uint32_t f = 0; f < c->frame_count; f += CODEC_FRAMES_TO_ONE) {
         for (uint32_t s = 0; s < c->schema->source_count; s++) {
             const struct mc_source *source = &c->schema->sources[s];
             int64_t row[64] = {c->ts[f], s};
@@ -125,9 +121,9 @@ void codec_table_end(struct codec_bench *b)
 {
     static const char name[] = "a plain SQLite table, no index";
     run("COMMIT");
-    double values = (double)page_bytes("sample_%") * FRAMES_TO_ONE;
-    double changes = (double)page_bytes("slot_change") * FRAMES_TO_ONE;
-    double events = (double)page_bytes("event") * FRAMES_TO_ONE;
+    double values = (double)page_bytes("sample_%") * CODEC_FRAMES_TO_ONE;
+    double changes = (double)page_bytes("slot_change") * CODEC_FRAMES_TO_ONE;
+    double events = (double)page_bytes("event") * CODEC_FRAMES_TO_ONE;
     codec_add(b, CODEC_VALUES, name, values, 0);
     codec_add(b, CODEC_CHANGES, name, changes, 0);
     codec_add(b, CODEC_EVENTS, name, events, 0);

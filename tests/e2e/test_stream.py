@@ -177,6 +177,19 @@ def test_nobody_waits_for_an_answer_that_nobody_wants():
     mc.check(left < stayed / 2, "a place is free %.3f s after they hung up, %.3f s where they waited" % (left, stayed))
 
 
+def test_speeds_as_numbers_are_written():
+    player = replay(recorded("2"))
+    at_max = ids(take_all(mc.Stream(stream_url(player, "speed=max&coalesce=0&events=0"))))
+    for speed in ("1e6", "1E+6", "1000000.0"):
+        got = ids(take_all(mc.Stream(stream_url(player, "speed=%s&coalesce=0&events=0" % speed.replace("+", "%2B")))))
+        mc.equal(got, at_max, "the frames at speed %s" % speed)
+    for speed in ("1e-3", "-1e-3"):  # whichever way, the first frame comes at once
+        begin = time.monotonic()
+        first = take(mc.Stream(stream_url(player, "from=%d&speed=%s&events=0" % (at_max[5] + 1000, speed))), 1)
+        mc.equal(ids(first), [at_max[5]], "the first frame at speed %s" % speed)
+        mc.check(time.monotonic() - begin < 2, "it comes at once")
+
+
 def test_backwards():
     player = replay(recorded("2"))
     forward = take_all(mc.Stream(stream_url(player, "speed=max&coalesce=0&events=0")))
@@ -331,7 +344,7 @@ def test_zstd_is_flushed():
 # ---- clients that do not behave ---------------------------------------------------------------
 
 BAD = ("from=x", "from=", "from=1.5", "to=1e9", "to=99999999999999999999", "speed=0", "speed=nan",
-       "speed=-0", "speed=1e3", "speed=fast", "speed=", "coalesce=2", "coalesce=yes", "rate=0",
+       "speed=-0", "speed=1e400", "speed=1e", "speed=fast", "speed=", "coalesce=2", "coalesce=yes", "rate=0",
        "rate=61", "rate=x", "events=-1", "events=x", "last_event_id=x",
        "last_event_id=", "from=5&to=3", "from=5&to=3&speed=max")
 

@@ -26,9 +26,10 @@ static void integers(void)
 
 static void speeds(void)
 {
-    static const char *const wrong[] = {"",    "0",    "0.0", "-0.00", "nan",  "inf",  "-inf",
-                                        "1e2", "0x10", "+1",  " 1",    "1 ",   "-",    "1..2",
-                                        "-0",  "MAX",  "1,5", ".5",    "max ", "-max", "1-"};
+    static const char *const wrong[] = {"",     "0",     "0.0",    "-0.00", "nan",  "inf",  "-inf",
+                                        "1e",   "1e400", "1e-400", "0e5",   "e3",   "1e+",  "1-2",
+                                        "0x10", "+1",    " 1",     "1 ",    "-",    "1..2", "-0",
+                                        "MAX",  "1,5",   ".5",     "max ",  "-max", "1-"};
     double speed = 7;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (mc_param_speed(wrong[i], &speed) == 0)
@@ -43,6 +44,10 @@ static void speeds(void)
     CHECK_INT(mc_param_speed("-1000", &speed), 0);
     CHECK_INT(mc_param_speed("0.001", &speed), 0);
     CHECK(speed > 0 && speed < 0.002);
+    CHECK_INT(mc_param_speed("1e-3", &speed), 0);
+    CHECK(speed > 0 && speed < 0.002);
+    CHECK_INT(mc_param_speed("-1E+6", &speed), 0);
+    CHECK(speed >= -1e6 && speed <= -1e6);
     CHECK_INT(mc_param_speed("250000", &speed), 0);
     CHECK(speed >= 250000 && speed <= 250000);
 }

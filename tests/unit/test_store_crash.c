@@ -155,6 +155,46 @@ static void flipped_log(void)
 }
 
 /* A new recorder takes the run up; its sampler has met sources and strings in another order. */
+/* A recorder that died before its first frame: the run is gone on with as if it had just begun. */
+static void resume_before_first_frame(void)
+{
+    struct mc_writer *w;
+    struct mc_run_info info = gen_info(), *runs;
+    struct mc_reader *r;
+    struct mc_gap *gaps;
+    size_t count;
+    int64_t run_id = 0, last_ts = 0, first_ts, end_ts;
+    trace_remove();
+    CHECK_INT(mc_writer_open(trace_path, NULL, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_begin(w, &info, &run_id), 0);
+    mc_writer_close(w);
+    CHECK_INT(mc_writer_open(trace_path, NULL, &w, NULL, 0), 0);
+    CHECK_INT(mc_writer_resume(w, &info, &run_id, &last_ts), 0);
+    CHECK_INT(run_id, 1);
+    CHECK_INT(last_ts, INT64_MIN);
+    struct gen g;
+    gen_init(&g, &trace_busy);
+    int64_t want_first_ts = gen_next(&g)->ts;
+    for (int i = 0; i < 60; i++, gen_next(&g))
+        CHECK_INT(mc_writer_frame(w, &g.frame), 0);
+    CHECK_INT(mc_writer_end(w, "exit 0"), 0);
+    mc_writer_close(w);
+    CHECK_INT(findings(), 0);
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_reader_runs(r, &runs, &count), 0);
+    CHECK_INT(count, 1);
+    CHECK_STR(runs[0].exit, "exit 0");
+    mc_run_info_fini(&runs[0]);
+    free(runs);
+    CHECK_INT(mc_reader_span(r, 1, &first_ts, &end_ts), 0);
+    CHECK_INT(first_ts, want_first_ts);
+    CHECK_INT(mc_reader_gaps(r, 1, INT64_MIN, first_ts, &gaps, &count), 0);
+    CHECK_INT(count, 0);
+    free(gaps);
+    mc_reader_close(r);
+    gen_fini(&g);
+}
+
 static void resume_after_kill(void)
 {
     trace_write(&trace_busy, 95, 40, 10, 0); /* the run has no exit */
@@ -429,6 +469,7 @@ int main(void)
     trace_name("crash");
     RUN(kill_at_random_moments);
     RUN(flipped_log);
+    RUN(resume_before_first_frame);
     RUN(resume_after_kill);
     RUN(second_writer_is_refused);
     RUN(foreign_files_are_left_alone);
