@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { startMock } from './mock_server.mjs';
-import { SHOTS, accessible, check, launch, openPage, shownTs, status, until, verdict } from './page_lib.mjs';
+import { SHOTS, accessible, check, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const browser = await launch();
 const mock = await startMock({ ticks: 600 });
@@ -108,19 +108,19 @@ async function links() {
 
 /** Dark and light are the system's until T takes the other, which stays; T again follows the system. @param {any} page */
 async function themes(page) {
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const bright = (/** @type {string} */ colour) => Number(colour.match(/\d+/)?.[0]) > 127;
+  const isBright = () => page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)?.[0]) > 127);
   await page.emulateMedia({ colorScheme: 'dark' });
-  check(!bright(await ground()), 'dark where the system is dark');
+  await until(async () => !(await isBright()), 'dark where the system is dark');
   await page.keyboard.press('t');
-  check(bright(await ground()), 'T makes it light');
+  await until(isBright, 'T makes it light');
   check(await page.evaluate(() => localStorage.getItem('memcam.theme')) === 'light', 'which the browser keeps');
   await page.emulateMedia({ colorScheme: 'light' });
   await page.emulateMedia({ colorScheme: 'dark' });
-  check(bright(await ground()), 'whatever the system does');
+  await sleep(200);
+  check(await isBright(), 'whatever the system does');
   await page.keyboard.press('t');
-  check(!bright(await ground()), 'and T makes it dark again');
+  await until(async () => !(await isBright()), 'and T makes it dark again');
   await page.emulateMedia({ colorScheme: 'light' });
-  check(bright(await ground()), 'with the system');
+  await until(isBright, 'with the system');
   await page.emulateMedia({ colorScheme: null });
 }
