@@ -235,7 +235,7 @@ export class Player {
   take(name, data) {
     const { state } = this;
     switch (name) {
-      case 'run': state.setRun(data); this.context.fill(); break;
+      case 'run': this.takeRun(data); this.context.fill(); break;
       case 'keyframe':
         if (state.mode === 'live' && state.frames > 0) this.context.marksSoon();
         state.keyframe(data, state.frames > 0 && state.mode !== 'live');
@@ -247,6 +247,12 @@ export class Player {
       case 'end': this.ended(data.ts, data.exit); break;
       default:
     }
+  }
+
+  /** The run's sources are known: the timeline can be asked for. @param {any} data */
+  takeRun(data) {
+    this.state.setRun(data);
+    this.overviews.keep();
   }
 
   /** The stream came to the run's end. @param {number} ts @param {string | null} exit */
@@ -326,7 +332,7 @@ export class Player {
     const run = /** @type {string} */ (this.state.runKey);
     askRunEvent(run, this.state.endTs, (data) => {
       if (run !== this.state.runKey) return;
-      this.state.setRun(data);
+      this.takeRun(data);
       this.context.fillSoon();
     });
   }

@@ -58,6 +58,8 @@ function hear(message) {
   spent.ms += performance.now() - begin;
 }
 
+if (globalThis.Worker) startWorker(); // its files come with the page's
+
 /**
  * Open a stream. `end` closes it; so does the first error, and `lost` is told: to try again is for the
  * caller, who knows what was seen last.
