@@ -15,8 +15,9 @@ ALL_CFLAGS = -std=gnu11 $(WARN) -I. -D_GNU_SOURCE -DMC_VERSION='"$(VERSION)"' -f
 	-fvisibility=hidden -MMD -MP -pthread $(SAN) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 ALL_LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -pthread
 
-# A line a file, as (what) is done to $@; V=1 shows the command instead.
-as = @$(if $(V),set -x;,printf '  %-4s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
+# A line a file, as (what) is done to $@; V=1 shows the command instead, -s nothing.
+is_silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
+as = @$(if $(V),set -x;,$(if $(is_silent),,printf '  %-4s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';))
 # How a target builds what it needs: with every core, unless -j says otherwise.
 CORES = --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
