@@ -114,12 +114,37 @@ async function cpuPerFrame() {
   return frames.slice(1);
 }
 
+/** A page of the bench's size that can count its frames. */
+async function openView() {
+  const page = await browser.newPage(VIEW);
+  await page.addInitScript({ content: `window.frameTimes = ${frameTimes};` });
+  return page;
+}
+
+/** In the page: how long each frame of so many ms took, but for the first two. @param {number} ms @param {() => void} [each] called in each */
+async function frameTimes(ms, each = () => {}) {
+  const gaps = [];
+  const begin = performance.now();
+  let last = begin;
+  await new Promise((resolve) => {
+    const tick = (now) => {
+      gaps.push(now - last);
+      last = now;
+      each();
+      if (now < begin + ms) requestAnimationFrame(tick);
+      else resolve(undefined);
+    };
+    requestAnimationFrame(tick);
+  });
+  return gaps.slice(2);
+}
+
 /**
  * What a page gets that reads the same stream and draws nothing: the machine's limit.
  * @param {string} name of the measurement beside it @param {string} base @param {string} stream
  */
 async function drawNothing(name, base, stream) {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto(`${base}/healthz`);
   const gaps = await page.evaluate(async ([url, ms]) => {
     const open = () => {
@@ -131,20 +156,9 @@ async function drawNothing(name, base, stream) {
       return source;
     };
     let reading = open();
-    const out = [];
-    let last = performance.now();
-    const begin = last;
-    await new Promise((resolve) => {
-      const tick = (now) => {
-        out.push(now - last);
-        last = now;
-        if (now < begin + ms) requestAnimationFrame(tick);
-        else resolve(undefined);
-      };
-      requestAnimationFrame(tick);
-    });
+    const out = await window.frameTimes(ms);
     reading.close();
-    return out.slice(2);
+    return out;
   }, [stream, SECONDS * 1000]);
   tell(`${name}: frame interval p99 of one that draws nothing`, quantile(gaps, 0.99), 'ms');
   tell(`${name}: frames / those of one that draws nothing`, (paces.get(name) ?? NaN) * (mean(gaps) / 1000), '');
@@ -153,7 +167,7 @@ async function drawNothing(name, base, stream) {
 
 /** @param {string} name @param {string} url @param {{wanted?: string, anewMs?: number}} [options] the status to wait for; how often play begins anew */
 async function measure(name, url, { wanted = '', anewMs = 0 } = {}) {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto(url);
   await until(async () => (wanted ? (await status(page)) === wanted : !['loading', 'empty'].includes(await status(page))), `${name} runs`, 20);
   await sleep(2000);
@@ -166,23 +180,13 @@ async function measure(name, url, { wanted = '', anewMs = 0 } = {}) {
     setInterval(() => { if (state.mode === 'pause' && !state.entry.live) player.play(); }, 20);
     if (anew > 0) setInterval(() => player.seek(1e8), anew);
     const framesFrom = state.frames;
-    const gaps = [];
     const scripts = [];
     let at = script.count;
-    const begin = performance.now();
-    let last = begin;
-    await new Promise((resolve) => {
-      const tick = (now) => {
-        gaps.push(now - last);
-        last = now;
-        for (; at < script.count; at += 1) scripts.push(script.ms[at % script.ms.length]);
-        if (now < begin + ms) requestAnimationFrame(tick);
-        else resolve(undefined);
-      };
-      requestAnimationFrame(tick);
+    const gaps = await window.frameTimes(ms, () => {
+      for (; at < script.count; at += 1) scripts.push(script.ms[at % script.ms.length]);
     });
     const { pools, metrics, connections } = state.doc;
-    return { gaps: gaps.slice(2), scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
+    return { gaps, scripts, frames: state.frames - framesFrom, slots: Math.max(...Object.values(pools).map((p) => p.capacity)), series: Object.keys(metrics).length, open: connections.open };
   }, [SECONDS * 1000, anewMs]);
   const cpu = await cpuOf(session);
   const frames = await cpuPerFrame();
@@ -204,7 +208,7 @@ async function measure(name, url, { wanted = '', anewMs = 0 } = {}) {
 
 /** The recording's first half hour, with collections forced on the way: what is kept does not grow. @param {string} base */
 async function flatHeap(base) {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto(`${base}/#run=1&ts=0&speed=${HEAP_SPEED}&play=1`);
   await until(async () => (await status(page)) === 'playing', 'it plays', 20);
   const heaps = [];
@@ -250,7 +254,7 @@ async function firstPaint(base) {
 
 /** @param {string} base */
 async function seek(base) {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto(`${base}/#run=1&ts=5000000000`);
   await until(async () => (await status(page)) === 'paused', 'paused');
   await sleep(1000);
@@ -276,25 +280,14 @@ async function seek(base) {
 
 /** A map and 60 charts ten times a second, and nothing else: what this machine can do. */
 async function leastPage() {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto('about:blank');
   await page.evaluate(drawLeast);
   await sleep(1000);
   const seen = await page.evaluate(async (ms) => {
     const from = window.least.scripts.length;
-    const gaps = [];
-    let last = performance.now();
-    const begin = last;
-    await new Promise((resolve) => {
-      const tick = (now) => {
-        gaps.push(now - last);
-        last = now;
-        if (now < begin + ms) requestAnimationFrame(tick);
-        else resolve(undefined);
-      };
-      requestAnimationFrame(tick);
-    });
-    return { gaps: gaps.slice(2), scripts: window.least.scripts.slice(from) };
+    const gaps = await window.frameTimes(ms);
+    return { gaps, scripts: window.least.scripts.slice(from) };
   }, SECONDS * 1000);
   const frames = await cpuPerFrame();
   await page.close();
@@ -358,7 +351,7 @@ function drawLeast() {
 
 /** How the same is done with a DOM node a slot: 16,384 slots are all that it can bear. */
 async function nodePerSlot() {
-  const page = await browser.newPage(VIEW);
+  const page = await openView();
   await page.goto('about:blank');
   for (const slots of [2056, 16384]) {
     const times = await page.evaluate(async (n) => {
