@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/run_scan_priv.h"
 #include "store/trace.h"
 #include "tracer/error.h"
 
@@ -38,37 +39,6 @@ static const struct {
     {MC_KIND_CONNECTIONS, {MC_FIELD(CONNECTIONS, ACCEPTED), MC_FIELD(CONNECTIONS, CLOSED)}},
     {MC_KIND_OWNER, {MC_FIELD(OWNER, ACCEPTED), MC_FIELD(OWNER, CLOSED)}},
 };
-static const struct {
-    int kind;
-    uint32_t field_idx;
-} singles[] = {
-    {MC_KIND_SLAB, MC_FIELD(SLAB, OVERFLOW)},
-    {MC_KIND_ARENA, MC_FIELD(ARENA, OVERFLOW)},
-    {MC_KIND_ARENA, MC_FIELD(ARENA, RESETS)},
-    {MC_KIND_HEAP, MC_FIELD(HEAP, GC_COUNT)},
-    {MC_KIND_COUNTER, MC_FIELD(COUNTER, VALUE)},
-    {MC_KIND_HISTOGRAM, MC_FIELD(HISTOGRAM, COUNT)},
-    {MC_KIND_HISTOGRAM, MC_FIELD(HISTOGRAM, SUM)},
-    {MC_KIND_PROCESS, MC_FIELD(PROCESS, MINOR_FAULTS)},
-    {MC_KIND_PROCESS, MC_FIELD(PROCESS, CPU_USER)},
-    {MC_KIND_PROCESS, MC_FIELD(PROCESS, CPU_SYSTEM)},
-    {MC_KIND_CONNECTIONS, MC_FIELD(CONNECTIONS, ERRORS)},
-    {MC_KIND_CONNECTIONS, MC_FIELD(CONNECTIONS, OVERFLOWS)},
-    {MC_KIND_ROUTE, MC_FIELD(ROUTE, REQUESTS)},
-    {MC_KIND_ROUTE, MC_FIELD(ROUTE, CLIENT_ERRORS)},
-    {MC_KIND_ROUTE, MC_FIELD(ROUTE, SERVER_ERRORS)},
-    {MC_KIND_ROUTE, MC_FIELD(ROUTE, BYTES_IN)},
-    {MC_KIND_ROUTE, MC_FIELD(ROUTE, BYTES_OUT)},
-    {MC_KIND_OWNER, MC_FIELD(OWNER, REQUESTS)},
-    {MC_KIND_OWNER, MC_FIELD(OWNER, CLIENT_ERRORS)},
-    {MC_KIND_OWNER, MC_FIELD(OWNER, SERVER_ERRORS)},
-    {MC_KIND_OWNER, MC_FIELD(OWNER, BYTES_IN)},
-    {MC_KIND_OWNER, MC_FIELD(OWNER, BYTES_OUT)},
-    {MC_KIND_RECORDER, MC_FIELD(RECORDER, CPU)},
-    {MC_KIND_RECORDER, MC_FIELD(RECORDER, EVENTS)},
-    {MC_KIND_RECORDER, MC_FIELD(RECORDER, LOST)},
-};
-
 static void fail(const char *what, int rc)
 {
     fprintf(stderr, "bench_repeat: %s: %s\n", what, mc_strerror(rc));
@@ -78,6 +48,15 @@ static void fail(const char *what, int rc)
 static void add_total(struct repeat *x, uint32_t value_idx)
 {
     x->totals[x->total_count++] = (struct total){value_idx, 0, 0, 0};
+}
+
+static int is_paired(int kind, uint32_t field)
+{
+    for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++) {
+        if (pairs[p].kind == kind && (pairs[p].fields[0] == field || pairs[p].fields[1] == field))
+            return 1;
+    }
+    return 0;
 }
 
 /* The totals of the schema: pairs first. Returns how many of them stand in pairs. */
@@ -96,9 +75,10 @@ static size_t list_totals(struct repeat *x)
     }
     size_t paired = x->total_count;
     for (uint32_t s = 0; s < x->schema.source_count; s++) {
-        for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++) {
-            if (singles[i].kind == x->schema.sources[s].kind)
-                add_total(x, x->schema.sources[s].value_idx + singles[i].field_idx);
+        const struct mc_source *source = &x->schema.sources[s];
+        for (uint32_t field = 0; field < source->value_count; field++) {
+            if (mc_field_counts_up(source->kind, field) && !is_paired(source->kind, field))
+                add_total(x, source->value_idx + field);
         }
     }
     return paired;
