@@ -15,19 +15,13 @@ const IN_FILE_MS = 2000;
 /** a gap of a live run that is older is in the file */
 const LATE_NS = 30e9;
 
-/** the timeline is painted first, if it comes within so long: all of the recording is read for gaps */
-const TIMELINE_WAITS = 60;
-const TIMELINE_WAIT_MS = 50;
-
-/** @param {number} ms */
-const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-
 /** @typedef {import('./state.js').State} State */
 
 export class Context {
-  /** @param {State} state */
-  constructor(state) {
+  /** @param {State} state @param {() => Promise<void>} timeline done when the timeline that was asked for is there, which a person looks at first */
+  constructor(state, timeline) {
     this.state = state;
+    this.timeline = timeline;
     this.filled = false;
     this.asked = new AbortController();
     /** the run whose gaps are asked for */
@@ -118,7 +112,7 @@ export class Context {
     const to = state.entry?.live ? Math.max(0, state.endTs - LATE_NS) : Infinity;
     this.gapsOf = run;
     try {
-      for (let waits = 0; !state.overview && waits < TIMELINE_WAITS; waits += 1) await pause(TIMELINE_WAIT_MS);
+      await this.timeline();
       const { gaps } = await getOfRun(run, 'gaps', state.gapsTo < 0 ? {} : { from: state.gapsTo });
       if (run !== state.runKey) return;
       state.addGaps(gaps);

@@ -24,6 +24,8 @@ export class Overviews {
     this.askedFor = '';
     this.findingsFor = '';
     this.gapsFor = 0;
+    /** done when the newest question has been answered, or could not be */
+    this.asked = Promise.resolve();
   }
 
   /** How often a live run is looked through: the longer it is, the longer its parts on the screen; the page draws what came since. @param {number} least ns @returns {number} ns */
@@ -42,7 +44,7 @@ export class Overviews {
     const wrongKey = `${state.runKey} ${live} ${Math.floor(state.endTs / this.every(FINDINGS_EVERY_NS))}`;
     const isNew = wrongKey !== this.findingsFor;
     // One question for both, where the timeline shows the whole run.
-    if (key !== this.askedFor || (isNew && !state.view)) this.refresh(isNew);
+    if (key !== this.askedFor || (isNew && !state.view)) this.asked = this.refresh(isNew);
     if (isNew && state.view) this.refreshFindings();
     if (!isNew && this.gapsFor !== state.gaps.length) this.findAgain();
     this.askedFor = key;

@@ -34,9 +34,9 @@ export class Player {
     this.wanted = null;
     /** @type {{run: string | null, aim: number, shown: number} | null} the last jump and the frame that showed it */
     this.jumped = null;
-    this.context = new Context(state);
-    this.followLive = false;
     this.overviews = new Overviews(state, say);
+    this.context = new Context(state, () => this.overviews.asked);
+    this.followLive = false;
     this.hidden = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.hideTimer = undefined;

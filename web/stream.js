@@ -16,7 +16,7 @@ export const paceOf = (speed) => (speed === 'max' || Math.abs(speed) >= FAST ? {
 export const spent = { ms: 0 };
 
 /** Those that are open. @type {Map<number, Reader>} */
-export const readers = new Map();
+const readers = new Map();
 let opened = 0;
 /** @type {Worker | null} */
 let worker = null;
