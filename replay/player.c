@@ -188,7 +188,7 @@ static int absorb(struct mc_player *p)
         p->gaps = gaps;
     }
     p->event_count += taken;
-    p->left_out += f->event_count - taken;
+    p->left_out += f->event_count - taken + mc_cursor_events_left_out(p->cursor);
     p->gap_count += f->gap_count;
     p->absorbed = 1;
     return 0;
@@ -225,7 +225,8 @@ static int merge(struct mc_player *p, int64_t now_ns, int *budget)
 static int send(struct mc_player *p, struct mc_buf *out)
 {
     struct mc_frame frame = *p->held;
-    struct mc_stream_options opts = {.event_max = p->opts.event_max};
+    struct mc_stream_options opts = {.event_max = p->opts.event_max,
+                                     .event_left_out = mc_cursor_events_left_out(p->cursor)};
     int code = 0;
     if (!p->absorbed && (p->event_count || p->left_out || p->gap_count))
         code = absorb(p);
@@ -437,6 +438,7 @@ int mc_player_open(struct mc_reader *r, const struct mc_player_options *opts,
     /* The document remembers the maps itself. */
     mc_cursor_leave_out(p->cursor, MC_CURSOR_CHANGES | MC_CURSOR_BUCKETS |
                                        (opts->event_max ? 0 : MC_CURSOR_EVENTS));
+    mc_cursor_bound_events(p->cursor, opts->event_max);
     *out = p;
     return 0;
 }

@@ -177,9 +177,11 @@ int mc_chunk_frame_buckets(struct mc_chunk *c, uint32_t frame_idx, const struct 
                            size_t *add_count);
 /* What the events are about. MC_END: the row does not tell. The caller frees it. */
 int mc_chunk_event_index(struct mc_chunk *c, struct mc_event_index *out);
-/* The events of one frame; perhaps none, where it has none of `types`. */
+/* The events of one frame, at most slice.event_max; perhaps none, where it has none of `types`. */
 int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, uint32_t types,
                     const struct mc_event **events, size_t *count);
+/* How many more it has, once it was asked for them. */
+uint64_t mc_chunk_events_left_out(const struct mc_chunk *c, uint32_t frame_idx);
 /* The newest frame with ts <= ts; 0 when ts is before the first. */
 uint32_t mc_chunk_frame_at(const struct mc_chunk *c, int64_t ts);
 /* The gaps of a frame. */

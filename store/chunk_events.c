@@ -78,6 +78,12 @@ static int is_in_slice(const struct mc_chunk *c, uint32_t frame_idx)
            frame_idx < c->slice.first_frame + c->slice.frame_count;
 }
 
+uint64_t mc_chunk_events_left_out(const struct mc_chunk *c, uint32_t frame_idx)
+{
+    const struct mc_event_slice *s = &c->slice;
+    return is_in_slice(c, frame_idx) ? mc_event_slice_left_out(s, frame_idx - s->first_frame) : 0;
+}
+
 int mc_chunk_events(struct mc_chunk *c, uint32_t frame_idx, uint32_t types,
                     const struct mc_event **events, size_t *count)
 {

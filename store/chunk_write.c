@@ -167,7 +167,9 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
     w->event_count += frame->event_count;
     w->string_count = frame->schema->string_count;
     w->frame_count++;
-    if (w->events.event_count >= MC_SLICE_EVENTS)
+    int is_burst =
+        frame->event_count >= MC_SLICE_BURST_EVENTS && w->slice_count < MC_SLICE_BURSTS;
+    if (is_burst || w->events.event_count >= MC_SLICE_EVENTS)
         rc = end_slice(w);
     return rc;
 }

@@ -29,12 +29,24 @@ void mc_cursor_leave_out(struct mc_cursor *c, unsigned parts)
     c->left_out = parts;
 }
 
+void mc_cursor_bound_events(struct mc_cursor *c, uint32_t event_max)
+{
+    c->event_max = event_max;
+}
+
+uint64_t mc_cursor_events_left_out(const struct mc_cursor *c)
+{
+    return c->events_left_out;
+}
+
 /* Make `row` (may be NULL) the current one; it is taken. */
 static void set_row(struct mc_cursor *c, struct mc_row *row)
 {
     mc_cursor_maps_drop(c);
     mc_row_close(c->row);
     c->row = row;
+    if (row)
+        row->chunk.slice.event_max = c->event_max;
 }
 
 void mc_cursor_close(struct mc_cursor *c)
@@ -87,7 +99,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
 {
     struct mc_chunk *chunk = &c->row->chunk;
     int events_wanted = !(c->left_out & MC_CURSOR_EVENTS);
-    int buckets_wanted = events_wanted && !(c->left_out & MC_CURSOR_BUCKETS);
+    int buckets_wanted = events_wanted && !c->event_max && !(c->left_out & MC_CURSOR_BUCKETS);
     int rc = 0;
     mc_run_schema_view(c->row->schema, chunk->ts[frame_idx], &c->schema);
     /* Frames are missing between the place of the maps and this one: tell changes against them. */
@@ -117,6 +129,7 @@ static int make_frame(struct mc_cursor *c, uint32_t frame_idx, const struct mc_g
                                     &f->bucket_count);
     if (rc)
         return rc;
+    c->events_left_out = events_wanted ? mc_chunk_events_left_out(chunk, frame_idx) : 0;
     for (uint32_t i = 0; i < c->maps.count; i++)
         c->maps.views[i] = c->maps.maps[i].map;
     f->ts = c->ts = chunk->ts[frame_idx];

@@ -36,6 +36,8 @@ struct mc_cursor {
     struct mc_reader *reader; /* borrowed */
     int64_t run_id;
     unsigned left_out;  /* enum mc_cursor_parts */
+    uint32_t event_max; /* of a frame; 0: all */
+    uint64_t events_left_out;
     struct mc_row *row; /* owned; the row it stands in, or NULL */
     uint32_t frame_idx;
     int64_t ts; /* of the frame it stands on; INT64_MIN before the first */

@@ -82,17 +82,25 @@ static inline uint32_t mc_event_types_of(int type)
 
 struct mc_event_reader;
 
+/* Where a frame's events begin: among all of the slice, and among those that are asked for. */
+struct mc_event_start {
+    uint32_t all, asked;
+};
+
 /* A slice that is being read. Events are decoded when their frame is asked for, and those of a few
  * frames are kept: going forward takes little memory, and all of it stays in the cache. Whoever
  * goes back has all up to there decoded once more and kept, so that the rest of the way costs
- * nothing. */
+ * nothing. What is more than event_max of a frame is passed over, and that only when a later frame
+ * of the slice is asked for. */
 struct mc_event_slice {
     uint32_t first_frame, frame_count;
     uint32_t types;                 /* that there are; may say more */
     struct mc_buf raw;              /* owned: what mc_event_slice_open reads */
     struct mc_event_reader *reader; /* owned: how far it is decoded */
-    uint32_t *starts;               /* owned; frame_count + 1: where each frame's events begin */
+    struct mc_event_start *starts;  /* owned; frame_count + 1: where each frame's events begin */
     uint32_t start_room;
+    uint32_t event_max; /* that a frame is asked for, set before the slice is opened; 0: all */
+    uint32_t rest_count; /* of the newest decoded frame: not asked for, and not decoded yet */
     uint32_t kept_first, kept_end; /* frames whose events are there, counted from first_frame */
     struct mc_event *events;       /* owned */
     uint64_t event_room;
@@ -101,13 +109,15 @@ struct mc_event_slice {
 /* Begin to read the slice whose bytes are in s->raw; what is there of a slice read before, its
  * memory is used again. MC_ECORRUPT, MC_ENOMEM: it can only be opened anew. */
 int mc_event_slice_open(struct mc_event_slice *s, uint32_t chunk_frames);
-/* The events of one frame, counted from first_frame; valid until the next call. No event has a
- * string at or past string_count. MC_ECORRUPT, MC_ENOMEM: as above. */
+/* The events of one frame, counted from first_frame, at most event_max; valid until the next call.
+ * No event has a string at or past string_count. MC_ECORRUPT, MC_ENOMEM: as above. */
 int mc_event_slice_frame(struct mc_event_slice *s, uint32_t frame_idx, uint32_t string_count,
                          const struct mc_event **events, size_t *count);
+/* How many events the frame has beyond event_max. */
+uint32_t mc_event_slice_left_out(const struct mc_event_slice *s, uint32_t frame_idx);
 /* Whether any event has been decoded. */
 int mc_event_slice_is_begun(const struct mc_event_slice *s);
-/* Let go of memory that is more than what most slices need. */
+/* Let go of memory that is more than what most slices need, and of event_max. */
 void mc_event_slice_trim(struct mc_event_slice *s);
 void mc_event_slice_fini(struct mc_event_slice *s);
 

@@ -213,6 +213,7 @@ static void take_event(struct mc_event_reader *r, struct mc_event *e)
 static int read_starts(struct mc_event_slice *s, struct mc_span counts, uint64_t event_count)
 {
     uint64_t at = 0;
+    uint32_t asked = 0, most = s->event_max ? s->event_max : UINT32_MAX;
     if (s->frame_count >= s->start_room) {
         free(s->starts);
         s->start_room = 0;
@@ -222,12 +223,14 @@ static int read_starts(struct mc_event_slice *s, struct mc_span counts, uint64_t
         s->start_room = s->frame_count + 1;
     }
     for (uint32_t f = 0; f < s->frame_count; f++) {
-        s->starts[f] = (uint32_t)at;
-        at += mc_take_varint(&counts);
-        if (at > event_count)
+        s->starts[f] = (struct mc_event_start){(uint32_t)at, asked};
+        uint64_t count = mc_take_varint(&counts);
+        if (count > event_count - at)
             return MC_ECORRUPT;
+        at += count;
+        asked += count < most ? (uint32_t)count : most;
     }
-    s->starts[s->frame_count] = (uint32_t)at;
+    s->starts[s->frame_count] = (struct mc_event_start){(uint32_t)at, asked};
     return at == event_count && !counts.failed ? 0 : MC_ECORRUPT;
 }
 
@@ -289,7 +292,7 @@ static int rewind_slice(struct mc_event_slice *s)
     r->has_ns = (h.flags & MC_EV_FLAG_NS) != 0;
     r->bad = 0;
     r->top_string = 0;
-    s->kept_first = s->kept_end = 0;
+    s->kept_first = s->kept_end = s->rest_count = 0;
     return 0;
 }
 
@@ -311,10 +314,16 @@ int mc_event_slice_open(struct mc_event_slice *s, uint32_t chunk_frames)
     return rc;
 }
 
+/* The kept events of frames [from, end): how many there are. */
+static uint32_t asked_count(const struct mc_event_slice *s, uint32_t from, uint32_t end)
+{
+    return s->starts[end].asked - s->starts[from].asked;
+}
+
 /* Room for the events of frames [kept_first, end). */
 static int make_room(struct mc_event_slice *s, uint32_t end)
 {
-    uint64_t wanted = s->starts[end] - s->starts[s->kept_first];
+    uint64_t wanted = asked_count(s, s->kept_first, end);
     if (wanted <= s->event_room)
         return 0;
     uint64_t room = s->event_room ? s->event_room : KEPT_EVENTS;
@@ -328,13 +337,10 @@ static int make_room(struct mc_event_slice *s, uint32_t end)
     return 0;
 }
 
-/* Decode the next frame's events behind those that are there. */
-static int read_frame(struct mc_event_slice *s, uint32_t string_count)
+/* Decode the next events, each to `e` (step 0), or one behind the other (step 1). */
+static int read_events(struct mc_event_reader *r, struct mc_event *e, uint32_t count, int step)
 {
-    struct mc_event_reader *r = s->reader;
-    struct mc_event *e = s->events + (s->starts[s->kept_end] - s->starts[s->kept_first]);
-    uint32_t count = s->starts[s->kept_end + 1] - s->starts[s->kept_end];
-    for (uint32_t i = 0; i < count; i++, e++) {
+    for (uint32_t i = 0; i < count; i++, e += step) {
         *e = (struct mc_event){0};
         take_time(r, e);
         e->type = mc_take_byte(&r->column[MC_EV_TYPES]);
@@ -351,8 +357,24 @@ static int read_frame(struct mc_event_slice *s, uint32_t string_count)
         if (r->column[i].failed)
             return MC_ECORRUPT;
     }
-    if (count && r->top_string >= string_count)
-        return MC_ECORRUPT;
+    return 0;
+}
+
+/* Decode the next frame's events behind those that are there. */
+static int read_frame(struct mc_event_slice *s, uint32_t string_count)
+{
+    struct mc_event_reader *r = s->reader;
+    struct mc_event passed_over, *e = s->events + asked_count(s, s->kept_first, s->kept_end);
+    const struct mc_event_start *start = &s->starts[s->kept_end];
+    uint32_t count = start[1].asked - start[0].asked;
+    int rc = read_events(r, &passed_over, s->rest_count, 0);
+    if (rc == 0)
+        rc = read_events(r, e, count, 1);
+    if (rc == 0 && count && r->top_string >= string_count)
+        rc = MC_ECORRUPT;
+    if (rc < 0)
+        return rc;
+    s->rest_count = start[1].all - start[0].all - count;
     s->kept_end++;
     return 0;
 }
@@ -360,11 +382,11 @@ static int read_frame(struct mc_event_slice *s, uint32_t string_count)
 /* Keep none but the newest frame, which a step back may want, when there is no room for more. */
 static void drop_old(struct mc_event_slice *s, uint32_t end)
 {
-    if (s->starts[end] - s->starts[s->kept_first] <= KEPT_EVENTS || s->kept_end == s->kept_first)
+    if (asked_count(s, s->kept_first, end) <= KEPT_EVENTS || s->kept_end == s->kept_first)
         return;
     uint32_t newest = s->kept_end - 1;
-    memmove(s->events, s->events + (s->starts[newest] - s->starts[s->kept_first]),
-            (s->starts[s->kept_end] - s->starts[newest]) * sizeof *s->events);
+    memmove(s->events, s->events + asked_count(s, s->kept_first, newest),
+            asked_count(s, newest, s->kept_end) * sizeof *s->events);
     s->kept_first = newest;
 }
 
@@ -386,9 +408,15 @@ int mc_event_slice_frame(struct mc_event_slice *s, uint32_t frame_idx, uint32_t 
         s->frame_count = s->kept_first = s->kept_end = 0;
         return rc;
     }
-    *events = s->events + (s->starts[frame_idx] - s->starts[s->kept_first]);
-    *count = s->starts[frame_idx + 1] - s->starts[frame_idx];
+    *events = s->events + asked_count(s, s->kept_first, frame_idx);
+    *count = asked_count(s, frame_idx, frame_idx + 1);
     return 0;
+}
+
+uint32_t mc_event_slice_left_out(const struct mc_event_slice *s, uint32_t frame_idx)
+{
+    return s->starts[frame_idx + 1].all - s->starts[frame_idx].all -
+           asked_count(s, frame_idx, frame_idx + 1);
 }
 
 int mc_event_slice_is_begun(const struct mc_event_slice *s)
@@ -398,6 +426,7 @@ int mc_event_slice_is_begun(const struct mc_event_slice *s)
 
 void mc_event_slice_trim(struct mc_event_slice *s)
 {
+    s->event_max = 0;
     s->frame_count = s->kept_first = s->kept_end = 0;
     if (s->event_room > 2 * KEPT_EVENTS) {
         free(s->events);

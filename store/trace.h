@@ -99,6 +99,11 @@ void mc_cursor_close(struct mc_cursor *c);
  * slot changes (the maps are there), their bucket counts, their events with the bucket counts. */
 enum mc_cursor_parts { MC_CURSOR_CHANGES = 1, MC_CURSOR_EVENTS = 2, MC_CURSOR_BUCKETS = 4 };
 void mc_cursor_leave_out(struct mc_cursor *c, unsigned parts);
+/* Let each frame have at most so many events, its first ones (0: all, the default), and no bucket
+ * counts. The others need not be decoded either. Before the first frame. */
+void mc_cursor_bound_events(struct mc_cursor *c, uint32_t event_max);
+/* How many events the frame that it stands on has beyond those. */
+uint64_t mc_cursor_events_left_out(const struct mc_cursor *c);
 /* Stand on the newest frame with frame.ts <= ts (the run's first when ts is before it), with its
  * events and changes like any other. 0, MC_END for a run without frames, or a negative code. */
 int mc_cursor_seek(struct mc_cursor *c, int64_t ts, const struct mc_frame **out);

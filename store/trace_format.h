@@ -102,6 +102,10 @@ enum mc_head_flags {
 #define MC_SLICE_EVENTS 65536u                /* events in a slice before the next begins */
 #define MC_MAX_EVENTS (1u << 20)              /* in a slice: a single frame may pass the above */
 #define MC_SLICE_COUNT 128u                   /* slices to a chunk */
+/* A frame of so many ends its slice, too, as long as few slices are there: who reads only the first
+ * ones of its events need not decode the others, on which the next frame's would be built. */
+#define MC_SLICE_BURST_EVENTS 8192u
+#define MC_SLICE_BURSTS 32u
 /* A chunk is sealed early when going through its slot maps costs this much: a run of changes counts
  * 1, and so do four changes (7 ns each, bench_store.c: half a chunk is a seek). */
 #define MC_MAX_ROLL (UINT64_C(1) << 20)

@@ -73,9 +73,11 @@ static void check_frame(struct mc_event_slice *s, uint32_t f)
 {
     const struct mc_event *got;
     size_t count;
+    size_t asked = s->event_max && counts[f] > s->event_max ? s->event_max : counts[f];
     CHECK_INT(mc_event_slice_frame(s, f, STRINGS, &got, &count), 0);
-    CHECK_INT(count, counts[f]);
-    CHECK(count == counts[f] && memcmp(got, events[f], count * sizeof *got) == 0);
+    CHECK_INT(count, asked);
+    CHECK_INT(mc_event_slice_left_out(s, f), counts[f] - asked);
+    CHECK(count == asked && memcmp(got, events[f], count * sizeof *got) == 0);
 }
 
 static void forget(void)
@@ -84,11 +86,12 @@ static void forget(void)
         free(events[f]);
 }
 
-static void frames_come_in_any_order(void)
+static void frames_come_in_order(uint32_t event_max)
 {
     struct mc_event_slice s = {0};
     for (seed = 1; seed < 4; seed++) {
         write_slice(&s.raw);
+        s.event_max = event_max;
         CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
         CHECK_INT(s.first_frame, FIRST);
         CHECK_INT(s.frame_count, FRAMES);
@@ -111,6 +114,18 @@ static void frames_come_in_any_order(void)
     mc_event_slice_fini(&s);
 }
 
+static void frames_come_in_any_order(void)
+{
+    frames_come_in_order(0);
+}
+
+/* Of each frame the first ones only. */
+static void frames_are_bounded(void)
+{
+    frames_come_in_order(1);
+    frames_come_in_order(100);
+}
+
 /* Going forward holds on to a few frames' events only, going back to no more than there are. */
 static void memory_is_bounded(void)
 {
@@ -123,6 +138,11 @@ static void memory_is_bounded(void)
     check_frame(&s, 20);
     CHECK(s.event_room <= 8192);
     mc_event_slice_trim(&s);
+    CHECK(s.event_room <= 2048);
+    s.event_max = 1000;
+    CHECK_INT(mc_event_slice_open(&s, FIRST + FRAMES), 0);
+    for (uint32_t f = 0; f < FRAMES; f++)
+        check_frame(&s, f);
     CHECK(s.event_room <= 2048);
     mc_event_slice_fini(&s);
     forget();
@@ -149,6 +169,7 @@ static void damage_is_told(void)
 int main(void)
 {
     RUN(frames_come_in_any_order);
+    RUN(frames_are_bounded);
     RUN(memory_is_bounded);
     RUN(damage_is_told);
     return CHECK_DONE();

@@ -309,6 +309,49 @@ static void follow_live(void)
 }
 
 /* Frames that are wrong are refused; the ones after them are kept. */
+/* The first events of a frame, and how many it has more: not so many is what is asked for, and the
+ * frames are the same both ways, in tails and in chunks, and where a frame of very many events has
+ * a slice of its own. */
+static void bounded_events_in(int chunk_frames)
+{
+    enum { COUNT = 120, MOST = 300 };
+    static const struct gen_options bursts = {.seed = 8, .conn_slots = 100, .requests = 3000};
+    trace_write(&bursts, COUNT, chunk_frames, 10, 0);
+    struct mc_reader *r;
+    struct mc_cursor *all, *some;
+    const struct mc_frame *want, *got;
+    size_t largest = 0;
+    int steps = 0;
+    CHECK_INT(mc_reader_open(trace_path, &r, NULL, 0), 0);
+    CHECK_INT(mc_cursor_open(r, 1, &all), 0);
+    CHECK_INT(mc_cursor_open(r, 1, &some), 0);
+    mc_cursor_bound_events(some, MOST);
+    for (int back = 0; back < 2; back++) {
+        while ((back ? mc_cursor_prev(all, &want) : mc_cursor_next(all, &want)) == 0) {
+            CHECK_INT(back ? mc_cursor_prev(some, &got) : mc_cursor_next(some, &got), 0);
+            size_t asked = want->event_count < MOST ? want->event_count : MOST;
+            CHECK_INT(got->ts, want->ts);
+            CHECK_INT(got->event_count, asked);
+            CHECK_INT(mc_cursor_events_left_out(some), want->event_count - asked);
+            CHECK(memcmp(got->events, want->events, asked * sizeof *got->events) == 0);
+            CHECK(sum_of(got) == sum_of(want));
+            largest = want->event_count > largest ? want->event_count : largest;
+            steps++;
+        }
+    }
+    CHECK_INT(steps, 2 * COUNT - 1);
+    CHECK(largest > 8192);
+    mc_cursor_close(all);
+    mc_cursor_close(some);
+    mc_reader_close(r);
+}
+
+static void bounded_events(void)
+{
+    bounded_events_in(50);
+    bounded_events_in(1000);
+}
+
 static void refuse_bad_frames(void)
 {
     trace_remove();
@@ -348,6 +391,7 @@ int main(void)
     RUN(walk_back_over_legs);
     RUN(walk_back_live);
     RUN(follow_live);
+    RUN(bounded_events);
     RUN(refuse_bad_frames);
     trace_remove();
     return CHECK_DONE();
