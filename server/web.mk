@@ -8,7 +8,7 @@ WEB_FILES := $(sort $(wildcard web/*.html web/*.js web/*.css web/*.svg web/*.png
 	$(if $(UPLOT_DIR),$(WEB_DIR)/uPlot.esm.js $(UPLOT_DIR)/uPlot.min.css)
 # Modules that are served with all that they import, so that the page asks once for its scripts; `make
 # WEB_JOINED=` serves each as it is, for a debugger.
-WEB_JOINED := main.js stream_worker.js
+WEB_JOINED := early.js main.js stream_worker.js
 
 # The short form is half as heavy; it comes as a script only, and a line makes a module of it.
 $(WEB_DIR)/uPlot.esm.js: $(UPLOT_DIR)/uPlot.iife.min.js

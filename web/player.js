@@ -5,8 +5,9 @@
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
 import { Context } from './context.js';
 import { findFindings } from './findings.js';
+import { chosenRun, OVERVIEW_PX } from './first_asks.js';
 import { findJump, JUMP_KINDS } from './jump.js';
-import { OVERVIEW_PX, Overviews } from './overviews.js';
+import { Overviews } from './overviews.js';
 import { openShared } from './share.js';
 import { askGaps, askRunEvent, openStream, paceOf } from './stream.js';
 
@@ -49,7 +50,7 @@ export class Player {
     await this.refreshRuns();
     const { runs } = this.state;
     if (!runs || runs.length === 0) return;
-    const run = runs.find((r) => r.run === place.run) ?? runs.find((r) => r.live) ?? runs[runs.length - 1];
+    const run = chosenRun(runs, place);
     if (place.run && run.run !== place.run) this.say(`Run ${place.run} of the link is not here; this is run ${run.run}.`);
     await this.openRun(run.run, run.run === place.run ? place : {});
   }
@@ -72,6 +73,7 @@ export class Player {
     state.openRun(runKey);
     state.setPlace({ view: place.view ?? null, selected: place.selected ?? null, speed: place.speed ?? 1 });
     this.context.drop();
+    this.overviews.begin();
     this.attempt = 0;
     if (place.ts === undefined && state.entry?.live) return this.goLive();
     const ts = this.within(place.ts);

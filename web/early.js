@@ -1,0 +1,45 @@
+// @ts-check
+// early.js: the first script of the page: asks what the others will ask first, then lets them begin. While
+// they do the server works; once they run, they would not hear its first answer before they are done.
+// api.js takes the answers.
+
+import { runUrl } from './api.js';
+import { chosenRun, coarseQuery, isLong, overviewQuery, wholeRun } from './first_asks.js';
+import { decodePlace } from './url.js';
+
+/** a server that has not answered by then is not waited for */
+const WAIT_MS = 100;
+
+/** @type {Map<string, Promise<Response>>} */
+const answers = new Map();
+Object.assign(globalThis, { memcamEarly: answers });
+
+/** @param {string} url */
+function ask(url) {
+  const answer = fetch(url);
+  answer.catch(() => {}); // whoever takes it is told
+  answers.set(url, answer);
+  return answer;
+}
+
+/** The moment and the timeline that the address names. @param {any[]} runs */
+function askRun(runs) {
+  const linked = decodePlace(location.hash);
+  const run = chosenRun(runs, linked);
+  if (!run) return;
+  const place = run.run === linked.run ? linked : {};
+  const ts = place.ts ?? run.first_ts ?? 0;
+  const isMoment = !place.playing && (place.ts !== undefined || !run.live);
+  if (isMoment) ask(runUrl(run.run, 'state', { ts }));
+  const span = place.view ?? wholeRun(run.end_ts ?? 0);
+  ask(runUrl(run.run, 'overview', isLong(span) ? coarseQuery(span) : overviewQuery(span, !place.view)));
+}
+
+async function askFirst() {
+  const answer = await ask('/api/runs');
+  if (answer.ok) askRun((await answer.clone().json()).runs);
+}
+
+// What went wrong the page finds out, too, and says.
+await Promise.race([askFirst().catch(() => {}), new Promise((done) => { setTimeout(done, WAIT_MS); })]);
+await import('./main.js');
