@@ -310,9 +310,10 @@ async function differences(page, base, a, b) {
   // B stands beside the frame of A, which may be a little before the moment itself.
   const wantB = await frame(b, wantA + at.b - at.a);
   const arrived = async () => { const now = await both(page); return now.a === wantA && now.b === wantB; };
+  const listed = await page.locator('#diff-list [data-measure]').nth(row).textContent();
   await page.locator('#diff-list [data-measure] button').nth(row).click();
   await until(arrived, 'a click goes to its moment in A and to its moment in B');
-  check((await both(page)).compare.offset_ns === at.b - at.a, 'and they are beside each other by it', [await both(page), at]);
+  check((await both(page)).compare.offset_ns === at.b - at.a, 'and they are beside each other by it', [await both(page), at, shown[row], listed]);
   await page.screenshot({ path: path.join(SHOTS, 'compare-difference.png') });
   await page.focus('#play');
   await page.keyboard.press('Home');

@@ -196,7 +196,7 @@ export async function compareMap(page, doc, name, every) {
       seen += 1;
       if (words[y * node.width + x] !== table[text.charCodeAt(slot)]) {
         wrong += 1;
-        if (slots.length < 5) slots.push([slot, text[slot], words[y * node.width + x].toString(16), window.memcam.state.maps.get(pool).flash[slot]]);
+        if (slots.length < 5) slots.push([slot, text[slot], words[y * node.width + x]?.toString(16), window.memcam.state.maps.get(pool).flash[slot]]);
       }
     }
     return { wrong, seen, cell, cols, slots: text.length, which: slots };
