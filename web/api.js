@@ -14,11 +14,16 @@ const TIMEOUT_MS = 15000;
 /** an answer that nobody took for so long is of another time */
 const EARLY_MS = 10000;
 
-/** What was asked before this script was there (early.js): an answer for the first who asks for it. @param {string} url @returns {Promise<Response> | undefined} */
+/** What early.js has asked, by address, and when it has asked all. @type {{answers: Map<string, Promise<Response>>, asked?: Promise<void>}} */
+const early = /** @type {any} */ (globalThis).memcamEarly ?? { answers: new Map() };
+
+/** When what comes first has been asked: what takes long is better begun after that. */
+export const askedFirst = early.asked;
+
+/** What was asked before this script was there: an answer for the first who asks for it. @param {string} url @returns {Promise<Response> | undefined} */
 function askedEarly(url) {
-  const answers = /** @type {any} */ (globalThis).memcamEarly;
-  const answer = performance.now() < EARLY_MS ? answers?.get(url) : undefined;
-  answers?.delete(url);
+  const answer = performance.now() < EARLY_MS ? early.answers.get(url) : undefined;
+  early.answers.delete(url);
   return answer;
 }
 

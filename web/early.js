@@ -1,7 +1,7 @@
 // @ts-check
-// early.js: the first script of the page: asks what the others will ask first, then lets them begin. While
-// they do the server works; once they run, they would not hear its first answer before they are done.
-// api.js takes the answers.
+// early.js: the first script of the page: asks what the others will ask first, and tells main.js when it
+// has (api.js). While the page is made then, the server works; a page that were made at once would not hear
+// the first answer before it is done.
 
 import { runUrl } from './api.js';
 import { chosenRun, coarseQuery, isLong, overviewQuery, wholeRun } from './first_asks.js';
@@ -12,7 +12,6 @@ const WAIT_MS = 100;
 
 /** @type {Map<string, Promise<Response>>} */
 const answers = new Map();
-Object.assign(globalThis, { memcamEarly: answers });
 
 /** @param {string} url */
 function ask(url) {
@@ -41,5 +40,5 @@ async function askFirst() {
 }
 
 // What went wrong the page finds out, too, and says.
-await Promise.race([askFirst().catch(() => {}), new Promise((done) => { setTimeout(done, WAIT_MS); })]);
-await import('./main.js');
+const asked = Promise.race([askFirst().catch(() => {}), new Promise((done) => { setTimeout(done, WAIT_MS); })]);
+Object.assign(globalThis, { memcamEarly: { answers, asked } });

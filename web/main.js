@@ -1,6 +1,7 @@
 // @ts-check
 // main.js: wires state, player and views; owns the one animation frame loop and the page's keys.
 
+import { askedFirst } from './api.js';
 import { createCompareView } from './compare_view.js';
 import { createChartView } from './chart_view.js';
 import { withFilter } from './conn_filter.js';
@@ -45,6 +46,8 @@ const player = new Player(state, tip.say);
 const other = new State();
 const second = new Second(state, other, tip.say);
 const slotFacts = new SlotFactsCache();
+Object.assign(window, { memcam: { state, other, player, second, script } });
+await askedFirst;
 
 const actions = {
   openRun: (/** @type {string} */ run) => (state.compare?.run === run ? swapRuns() : player.openRun(run)),
@@ -388,5 +391,4 @@ document.addEventListener('visibilitychange', () => {
   second.hide(document.hidden);
   schedule();
 });
-Object.assign(window, { memcam: { state, other, player, second, script } });
 openPlace();
