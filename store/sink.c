@@ -230,20 +230,36 @@ static int takes_over(const struct mc_sink *s, const struct mc_queued_frame *q)
     return 0;
 }
 
-/* Whether the changes name slots that exist: a bug in the caller must not break the file. */
+/* Whether the changes name slots that exist, map by map: a bug in the caller must not break the
+ * file. */
 static int changes_fit(const struct mc_sink *s, const struct mc_frame *f)
 {
-    for (size_t i = 0; i < f->change_count;) {
-        uint32_t map_idx = f->changes[i].map_idx;
-        if (map_idx >= s->maps.count || (i && map_idx < f->changes[i - 1].map_idx))
+    const struct mc_slot_change *c = f->changes, *end = c + f->change_count;
+    for (uint32_t next_map = 0; c < end;) {
+        uint32_t map_idx = c->map_idx, most = 0;
+        if (map_idx >= s->maps.count || map_idx < next_map)
             return 0;
-        uint32_t slot_count = s->maps.maps[map_idx].map.slot_count;
-        for (; i < f->change_count && f->changes[i].map_idx == map_idx; i++) {
-            if (f->changes[i].slot_idx >= slot_count)
-                return 0;
-        }
+        for (; c < end && c->map_idx == map_idx; c++)
+            most = c->slot_idx > most ? c->slot_idx : most;
+        if (most >= s->maps.maps[map_idx].map.slot_count)
+            return 0;
+        next_map = map_idx + 1;
     }
     return 1;
+}
+
+/* Where the changes of the map that `first` is of end; they fit. */
+static size_t end_of_map(const struct mc_frame *f, size_t first)
+{
+    size_t low = first, high = f->change_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (f->changes[middle].map_idx == f->changes[first].map_idx)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
 }
 
 static int put_tail(struct mc_sink *s)
@@ -309,8 +325,7 @@ static int add_changes(struct mc_sink *s, const struct mc_frame *f)
         rc = mc_chunk_writer_frame_begin(&s->chunk, &s->maps);
     for (size_t i = 0, end; rc == 0 && i < f->change_count; i = end) {
         uint32_t map_idx = f->changes[i].map_idx;
-        for (end = i; end < f->change_count && f->changes[end].map_idx == map_idx;)
-            end++;
+        end = end_of_map(f, i);
         rc = mc_map_ops_make(&s->ops, &s->maps.maps[map_idx], f->changes + i, end - i);
         if (rc == 0)
             rc = mc_chunk_writer_ops(&s->tail, map_idx, &s->ops, end - i);
