@@ -12,14 +12,11 @@ int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number
 /* Pack the maps of the leg that is open: w->legs grows by it. 0, MC_ENOMEM. */
 int mc_chunk_end_leg(struct mc_chunk_writer *w);
 
+/* Pack the slice of events that is open: w->slices grows by it. 0, MC_ENOMEM. */
+int mc_chunk_end_slice(struct mc_chunk_writer *w);
+
 /* Fetch, verify and unpack a part of a row that is being read. *found is 0 when the row has none;
  * raw is replaced. */
 int mc_chunk_load_part(struct mc_chunk *c, uint32_t number, struct mc_buf *raw, int *found);
-
-static inline void mc_buf_forget(struct mc_buf *b)
-{
-    b->count = 0;
-    b->failed = 0;
-}
 
 #endif

@@ -74,11 +74,17 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     mc_event_index_begin(&w->index);
 }
 
+int mc_chunk_writer_slice_full(const struct mc_chunk_writer *w)
+{
+    return w->events.event_count >= MC_SLICE_EVENTS;
+}
+
 int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
 {
-    return w->frame_count > 0 && (w->frame_count == w->room || w->roll_cost >= MC_MAX_ROLL ||
-                                  w->slice_count + 1 >= MC_SLICE_COUNT ||
-                                  (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
+    return w->frame_count > 0 &&
+           (w->frame_count == w->room || w->roll_cost >= MC_MAX_ROLL ||
+            w->slice_count + 1 + (mc_chunk_writer_slice_full(w) != 0) >= MC_SLICE_COUNT ||
+            (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
 }
 
 /* ---- a frame -------------------------------------------------------------------------------- */
@@ -135,7 +141,7 @@ int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number
     return 0;
 }
 
-static int end_slice(struct mc_chunk_writer *w)
+int mc_chunk_end_slice(struct mc_chunk_writer *w)
 {
     struct mc_buf raw = {0};
     int rc = mc_event_writer_end(&w->events, &raw);
@@ -158,18 +164,18 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
     for (uint32_t v = 0; v < w->value_count; v++)
         w->cells[(size_t)v * w->room + f] = frame->values[v];
     put_gaps(w, frame);
-    rc = mc_follow_put(&w->follow, f, frame);
-    if (rc == 0 && w->has_index)
-        rc = mc_event_index_add(&w->index, frame->events, frame->event_count);
-    if (rc < 0)
-        return rc;
-    mc_event_writer_frame(&w->events, frame->events, frame->event_count);
+    if (!w->along) {
+        rc = mc_follow_put(&w->follow, f, frame);
+        if (rc == 0 && w->has_index)
+            rc = mc_event_index_add(&w->index, frame->events, frame->event_count);
+        if (rc < 0)
+            return rc;
+        mc_event_writer_frame(&w->events, frame->events, frame->event_count);
+    }
     w->event_count += frame->event_count;
     w->string_count = frame->schema->string_count;
     w->frame_count++;
-    if (w->events.event_count >= MC_SLICE_EVENTS)
-        rc = end_slice(w);
-    return rc;
+    return 0;
 }
 
 /* ---- the row -------------------------------------------------------------------------------- */
@@ -193,7 +199,13 @@ static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
 
 static int raw_follows(struct mc_chunk_writer *w, struct mc_buf *raw)
 {
-    return mc_follow_end(&w->follow, raw);
+    return w->along ? mc_follow_end_mark(&w->along->follow, raw) : mc_follow_end(&w->follow, raw);
+}
+
+/* The only slice of a row that goes along. */
+static int raw_events(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    return mc_event_writer_end_mark(&w->along->events, raw);
 }
 
 static int raw_event_index(struct mc_chunk_writer *w, struct mc_buf *raw)
@@ -316,13 +328,17 @@ static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
         rc = add_part(w, MC_PART_EVENT_INDEX, raw_event_index, row);
     for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
         rc = add_part(w, MC_PART_NUMBERS + kind, NULL, row);
-    if (rc == 0 && w->event_count && w->events.frame_count)
-        rc = end_slice(w);
+    if (rc == 0 && !w->along && w->event_count && w->events.frame_count)
+        rc = mc_chunk_end_slice(w);
     if (rc < 0)
         return rc;
     if (w->leg_count > 1)
         add_packed(row, &w->legs, w->leg_parts[0].stored_bytes, w->leg_parts + 1, w->leg_count - 1);
     add_packed(row, &w->slices, 0, w->slice_parts, w->slice_count);
+    if (w->along && w->event_count)
+        rc = add_part(w, MC_PART_EVENTS, raw_events, row);
+    if (rc < 0)
+        return rc;
     return row->body.failed || w->slices.failed || w->legs.failed ? MC_ENOMEM : 0;
 }
 

@@ -72,6 +72,16 @@ static int begin_leg(struct mc_chunk_writer *w)
     return 0;
 }
 
+/* A slice of events that is full ends; a row that goes along begins with what comes. */
+static int begin_events(struct mc_chunk_writer *w)
+{
+    if (w->along && !w->frame_count) {
+        mc_follow_set_mark(&w->along->follow, w->along->frame_count);
+        mc_event_writer_set_mark(&w->along->events);
+    }
+    return mc_chunk_writer_slice_full(w) ? mc_chunk_end_slice(w) : 0;
+}
+
 int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps *before)
 {
     if (w->leg_cost >= MC_LEG_ROLL &&
@@ -81,9 +91,12 @@ int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps 
         if (rc < 0)
             return rc;
     }
+    int rc = begin_events(w);
+    if (rc < 0)
+        return rc;
     while (w->map_count < before->count) {
         const struct mc_map_state *m = &before->maps[w->map_count];
-        int rc = add_map(w, m);
+        rc = add_map(w, m);
         if (rc < 0)
             return rc;
         struct mc_chunk_map *to = &w->maps[w->map_count - 1];

@@ -25,6 +25,7 @@ int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options 
     if (rc == 0)
         rc = mc_chunk_writer_init(&s->chunk, (uint32_t)opts->chunk_frames, s->packer);
     s->chunk.has_index = 1;
+    s->tail.along = &s->chunk;
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(tail_id) FROM tail", NULL, 0, 0, &s->next_tail_id);
     if (rc == 0)
@@ -312,7 +313,9 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
         s->chunk_open = s->tail_goes_on = 0;
         s->open_bytes = 0;
     }
-    if (rc == 0 && s->tail.frame_count && mc_chunk_writer_full(&s->tail, s->schema.value_count))
+    if (rc == 0 && s->tail.frame_count &&
+        (mc_chunk_writer_full(&s->tail, s->schema.value_count) ||
+         mc_chunk_writer_slice_full(&s->chunk)))
         rc = put_tail(s);
     return rc;
 }
@@ -320,9 +323,9 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
 /* The changes of a frame, map by map, into tail and chunk, and into the sink's own maps. */
 static int add_changes(struct mc_sink *s, const struct mc_frame *f)
 {
-    int rc = mc_chunk_writer_frame_begin(&s->tail, &s->maps);
+    int rc = mc_chunk_writer_frame_begin(&s->chunk, &s->maps);
     if (rc == 0)
-        rc = mc_chunk_writer_frame_begin(&s->chunk, &s->maps);
+        rc = mc_chunk_writer_frame_begin(&s->tail, &s->maps);
     for (size_t i = 0, end; rc == 0 && i < f->change_count; i = end) {
         uint32_t map_idx = f->changes[i].map_idx;
         end = end_of_map(f, i);
@@ -365,9 +368,9 @@ static int add_frame(struct mc_sink *s, struct mc_queued_frame *q)
         frame.change_count = 0;
     rc = add_changes(s, &frame);
     if (rc == 0)
-        rc = mc_chunk_writer_frame_end(&s->tail, &frame);
-    if (rc == 0)
         rc = mc_chunk_writer_frame_end(&s->chunk, &frame);
+    if (rc == 0)
+        rc = mc_chunk_writer_frame_end(&s->tail, &frame);
     s->last_ts = frame.ts;
     return rc;
 }
