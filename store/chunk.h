@@ -67,6 +67,7 @@ struct mc_chunk_writer {
     struct mc_event_writer events;
     int has_index; /* set by the caller, once: rows of this writer have an event index */
     struct mc_event_index_maker index;
+    struct mc_buf raw;    /* of the part that is being made; its memory is kept */
     struct mc_buf slices; /* finished ones, packed */
     struct mc_chunk_part slice_parts[MC_SLICE_COUNT + 1];
     uint32_t slice_count;

@@ -7,6 +7,8 @@
 /* Numbers of so many frames are packed small: not those of tail rows, which come each second. */
 #define LONG_FRAMES 100u
 
+#define RAW_KEPT_BYTES (2u << 20) /* a full slice of events has half of it */
+
 uint64_t mc_chunk_sum(int64_t run_id, int64_t first_ts, int64_t last_ts, int64_t frame_count,
                       int64_t codec, const void *head, size_t head_bytes, const void *summary,
                       size_t summary_bytes)
@@ -48,6 +50,7 @@ void mc_chunk_writer_fini(struct mc_chunk_writer *w)
     mc_follow_fini(&w->follow);
     mc_event_writer_fini(&w->events);
     mc_event_index_fini(&w->index);
+    mc_buf_fini(&w->raw);
     mc_buf_fini(&w->slices);
     mc_buf_fini(&w->legs);
     memset(w, 0, sizeof *w);
@@ -141,14 +144,26 @@ int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number
     return 0;
 }
 
+struct mc_buf *mc_chunk_raw(struct mc_chunk_writer *w)
+{
+    mc_buf_forget(&w->raw);
+    return &w->raw;
+}
+
+void mc_chunk_raw_trim(struct mc_chunk_writer *w)
+{
+    if (w->raw.room > RAW_KEPT_BYTES)
+        mc_buf_fini(&w->raw);
+}
+
 int mc_chunk_end_slice(struct mc_chunk_writer *w)
 {
-    struct mc_buf raw = {0};
-    int rc = mc_event_writer_end(&w->events, &raw);
+    struct mc_buf *raw = mc_chunk_raw(w);
+    int rc = mc_event_writer_end(&w->events, raw);
     if (rc == 0)
-        rc = mc_chunk_put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, &raw,
-                               &w->slices, &w->slice_parts[w->slice_count]);
-    mc_buf_fini(&raw);
+        rc = mc_chunk_put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, raw, &w->slices,
+                               &w->slice_parts[w->slice_count]);
+    mc_chunk_raw_trim(w);
     w->slice_count++;
     mc_event_writer_begin(&w->events, w->frame_count);
     return rc;
@@ -281,24 +296,24 @@ typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
 
 static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struct mc_chunk_row *row)
 {
-    struct mc_buf raw = {0};
+    struct mc_buf *raw = mc_chunk_raw(w);
     mc_pack_fn pack = mc_pack;
     int rc;
     if (fn) {
-        rc = fn(w, &raw);
+        rc = fn(w, raw);
     } else {
         if (w->frame_count >= LONG_FRAMES)
             pack = mc_pack_small;
         struct mc_cells cells = {w->schema, w->source_count, w->source_first,
                                  w->cells,  w->room,         w->frame_count};
-        rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), &raw);
+        rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), raw);
     }
-    if (rc == 0 && raw.count) {
-        rc = mc_chunk_put_part(w->packer, pack, number, &raw, &row->body,
+    if (rc == 0 && raw->count) {
+        rc = mc_chunk_put_part(w->packer, pack, number, raw, &row->body,
                                &row->info.parts[row->info.part_count]);
         row->info.part_count += rc == 0;
     }
-    mc_buf_fini(&raw);
+    mc_chunk_raw_trim(w);
     return rc;
 }
 

@@ -51,13 +51,13 @@ static int raw_maps(struct mc_chunk_writer *w, struct mc_buf *raw)
 
 int mc_chunk_end_leg(struct mc_chunk_writer *w)
 {
-    struct mc_buf raw = {0};
+    struct mc_buf *raw = mc_chunk_raw(w);
     uint32_t leg = w->leg_count - 1;
     uint32_t number = leg ? MC_PART_LEGS + leg - 1 : MC_PART_MAPS;
-    int rc = raw_maps(w, &raw);
+    int rc = raw_maps(w, raw);
     if (rc == 0)
-        rc = mc_chunk_put_part(w->packer, mc_pack, number, &raw, &w->legs, &w->leg_parts[leg]);
-    mc_buf_fini(&raw);
+        rc = mc_chunk_put_part(w->packer, mc_pack, number, raw, &w->legs, &w->leg_parts[leg]);
+    mc_chunk_raw_trim(w);
     return rc;
 }
 

@@ -44,7 +44,7 @@ void mc_sink_fini(struct mc_sink *s)
     mc_maps_fini(&s->maps);
     mc_schema_fini(&s->schema);
     mc_packer_free(s->packer);
-    sqlite3_close(s->db);
+    mc_file_close(s->db);
     mc_file_unlock(&s->lock);
     free(s->path);
 }
@@ -88,7 +88,7 @@ int mc_sink_number(sqlite3 *db, const char *sql, const struct mc_bind *binds, in
                    int64_t otherwise, int64_t *out)
 {
     sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(db, sql, &stmt);
+    int rc = mc_file_statement(db, sql, &stmt);
     if (rc < 0)
         return rc;
     int step = bind_all(stmt, binds, bind_count);
@@ -97,8 +97,8 @@ int mc_sink_number(sqlite3 *db, const char *sql, const struct mc_bind *binds, in
     int64_t number = otherwise;
     if (step == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
         number = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
     rc = mc_file_error(db, step);
+    mc_file_keep(stmt);
     if (rc == 0 && out)
         *out = number;
     return rc;
