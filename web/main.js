@@ -123,7 +123,7 @@ const views = {
   markers: createMarkerView(state),
 };
 
-const frames = createFrames(state, other, views, second, () => state.mode === 'pause' && player.asking);
+const frames = createFrames(state, other, views, second, () => state.mode === 'pause' && player.asking !== null);
 const { schedule } = frames;
 
 /** @param {import('./state.js').Compare | null} compare */
