@@ -13,9 +13,9 @@ const WAIT_MS = 100;
 /** @type {Map<string, Promise<Response>>} */
 const answers = new Map();
 
-/** @param {string} url */
+/** Ask, and take in all of the answer: one that nobody reads would keep a connection. @param {string} url */
 function ask(url) {
-  const answer = fetch(url);
+  const answer = fetch(url).then(async ({ status, headers, body }) => new Response(body && await new Response(body).arrayBuffer(), { status, headers }));
   answer.catch(() => {}); // whoever takes it is told
   answers.set(url, answer);
   return answer;
@@ -34,9 +34,12 @@ function askRun(runs) {
   ask(runUrl(run.run, 'overview', isLong(span) ? coarseQuery(span) : overviewQuery(span, !place.view)));
 }
 
+const beganMs = performance.now();
+
+/** Nothing more once the page asks for itself. */
 async function askFirst() {
   const answer = await ask('/api/runs');
-  if (answer.ok) askRun((await answer.clone().json()).runs);
+  if (answer.ok && performance.now() < beganMs + WAIT_MS) askRun((await answer.clone().json()).runs);
 }
 
 // What went wrong the page finds out, too, and says.
