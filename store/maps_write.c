@@ -44,6 +44,29 @@ static uint32_t count_used(const struct mc_map_state *m, uint32_t from, uint32_t
 
 /* ---- which change is of which class --------------------------------------------------------- */
 
+static uint8_t *put_letters(const struct mc_slot_change *c, const struct mc_slot_change *end,
+                            uint8_t *to)
+{
+    for (; c < end; c++)
+        *to++ = c->state;
+    return to;
+}
+
+/* The same of a word of which some slots are used: allocated ones, changed ones. */
+static void put_two_letters(const struct mc_slot_change *c, const struct mc_slot_change *end,
+                            uint64_t was, uint8_t *letters[2])
+{
+    uint8_t *allocated = letters[0], *changed = letters[1];
+    for (; c < end; c++) {
+        uint64_t is_used = c->state != MC_STATE_FREE, was_used = was >> c->slot_idx % 64 & 1;
+        *allocated = *changed = c->state;
+        allocated += !was_used;
+        changed += was_used & is_used;
+    }
+    letters[0] = allocated;
+    letters[1] = changed;
+}
+
 /* The changes of one word from `c` on, before `end`, each in its class; letters of allocated and of
  * changed slots are appended to *letters[0] and [1]. Returns the change after them, or NULL when
  * they are not what the classes can say: in order, one a slot, and each a change of use or state.
@@ -54,22 +77,21 @@ static const struct mc_slot_change *take_word(const struct mc_map_state *m,
                                               struct mc_map_word *w, uint8_t *letters[2])
 {
     uint64_t was = m->used[w->word_idx], touched = 0, is = 0;
-    uint8_t *allocated = letters[0], *changed = letters[1];
-    for (; c < end && c->slot_idx / 64 == w->word_idx; c++) {
-        uint32_t at = c->slot_idx % 64;
-        uint64_t bit = UINT64_C(1) << at, is_used = c->state != MC_STATE_FREE;
-        if (touched >= bit)
+    uint32_t first_slot = w->word_idx * 64, next = first_slot;
+    const struct mc_slot_change *first = c;
+    for (; c < end && c->slot_idx - first_slot < 64; c++) {
+        if (c->slot_idx < next)
             return NULL;
-        touched |= bit;
-        is |= is_used << at;
-        *allocated = *changed = c->state;
-        allocated += ~(was >> at) & 1;
-        changed += was >> at & is_used;
+        next = c->slot_idx + 1;
+        touched |= UINT64_C(1) << c->slot_idx % 64;
+        is |= (uint64_t)(c->state != MC_STATE_FREE) << c->slot_idx % 64;
     }
     if (touched & ~was & ~is)
         return NULL;
-    letters[0] = allocated;
-    letters[1] = changed;
+    if (!(touched & was))
+        letters[0] = put_letters(first, c, letters[0]);
+    else if (touched & ~was || is)
+        put_two_letters(first, c, was, letters);
     w->class_bits[MC_CLASS_ALLOCATED] = is & ~was;
     w->class_bits[MC_CLASS_FREED] = touched & ~is;
     w->class_bits[MC_CLASS_CHANGED] = is & was;
