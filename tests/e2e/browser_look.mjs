@@ -155,6 +155,8 @@ async function jumps(page, base) {
 /** @param {any} page @param {string} base */
 async function slotToRequest(page, base) {
   const canvas = page.locator(`[data-map="${POOL}"]`);
+  await canvas.scrollIntoViewIfNeeded();
+  await until(() => canvas.getAttribute('data-cell'), 'the map has its cells');
   const position = await page.evaluate((name) => {
     const { cell, cols } = document.querySelector(`[data-map="${name}"]`).dataset;
     return { x: ((7 % cols) + 0.5) * cell, y: (Math.floor(7 / cols) + 0.5) * cell };
