@@ -61,6 +61,7 @@ struct mc_chunk_writer {
     uint32_t source_room;
     struct mc_chunk_map *maps; /* owned */
     uint32_t map_count, map_room;
+    uint32_t keyed_map_count; /* of the first maps: their keys stand in a row before */
     struct mc_buf gaps;
     struct mc_follow follow;
     uint32_t gap_count;

@@ -62,6 +62,7 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     w->schema = schema;
     w->prev_ts = prev_ts;
     w->flags = flags;
+    w->keyed_map_count = flags & MC_HEAD_GOES_ON ? w->map_count : 0;
     w->frame_count = w->source_count = w->string_count = w->value_count = 0;
     w->map_count = w->gap_count = w->slice_count = 0;
     w->event_count = w->roll_cost = w->leg_cost = 0;

@@ -19,9 +19,8 @@ static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
     m->source_idx = before->map.source_idx;
     m->first_frame = w->frame_count;
     m->next_from = w->frame_count;
-    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one.
-     */
-    m->has_key = !(w->flags & MC_HEAD_GOES_ON) || w->frame_count > 0;
+    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one. */
+    m->has_key = w->map_count > w->keyed_map_count;
     return 0;
 }
 
@@ -68,7 +67,7 @@ static int begin_leg(struct mc_chunk_writer *w)
     if (rc < 0)
         return rc;
     w->leg_first[w->leg_count++] = w->frame_count;
-    w->leg_cost = w->map_count = 0;
+    w->leg_cost = w->map_count = w->keyed_map_count = 0;
     return 0;
 }
 
