@@ -1,13 +1,16 @@
 #!/bin/sh
 # web_pack.sh: turn the page's files into a table of bytes in assembler and C.
-# Usage: web_pack.sh OUT_DIR FILE…   makes OUT_DIR/web_assets.S, web_assets.c and *.gz beside them.
+# Usage: web_pack.sh OUT_DIR JOINED FILE…   makes OUT_DIR/web_assets.S, web_assets.c and what they hold.
+# JOINED: names of modules that take in what they import (web_join.awk); "" to serve all singly.
 # Comments that fill lines, types and indentation stay at home: more than a quarter of the page's weight.
 # Lines keep their numbers.
 set -eu
 out=$1
-shift
-mkdir -p "$out"
-# The file as it is served, as $out/NUMBER.EXTENSION.
+joined=$2
+shift 2
+served=$out/served
+mkdir -p "$served"
+# The file as it is served, in $served.
 lighten() {
     case $1 in
     *.js) awk '
@@ -28,15 +31,24 @@ lighten() {
     *) cp "$1" "$2" ;;
     esac
 }
+for file in "$@"; do
+    lighten "$file" "$served/${file##*/}"
+done
+for name in $joined; do
+    awk -v dir="$served" -v entry="$name" -f server/web_join.awk >"$out/$name.joined"
+done
+for name in $joined; do # when none is read any more
+    mv "$out/$name.joined" "$served/$name"
+done
 {
     printf '/* Made by server/web_pack.sh. */\n.section .rodata\n'
     i=0
     for file in "$@"; do
-        lighten "$file" "$out/$i.served"
-        gzip -9nc "$out/$i.served" >"$out/$i.gz"
+        bytes=$served/${file##*/}
+        gzip -9nc "$bytes" >"$bytes.gz"
         printf '.global mc_web_%d, mc_web_%d_end, mc_web_%d_gz, mc_web_%d_gz_end\n' $i $i $i $i
-        printf 'mc_web_%d: .incbin "%s"\nmc_web_%d_end:\n' $i "$out/$i.served" $i
-        printf 'mc_web_%d_gz: .incbin "%s"\nmc_web_%d_gz_end: .byte 0\n' $i "$out/$i.gz" $i
+        printf 'mc_web_%d: .incbin "%s"\nmc_web_%d_end:\n' $i "$bytes" $i
+        printf 'mc_web_%d_gz: .incbin "%s"\nmc_web_%d_gz_end: .byte 0\n' $i "$bytes.gz" $i
         i=$((i + 1))
     done
     printf '.section .note.GNU-stack,"",%%progbits\n'
@@ -61,7 +73,7 @@ lighten() {
         *.png) type='image/png' ;;
         *) type='application/octet-stream' ;;
         esac
-        hash=$(sha256sum "$out/$i.served" | cut -c1-20)
+        hash=$(sha256sum "$served/${file##*/}" | cut -c1-20)
         printf '    {"%s", "%s", "\\"%s\\"", mc_web_%d, mc_web_%d_end, mc_web_%d_gz, mc_web_%d_gz_end},\n' \
             "${file##*/}" "$type" "$hash" $i $i $i $i
         i=$((i + 1))

@@ -49,6 +49,9 @@ struct mc_chunk_writer {
     uint32_t room;                  /* frames */
     const struct mc_schema *schema; /* borrowed */
     struct mc_packer *packer;       /* borrowed */
+    /* Borrowed; set by the caller, once: the writer of a longer row that takes the same frames,
+     * each before this one does. Events and buckets are encoded there, and shared. Or NULL. */
+    struct mc_chunk_writer *along;
     int64_t prev_ts;
     uint32_t flags, frame_count, source_count, string_count, value_count;
     int64_t *ts;            /* owned */
@@ -58,12 +61,15 @@ struct mc_chunk_writer {
     uint32_t source_room;
     struct mc_chunk_map *maps; /* owned */
     uint32_t map_count, map_room;
+    uint32_t keyed_map_count; /* of the first maps: their keys stand in a row before */
     struct mc_buf gaps;
     struct mc_follow follow;
     uint32_t gap_count;
     struct mc_event_writer events;
+    int is_burst; /* the last frame had so many events that its slice ends with it */
     int has_index; /* set by the caller, once: rows of this writer have an event index */
     struct mc_event_index_maker index;
+    struct mc_buf raw;    /* of the part that is being made; its memory is kept */
     struct mc_buf slices; /* finished ones, packed */
     struct mc_chunk_part slice_parts[MC_SLICE_COUNT + 1];
     uint32_t slice_count;
@@ -83,6 +89,8 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
                            int64_t prev_ts, uint32_t flags);
 /* A row that has to end before a frame of `value_count` values can be added. */
 int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count);
+/* The next frame begins a slice of events: a row that goes along has to end before it. */
+int mc_chunk_writer_slice_full(const struct mc_chunk_writer *w);
 /* One frame: begin (maps as they are before it), then the ops of each map that changes, then end
  * with everything else. 0 or MC_ENOMEM, after which the row can only be begun anew. */
 int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps *before);

@@ -7,6 +7,8 @@
 /* Numbers of so many frames are packed small: not those of tail rows, which come each second. */
 #define LONG_FRAMES 100u
 
+#define RAW_KEPT_BYTES (2u << 20) /* a full slice of events has half of it */
+
 uint64_t mc_chunk_sum(int64_t run_id, int64_t first_ts, int64_t last_ts, int64_t frame_count,
                       int64_t codec, const void *head, size_t head_bytes, const void *summary,
                       size_t summary_bytes)
@@ -48,6 +50,7 @@ void mc_chunk_writer_fini(struct mc_chunk_writer *w)
     mc_follow_fini(&w->follow);
     mc_event_writer_fini(&w->events);
     mc_event_index_fini(&w->index);
+    mc_buf_fini(&w->raw);
     mc_buf_fini(&w->slices);
     mc_buf_fini(&w->legs);
     memset(w, 0, sizeof *w);
@@ -59,10 +62,12 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     w->schema = schema;
     w->prev_ts = prev_ts;
     w->flags = flags;
+    w->keyed_map_count = flags & MC_HEAD_GOES_ON ? w->map_count : 0;
     w->frame_count = w->source_count = w->string_count = w->value_count = 0;
     w->map_count = w->gap_count = w->slice_count = 0;
     w->event_count = w->roll_cost = w->leg_cost = 0;
     w->leg_count = 1;
+    w->is_burst = 0;
     w->leg_first[0] = 0;
     mc_buf_forget(&w->legs);
     mc_buf_forget(&w->gaps);
@@ -74,11 +79,17 @@ void mc_chunk_writer_begin(struct mc_chunk_writer *w, const struct mc_schema *sc
     mc_event_index_begin(&w->index);
 }
 
+int mc_chunk_writer_slice_full(const struct mc_chunk_writer *w)
+{
+    return w->is_burst || w->events.event_count >= MC_SLICE_EVENTS;
+}
+
 int mc_chunk_writer_full(const struct mc_chunk_writer *w, uint32_t value_count)
 {
-    return w->frame_count > 0 && (w->frame_count == w->room || w->roll_cost >= MC_MAX_ROLL ||
-                                  w->slice_count + 1 >= MC_SLICE_COUNT ||
-                                  (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
+    return w->frame_count > 0 &&
+           (w->frame_count == w->room || w->roll_cost >= MC_MAX_ROLL ||
+            w->slice_count + 1 + (mc_chunk_writer_slice_full(w) != 0) >= MC_SLICE_COUNT ||
+            (uint64_t)(w->frame_count + 1) * value_count > MC_MAX_CELLS);
 }
 
 /* ---- a frame -------------------------------------------------------------------------------- */
@@ -135,15 +146,28 @@ int mc_chunk_put_part(struct mc_packer *packer, mc_pack_fn pack, uint32_t number
     return 0;
 }
 
-static int end_slice(struct mc_chunk_writer *w)
+struct mc_buf *mc_chunk_raw(struct mc_chunk_writer *w)
 {
-    struct mc_buf raw = {0};
-    int rc = mc_event_writer_end(&w->events, &raw);
+    mc_buf_forget(&w->raw);
+    return &w->raw;
+}
+
+void mc_chunk_raw_trim(struct mc_chunk_writer *w)
+{
+    if (w->raw.room > RAW_KEPT_BYTES)
+        mc_buf_fini(&w->raw);
+}
+
+int mc_chunk_end_slice(struct mc_chunk_writer *w)
+{
+    struct mc_buf *raw = mc_chunk_raw(w);
+    int rc = mc_event_writer_end(&w->events, raw);
     if (rc == 0)
-        rc = mc_chunk_put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, &raw,
-                               &w->slices, &w->slice_parts[w->slice_count]);
-    mc_buf_fini(&raw);
+        rc = mc_chunk_put_part(w->packer, mc_pack, MC_PART_EVENTS + w->slice_count, raw, &w->slices,
+                               &w->slice_parts[w->slice_count]);
+    mc_chunk_raw_trim(w);
     w->slice_count++;
+    w->is_burst = 0;
     mc_event_writer_begin(&w->events, w->frame_count);
     return rc;
 }
@@ -158,20 +182,20 @@ int mc_chunk_writer_frame_end(struct mc_chunk_writer *w, const struct mc_frame *
     for (uint32_t v = 0; v < w->value_count; v++)
         w->cells[(size_t)v * w->room + f] = frame->values[v];
     put_gaps(w, frame);
-    rc = mc_follow_put(&w->follow, f, frame);
-    if (rc == 0 && w->has_index)
-        rc = mc_event_index_add(&w->index, frame->events, frame->event_count);
-    if (rc < 0)
-        return rc;
-    mc_event_writer_frame(&w->events, frame->events, frame->event_count);
+    if (!w->along) {
+        rc = mc_follow_put(&w->follow, f, frame);
+        if (rc == 0 && w->has_index)
+            rc = mc_event_index_add(&w->index, frame->events, frame->event_count);
+        if (rc < 0)
+            return rc;
+        mc_event_writer_frame(&w->events, frame->events, frame->event_count);
+        w->is_burst =
+            frame->event_count >= MC_SLICE_BURST_EVENTS && w->slice_count < MC_SLICE_BURSTS;
+    }
     w->event_count += frame->event_count;
     w->string_count = frame->schema->string_count;
     w->frame_count++;
-    int is_burst =
-        frame->event_count >= MC_SLICE_BURST_EVENTS && w->slice_count < MC_SLICE_BURSTS;
-    if (is_burst || w->events.event_count >= MC_SLICE_EVENTS)
-        rc = end_slice(w);
-    return rc;
+    return 0;
 }
 
 /* ---- the row -------------------------------------------------------------------------------- */
@@ -195,7 +219,13 @@ static int raw_frames(struct mc_chunk_writer *w, struct mc_buf *raw)
 
 static int raw_follows(struct mc_chunk_writer *w, struct mc_buf *raw)
 {
-    return mc_follow_end(&w->follow, raw);
+    return w->along ? mc_follow_end_mark(&w->along->follow, raw) : mc_follow_end(&w->follow, raw);
+}
+
+/* The only slice of a row that goes along. */
+static int raw_events(struct mc_chunk_writer *w, struct mc_buf *raw)
+{
+    return mc_event_writer_end_mark(&w->along->events, raw);
 }
 
 static int raw_event_index(struct mc_chunk_writer *w, struct mc_buf *raw)
@@ -271,24 +301,24 @@ typedef int (*raw_fn)(struct mc_chunk_writer *w, struct mc_buf *raw);
 
 static int add_part(struct mc_chunk_writer *w, uint32_t number, raw_fn fn, struct mc_chunk_row *row)
 {
-    struct mc_buf raw = {0};
+    struct mc_buf *raw = mc_chunk_raw(w);
     mc_pack_fn pack = mc_pack;
     int rc;
     if (fn) {
-        rc = fn(w, &raw);
+        rc = fn(w, raw);
     } else {
         if (w->frame_count >= LONG_FRAMES)
             pack = mc_pack_small;
         struct mc_cells cells = {w->schema, w->source_count, w->source_first,
                                  w->cells,  w->room,         w->frame_count};
-        rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), &raw);
+        rc = mc_numbers_put(&cells, (int)(number - MC_PART_NUMBERS), raw);
     }
-    if (rc == 0 && raw.count) {
-        rc = mc_chunk_put_part(w->packer, pack, number, &raw, &row->body,
+    if (rc == 0 && raw->count) {
+        rc = mc_chunk_put_part(w->packer, pack, number, raw, &row->body,
                                &row->info.parts[row->info.part_count]);
         row->info.part_count += rc == 0;
     }
-    mc_buf_fini(&raw);
+    mc_chunk_raw_trim(w);
     return rc;
 }
 
@@ -318,13 +348,17 @@ static int add_parts(struct mc_chunk_writer *w, struct mc_chunk_row *row)
         rc = add_part(w, MC_PART_EVENT_INDEX, raw_event_index, row);
     for (uint32_t kind = 0; rc == 0 && kind < MC_KIND_COUNT; kind++)
         rc = add_part(w, MC_PART_NUMBERS + kind, NULL, row);
-    if (rc == 0 && w->event_count && w->events.frame_count)
-        rc = end_slice(w);
+    if (rc == 0 && !w->along && w->event_count && w->events.frame_count)
+        rc = mc_chunk_end_slice(w);
     if (rc < 0)
         return rc;
     if (w->leg_count > 1)
         add_packed(row, &w->legs, w->leg_parts[0].stored_bytes, w->leg_parts + 1, w->leg_count - 1);
     add_packed(row, &w->slices, 0, w->slice_parts, w->slice_count);
+    if (w->along && w->event_count)
+        rc = add_part(w, MC_PART_EVENTS, raw_events, row);
+    if (rc < 0)
+        return rc;
     return row->body.failed || w->slices.failed || w->legs.failed ? MC_ENOMEM : 0;
 }
 

@@ -19,9 +19,8 @@ static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
     m->source_idx = before->map.source_idx;
     m->first_frame = w->frame_count;
     m->next_from = w->frame_count;
-    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one.
-     */
-    m->has_key = !(w->flags & MC_HEAD_GOES_ON) || w->frame_count > 0;
+    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one. */
+    m->has_key = w->map_count > w->keyed_map_count;
     return 0;
 }
 
@@ -51,13 +50,13 @@ static int raw_maps(struct mc_chunk_writer *w, struct mc_buf *raw)
 
 int mc_chunk_end_leg(struct mc_chunk_writer *w)
 {
-    struct mc_buf raw = {0};
+    struct mc_buf *raw = mc_chunk_raw(w);
     uint32_t leg = w->leg_count - 1;
     uint32_t number = leg ? MC_PART_LEGS + leg - 1 : MC_PART_MAPS;
-    int rc = raw_maps(w, &raw);
+    int rc = raw_maps(w, raw);
     if (rc == 0)
-        rc = mc_chunk_put_part(w->packer, mc_pack, number, &raw, &w->legs, &w->leg_parts[leg]);
-    mc_buf_fini(&raw);
+        rc = mc_chunk_put_part(w->packer, mc_pack, number, raw, &w->legs, &w->leg_parts[leg]);
+    mc_chunk_raw_trim(w);
     return rc;
 }
 
@@ -68,8 +67,18 @@ static int begin_leg(struct mc_chunk_writer *w)
     if (rc < 0)
         return rc;
     w->leg_first[w->leg_count++] = w->frame_count;
-    w->leg_cost = w->map_count = 0;
+    w->leg_cost = w->map_count = w->keyed_map_count = 0;
     return 0;
+}
+
+/* A slice of events that is full ends; a row that goes along begins with what comes. */
+static int begin_events(struct mc_chunk_writer *w)
+{
+    if (w->along && !w->frame_count) {
+        mc_follow_set_mark(&w->along->follow, w->along->frame_count);
+        mc_event_writer_set_mark(&w->along->events);
+    }
+    return mc_chunk_writer_slice_full(w) ? mc_chunk_end_slice(w) : 0;
 }
 
 int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps *before)
@@ -81,9 +90,12 @@ int mc_chunk_writer_frame_begin(struct mc_chunk_writer *w, const struct mc_maps 
         if (rc < 0)
             return rc;
     }
+    int rc = begin_events(w);
+    if (rc < 0)
+        return rc;
     while (w->map_count < before->count) {
         const struct mc_map_state *m = &before->maps[w->map_count];
-        int rc = add_map(w, m);
+        rc = add_map(w, m);
         if (rc < 0)
             return rc;
         struct mc_chunk_map *to = &w->maps[w->map_count - 1];

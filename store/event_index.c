@@ -28,6 +28,9 @@ void mc_event_index_begin(struct mc_event_index_maker *m)
     m->high_conn = 0;
     m->word_count = m->last = 0;
     m->is_rough = 0;
+    /* No place has an id that belongs there: none has been seen. */
+    for (uint32_t i = 0; i < MC_INDEX_RECENT; i++)
+        m->recent[i] = i + 1;
 }
 
 static void add_conn(struct mc_event_index_maker *m, uint64_t conn_id)
@@ -58,6 +61,10 @@ int mc_event_index_add(struct mc_event_index_maker *m, const struct mc_event *ev
         int64_t begin_ts = mc_event_begin_ts(&events[i]);
         uint64_t conn_id = events[i].conn_id;
         m->earliest_ts = begin_ts < m->earliest_ts ? begin_ts : m->earliest_ts;
+        uint64_t *recent = &m->recent[conn_id % MC_INDEX_RECENT];
+        if (*recent == conn_id)
+            continue;
+        *recent = conn_id;
         m->low_conn = conn_id < m->low_conn ? conn_id : m->low_conn;
         m->high_conn = conn_id > m->high_conn ? conn_id : m->high_conn;
         if (!m->is_rough)

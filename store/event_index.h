@@ -25,12 +25,15 @@ static inline int64_t mc_event_begin_ts(const struct mc_event *e)
 
 /* ---- writing ---- */
 
+#define MC_INDEX_RECENT 256u /* a power of two */
+
 struct mc_event_index_maker {
     int64_t earliest_ts;
     uint64_t low_conn, high_conn;
-    struct mc_conn_word *words; /* owned; a table of the connections seen, 64 ids to a word */
-    uint32_t word_count, last;  /* words in use; where the last event's was */
-    int is_rough;               /* too many: only low_conn and high_conn are right */
+    struct mc_conn_word *words;       /* owned; a table of the connections seen, 64 ids to a word */
+    uint32_t word_count, last;        /* words in use; where the last event's was */
+    int is_rough;                     /* too many: only low_conn and high_conn are right */
+    uint64_t recent[MC_INDEX_RECENT]; /* connections that are in the table; by their low bits */
 };
 
 void mc_event_index_fini(struct mc_event_index_maker *m);

@@ -1,10 +1,10 @@
 /* events.h: connection and request events as columns by meaning.
  *
  * Format: a slice (part MC_PART_EVENTS + n): first frame, frame count, event count, z base (µs of
- *         the first event), flags, then the byte counts of MC_EV_COLUMN_COUNT columns and the
- *         columns. Writer and reader keep the same model (events_priv.h) of what is known so far
- *         in the slice: open connections, requests in flight, the routes and their last responses;
- *         a number that the model predicts is stored as 0.
+ *         the first event), flags, a key (flag) as its byte count and its bytes, then the byte
+ *         counts of MC_EV_COLUMN_COUNT columns and the columns. Writer and reader keep the same
+ * model (events_priv.h) of what is known so far in the slice: open connections, requests in flight,
+ * the routes and their last responses; a number that the model predicts is stored as 0.
  *
  *   counts   events of each frame          types    a byte each; MC_EV_RAW: all fields stand in raw
  *   time     µs since the last event: a byte, or 255 and a z number in `far`
@@ -19,6 +19,14 @@
  *   durs     µs; of a response to a known request: z difference to the time since it
  *   details  z difference to the last detail of the type    owners, ports   likewise
  *   bytes    in and out of close and gc    states   a byte each
+ *
+ *         The key, of slices in tail rows: what the model knew before the slice, so that a tail row
+ *         has the chunk's own columns, encoded once. base is the µs of the last event before it.
+ *   highest connection, 1 + the last event's place (0: none), places in use, last port; for each
+ *   type its last detail, last owner; n routes of: method, detail, status, arena, in, out; n
+ *   connections that the slice comes back to: place, id, last stream, 1 + last route (0: none),
+ *   n requests in flight of (stream, route, z µs before base); n free places that it gives away,
+ *   in that order
  */
 #ifndef MC_EVENTS_H
 #define MC_EVENTS_H
@@ -52,6 +60,22 @@ struct mc_event_model;
 
 /* ---- writing ---- */
 
+/* What is known of the events before a mark, of which a key is made. */
+struct mc_event_key {
+    struct mc_buf head, conns, places;
+    uint32_t conn_count, place_count;
+    uint32_t places_left; /* free places of before the mark that are still free */
+    uint32_t stamp;       /* connections with it are in the key, or of after the mark */
+    int64_t base_us;
+};
+
+/* Where a writer was. */
+struct mc_event_mark {
+    size_t column[MC_EV_COLUMN_COUNT];
+    uint32_t frame_count;
+    uint64_t event_count;
+};
+
 struct mc_event_writer {
     struct mc_buf column[MC_EV_COLUMN_COUNT];
     uint8_t *at[MC_EV_COLUMN_COUNT]; /* borrowed: where each column goes on, within a batch */
@@ -60,6 +84,8 @@ struct mc_event_writer {
     uint64_t event_count;
     int64_t base_us, last_us;
     int any_ns;
+    struct mc_event_mark mark;
+    struct mc_event_key key; /* of the mark; owned */
 };
 
 int mc_event_writer_init(struct mc_event_writer *w);
@@ -70,6 +96,11 @@ void mc_event_writer_begin(struct mc_event_writer *w, uint32_t first_frame);
 void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *events, size_t count);
 /* Append the slice's raw bytes. 0 or MC_ENOMEM. */
 int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw);
+/* From here on events are also those of a slice of their own, until the next mark or the end of
+ * this one. */
+void mc_event_writer_set_mark(struct mc_event_writer *w);
+/* Append the raw bytes of the slice that begins at the mark, with frame 0. 0 or MC_ENOMEM. */
+int mc_event_writer_end_mark(const struct mc_event_writer *w, struct mc_buf *raw);
 
 /* ---- reading ---- */
 

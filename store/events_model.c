@@ -71,15 +71,20 @@ uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id)
     if (!m->free_count && m->slot_count == MC_EV_SLOTS)
         forget_conns(m);
     uint32_t slot = m->free_count ? m->free_slots[--m->free_count] : m->slot_count++;
+    mc_event_model_place(m, slot, conn_id);
+    if (conn_id > m->top_conn)
+        m->top_conn = conn_id;
+    return slot;
+}
+
+void mc_event_model_place(struct mc_event_model *m, uint32_t slot, uint64_t conn_id)
+{
     m->conns[slot] =
         (struct mc_event_conn){.conn_id = conn_id, .last_route = UINT32_MAX, .is_open = 1};
     uint32_t h = hash_of(conn_id);
     while (m->hash[h])
         h = (h + 1) & (HASH_COUNT - 1);
     m->hash[h] = slot + 1;
-    if (conn_id > m->top_conn)
-        m->top_conn = conn_id;
-    return slot;
 }
 
 /* What stood behind it in the hash moves up (Knuth 6.4, algorithm R). */

@@ -9,6 +9,7 @@
 
 #define MC_EV_RAW 255      /* a type: an event with fields that its type does not use */
 #define MC_EV_FLAG_NS 1    /* a slice's flag: the ns column is there */
+#define MC_EV_FLAG_KEY 2   /* a slice's flag: it has a key */
 #define MC_EV_SLOTS 16384u /* open connections that the model can hold */
 #define MC_EV_ROUTES_MAX 1024u
 #define MC_EV_FLIGHT 8u /* requests in flight that it keeps for a connection */
@@ -78,6 +79,7 @@ struct mc_event_conn {
     uint32_t last_stream, last_route;
     uint32_t flight_count;
     int is_open;
+    uint32_t stamp; /* a mark's, whose key has no need of it: see events_key.c */
     struct mc_flight flight[MC_EV_FLIGHT]; /* oldest first */
 };
 
@@ -107,12 +109,28 @@ void mc_event_model_reset(struct mc_event_model *m);
 uint32_t mc_event_model_find(const struct mc_event_model *m, uint64_t conn_id);
 /* Give an unknown connection a slot; forgets all others when there is no more room. */
 uint32_t mc_event_model_open(struct mc_event_model *m, uint64_t conn_id);
+/* Give it that slot, which is free and within slot_count. */
+void mc_event_model_place(struct mc_event_model *m, uint32_t slot, uint64_t conn_id);
 /* The index of a pair, or UINT32_MAX. */
 uint32_t mc_event_model_route(const struct mc_event_model *m, uint32_t method, uint32_t detail);
 /* Add a pair; past the last place the last one is used again. */
 uint32_t mc_event_model_add_route(struct mc_event_model *m, uint32_t method, uint32_t detail);
 /* Take a connection out. */
 void mc_event_model_close(struct mc_event_model *m, uint32_t slot);
+
+/* Begin a key of what is known now; base_us: of the last event. */
+void mc_event_key_begin(struct mc_event_key *k, const struct mc_event_model *m, int64_t base_us);
+/* A connection without the key's stamp is about to be used: keep what is known of it. */
+void mc_event_key_conn(struct mc_event_key *k, struct mc_event_model *m, uint32_t slot);
+/* A connection is about to be opened. */
+void mc_event_key_place(struct mc_event_key *k, const struct mc_event_model *m);
+/* Append the key. 0 or MC_ENOMEM. */
+int mc_event_key_put(const struct mc_event_key *k, struct mc_buf *raw);
+void mc_event_key_fini(struct mc_event_key *k);
+/* Make what a key says known to a model that was reset; *top_string is raised to the highest string
+ * of its routes. MC_ECORRUPT: the model must be reset. */
+int mc_event_key_take(struct mc_event_model *m, struct mc_span key, int64_t base_us,
+                      uint32_t *top_string);
 
 /* The stream that an event of this type is expected on. */
 MC_EV_INLINE uint32_t mc_event_expect_stream(const struct mc_event_conn *c, int type)

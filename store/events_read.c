@@ -247,6 +247,7 @@ static uint32_t types_of(struct mc_span column)
 struct slice_head {
     uint64_t first, frame_count, event_count, flags;
     int64_t base_us;
+    struct mc_span key; /* empty: none */
     struct mc_span column[MC_EV_COLUMN_COUNT];
 };
 
@@ -259,6 +260,7 @@ static int read_head(const struct mc_event_slice *slice, struct slice_head *h)
     h->event_count = mc_take_varint(&s);
     h->base_us = mc_take_zigzag(&s);
     h->flags = mc_take_varint(&s);
+    h->key = mc_take_span(&s, h->flags & MC_EV_FLAG_KEY ? mc_take_varint(&s) : 0);
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
         sizes[i] = mc_take_varint(&s);
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
@@ -293,7 +295,9 @@ static int rewind_slice(struct mc_event_slice *s)
     r->bad = 0;
     r->top_string = 0;
     s->kept_first = s->kept_end = s->rest_count = 0;
-    return 0;
+    if (h.flags & MC_EV_FLAG_KEY)
+        rc = mc_event_key_take(r->model, h.key, r->us, &r->top_string);
+    return rc;
 }
 
 int mc_event_slice_open(struct mc_event_slice *s, uint32_t chunk_frames)

@@ -65,6 +65,7 @@ void mc_event_writer_fini(struct mc_event_writer *w)
 {
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
         mc_buf_fini(&w->column[i]);
+    mc_event_key_fini(&w->key);
     mc_event_model_free(w->model);
     memset(w, 0, sizeof *w);
 }
@@ -79,6 +80,7 @@ void mc_event_writer_begin(struct mc_event_writer *w, uint32_t first_frame)
     w->event_count = 0;
     w->base_us = w->last_us = 0;
     w->any_ns = 0;
+    w->mark = (struct mc_event_mark){0};
 }
 
 /* Whether all fields that the type does not use are 0, as they should be. */
@@ -138,21 +140,32 @@ MC_EV_INLINE void put_time(struct mc_event_writer *w, const struct mc_event *e)
     w->last_us = us;
 }
 
+/* A connection that the slice has not told of yet. */
+static uint32_t put_new_conn(struct mc_event_writer *w, uint64_t conn_id)
+{
+    put_byte(w, MC_EV_CONNS, 1);
+    put_zigzag(w, MC_EV_FAR, (int64_t)(conn_id - w->model->top_conn - 1));
+    mc_event_key_place(&w->key, w->model);
+    uint32_t slot = mc_event_model_open(w->model, conn_id);
+    w->model->conns[slot].stamp = w->key.stamp;
+    return slot;
+}
+
 MC_EV_INLINE uint32_t put_conn(struct mc_event_writer *w, const struct mc_event *e)
 {
     struct mc_event_model *m = w->model;
-    if (m->last_slot != UINT32_MAX && m->conns[m->last_slot].conn_id == e->conn_id) {
+    uint32_t slot = m->last_slot;
+    if (slot != UINT32_MAX && m->conns[slot].conn_id == e->conn_id) {
         put_byte(w, MC_EV_CONNS, 0);
-        return m->last_slot;
-    }
-    uint32_t slot = mc_event_model_find(m, e->conn_id);
-    if (slot != UINT32_MAX) {
+    } else {
+        slot = mc_event_model_find(m, e->conn_id);
+        if (slot == UINT32_MAX)
+            return put_new_conn(w, e->conn_id);
         put_varint(w, MC_EV_CONNS, (uint64_t)slot + 2);
-        return slot;
     }
-    put_byte(w, MC_EV_CONNS, 1);
-    put_zigzag(w, MC_EV_FAR, (int64_t)(e->conn_id - m->top_conn - 1));
-    return mc_event_model_open(m, e->conn_id);
+    if (m->conns[slot].stamp != w->key.stamp)
+        mc_event_key_conn(&w->key, m, slot);
+    return slot;
 }
 
 MC_EV_INLINE uint32_t put_route(struct mc_event_writer *w, const struct mc_event *e,
@@ -291,21 +304,55 @@ void mc_event_writer_frame(struct mc_event_writer *w, const struct mc_event *eve
     w->frame_count++;
 }
 
-int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw)
+/* The events since `from` as a slice, with `key` before them if it has one. */
+static int put_slice(const struct mc_event_writer *w, const struct mc_event_mark *from,
+                     uint32_t first_frame, const struct mc_buf *key, struct mc_buf *raw)
 {
-    mc_put_varint(raw, w->first_frame);
-    mc_put_varint(raw, w->frame_count);
-    mc_put_varint(raw, w->event_count);
-    mc_put_zigzag(raw, w->base_us);
-    mc_put_varint(raw, w->any_ns ? MC_EV_FLAG_NS : 0);
-    if (!w->any_ns)
-        w->column[MC_EV_NS].count = 0;
-    int failed = 0;
+    mc_put_varint(raw, first_frame);
+    mc_put_varint(raw, w->frame_count - from->frame_count);
+    mc_put_varint(raw, w->event_count - from->event_count);
+    mc_put_zigzag(raw, from->event_count ? w->key.base_us : w->base_us);
+    mc_put_varint(raw, (w->any_ns ? MC_EV_FLAG_NS : 0) | (key->count ? MC_EV_FLAG_KEY : 0));
+    if (key->count) {
+        mc_put_varint(raw, key->count);
+        mc_buf_add(raw, key->bytes, key->count);
+    }
+    size_t counts[MC_EV_COLUMN_COUNT];
+    int failed = key->failed;
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++) {
+        int is_left_out = i == MC_EV_NS && !w->any_ns;
+        counts[i] = is_left_out ? 0 : w->column[i].count - from->column[i];
         failed |= w->column[i].failed;
-        mc_put_varint(raw, w->column[i].count);
+        mc_put_varint(raw, counts[i]);
     }
     for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
-        mc_buf_add(raw, w->column[i].bytes, w->column[i].count);
+        if (counts[i])
+            mc_buf_add(raw, w->column[i].bytes + from->column[i], counts[i]);
     return failed || raw->failed ? MC_ENOMEM : 0;
+}
+
+int mc_event_writer_end(struct mc_event_writer *w, struct mc_buf *raw)
+{
+    static const struct mc_event_mark start;
+    static const struct mc_buf no_key;
+    return put_slice(w, &start, w->first_frame, &no_key, raw);
+}
+
+void mc_event_writer_set_mark(struct mc_event_writer *w)
+{
+    for (int i = 0; i < MC_EV_COLUMN_COUNT; i++)
+        w->mark.column[i] = w->column[i].count;
+    w->mark.frame_count = w->frame_count;
+    w->mark.event_count = w->event_count;
+    mc_event_key_begin(&w->key, w->model, w->last_us);
+}
+
+int mc_event_writer_end_mark(const struct mc_event_writer *w, struct mc_buf *raw)
+{
+    struct mc_buf key = {0};
+    int rc = w->mark.event_count ? mc_event_key_put(&w->key, &key) : 0;
+    if (rc == 0)
+        rc = put_slice(w, &w->mark, 0, &key, raw);
+    mc_buf_fini(&key);
+    return rc;
 }

@@ -133,6 +133,32 @@ int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
     return mc_file_error(db, sqlite3_prepare_v2(db, sql, -1, out, NULL));
 }
 
+int mc_file_statement(sqlite3 *db, const char *sql, sqlite3_stmt **out)
+{
+    sqlite3_stmt *stmt = NULL;
+    while ((stmt = sqlite3_next_stmt(db, stmt)) != NULL) {
+        if (strcmp(sqlite3_sql(stmt), sql) == 0 && !sqlite3_stmt_busy(stmt)) {
+            *out = stmt;
+            return 0;
+        }
+    }
+    return mc_file_error(db, sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL));
+}
+
+void mc_file_keep(sqlite3_stmt *stmt)
+{
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+}
+
+void mc_file_close(sqlite3 *db)
+{
+    sqlite3_stmt *stmt;
+    while (db && (stmt = sqlite3_next_stmt(db, NULL)) != NULL)
+        sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x) TEXT_OF_(x)
 
@@ -251,11 +277,11 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
         int code = rc == MC_EIO && db ? mc_error_from_errno(sqlite3_system_errno(db)) : rc;
         mc_file_why(code, why, why_bytes, "%s: can't be opened for writing: %s", path,
                     db ? sqlite3_errmsg(db) : "out of memory");
-        sqlite3_close(db);
+        mc_file_close(db);
         return code;
     }
     if (sqlite3_db_readonly(db, "main") == 1) {
-        sqlite3_close(db);
+        mc_file_close(db);
         return mc_file_why(MC_EPERM, why, why_bytes,
                            "%s: may only be read; ask its owner, or name another file", path);
     }
@@ -282,7 +308,7 @@ int mc_file_open(const char *path, sqlite3 **out, char *why, size_t why_bytes)
             : (sqlite3_errcode(db) & 0xff) == SQLITE_CANTOPEN
                 ? "one of the files -wal and -shm beside it can't be opened; ask their owner"
                 : sqlite3_errmsg(db));
-        sqlite3_close(db);
+        mc_file_close(db);
         return rc;
     }
     *out = db;

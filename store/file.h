@@ -34,6 +34,12 @@ int mc_file_begin(sqlite3 *db);
 int mc_file_end(sqlite3 *db, int rc);
 /* Prepare; *out is finalized by the caller. */
 int mc_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
+/* The statement of this text that was used before, or a new one, for what a writer does each
+ * second: to parse it takes ten times what to run it does. mc_file_keep puts it back, mc_file_close
+ * finalizes. */
+int mc_file_statement(sqlite3 *db, const char *sql, sqlite3_stmt **out);
+void mc_file_keep(sqlite3_stmt *stmt);
+void mc_file_close(sqlite3 *db);
 
 /* The tables and indices of `db` are exactly those of a version (and what ANALYZE leaves): nothing
  * else is there whose triggers, views, checks or expressions could run. MC_EFORMAT otherwise.

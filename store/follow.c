@@ -285,7 +285,9 @@ int mc_follow_put(struct mc_follow *f, uint32_t frame_idx, const struct mc_frame
     return f->expected.failed ? MC_ENOMEM : 0;
 }
 
-int mc_follow_end(const struct mc_follow *f, struct mc_buf *raw)
+/* The part of the frames from `frame_idx` on, whose columns begin at `from`. */
+static int put_part(const struct mc_follow *f, const size_t from[MC_FOLLOW_COLUMNS],
+                    uint32_t frame_idx, struct mc_buf *raw)
 {
     if (!f->any)
         return 0;
@@ -295,16 +297,36 @@ int mc_follow_end(const struct mc_follow *f, struct mc_buf *raw)
         mc_put_varint(raw, f->routes[i].detail);
         mc_put_varint(raw, (uint32_t)(f->routes[i].source_idx + 1));
     }
+    int has_owner = f->owner_source != UINT32_MAX;
     mc_put_varint(raw, (uint32_t)(f->owner_source + 1));
-    mc_put_varint(raw, f->owner_source == UINT32_MAX ? 0 : f->owner_from);
+    mc_put_varint(raw, has_owner && f->owner_from > frame_idx ? f->owner_from - frame_idx : 0);
     int failed = 0;
     for (int i = 0; i < MC_FOLLOW_COLUMNS; i++)
-        mc_put_varint(raw, f->column[i].count);
+        mc_put_varint(raw, f->column[i].count - from[i]);
     for (int i = 0; i < MC_FOLLOW_COLUMNS; i++) {
         failed |= f->column[i].failed;
-        mc_buf_add(raw, f->column[i].bytes, f->column[i].count);
+        if (f->column[i].count > from[i])
+            mc_buf_add(raw, f->column[i].bytes + from[i], f->column[i].count - from[i]);
     }
     return failed || raw->failed ? MC_ENOMEM : 0;
+}
+
+int mc_follow_end(const struct mc_follow *f, struct mc_buf *raw)
+{
+    static const size_t start[MC_FOLLOW_COLUMNS];
+    return put_part(f, start, 0, raw);
+}
+
+void mc_follow_set_mark(struct mc_follow *f, uint32_t frame_idx)
+{
+    for (int i = 0; i < MC_FOLLOW_COLUMNS; i++)
+        f->mark[i] = f->column[i].count;
+    f->mark_frame = frame_idx;
+}
+
+int mc_follow_end_mark(const struct mc_follow *f, struct mc_buf *raw)
+{
+    return put_part(f, f->mark, f->mark_frame, raw);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

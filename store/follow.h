@@ -47,6 +47,8 @@ struct mc_follow {
     struct mc_buf expected;                  /* owned; struct mc_follow_add of the frame */
     int any;                                 /* writing: there is something to tell */
     struct mc_buf column[MC_FOLLOW_COLUMNS]; /* owned; writing */
+    size_t mark[MC_FOLLOW_COLUMNS];          /* writing: where the columns were, */
+    uint32_t mark_frame;                     /* before that frame */
     struct mc_buf stored, adds;              /* owned; reading */
     uint32_t *starts;                        /* owned; reading: where each frame's begin */
     uint8_t *as_is; /* owned; reading: frames whose adds stand as they are */
@@ -63,6 +65,10 @@ void mc_follow_begin(struct mc_follow *f);
 int mc_follow_put(struct mc_follow *f, uint32_t frame_idx, const struct mc_frame *frame);
 /* Append the raw part; nothing when no frame counted anything. 0 or MC_ENOMEM. */
 int mc_follow_end(const struct mc_follow *f, struct mc_buf *raw);
+/* The frames from `frame_idx`, which comes next, are also those of a part of their own. */
+void mc_follow_set_mark(struct mc_follow *f, uint32_t frame_idx);
+/* Append that part; it has the routes of this one. 0 or MC_ENOMEM. */
+int mc_follow_end_mark(const struct mc_follow *f, struct mc_buf *raw);
 
 /* ---- reading ---- */
 

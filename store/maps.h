@@ -65,7 +65,7 @@ struct mc_map_ops {
     struct mc_buf column[MC_MAP_COLUMN_COUNT];
     int is_extra;
     uint32_t run_count; /* of all classes; of extra: of changes */
-    struct mc_buf scratch, classes;
+    struct mc_buf scratch, words;
 };
 void mc_map_ops_fini(struct mc_map_ops *ops);
 /* Replace `ops` by those of changes[0..count), all of this map, and apply them to it. */

@@ -90,7 +90,7 @@ static int change_file(const char *path, int64_t run_id, struct mc_queued_mark *
         if (rc == 0)
             rc = change(db, run_id, m);
         rc = mc_file_end(db, rc);
-        sqlite3_close(db);
+        mc_file_close(db);
     }
     mc_file_unlock(&lock);
     return rc;

@@ -167,7 +167,7 @@ static int read_row(sqlite3 *db, enum mc_plain_kind kind, struct mc_plain_row *r
     at += mc_plain_columns(kind, sql + at, sizeof sql - at);
     snprintf(sql + at, sizeof sql - at, " FROM main.%s WHERE %s", t->name, t->where);
     sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(db, sql, &stmt);
+    int rc = mc_file_statement(db, sql, &stmt);
     if (rc < 0)
         return rc;
     sqlite3_bind_int64(stmt, 1, row->run_id);
@@ -180,7 +180,7 @@ static int read_row(sqlite3 *db, enum mc_plain_kind kind, struct mc_plain_row *r
     } else {
         rc = step == SQLITE_DONE ? MC_END : mc_file_error(db, step);
     }
-    sqlite3_finalize(stmt);
+    mc_file_keep(stmt);
     return rc;
 }
 

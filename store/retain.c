@@ -65,10 +65,11 @@ static int oldest_tails(struct mc_sink *s, int64_t run_id, struct tail_group *g)
     sqlite3_stmt *stmt;
     struct mc_reader *r;
     int64_t before_id = s->chunk_open ? s->first_tail_id : INT64_MAX;
-    int rc = mc_file_prepare(s->db,
-                             "SELECT run_id, tail_id, first_ts, last_ts FROM tail WHERE tail_id<?1 "
-                             "AND (?2=0 OR run_id=?2) ORDER BY tail_id LIMIT 1",
-                             &stmt);
+    int rc =
+        mc_file_statement(s->db,
+                          "SELECT run_id, tail_id, first_ts, last_ts FROM tail WHERE tail_id<?1 "
+                          "AND (?2=0 OR run_id=?2) ORDER BY tail_id LIMIT 1",
+                          &stmt);
     if (rc < 0)
         return rc;
     sqlite3_bind_int64(stmt, 1, before_id);
@@ -77,9 +78,10 @@ static int oldest_tails(struct mc_sink *s, int64_t run_id, struct tail_group *g)
     *g = (struct tail_group){sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
                              sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2),
                              sqlite3_column_int64(stmt, 3)};
-    sqlite3_finalize(stmt);
+    int rc_of_step = mc_file_error(s->db, step);
+    mc_file_keep(stmt);
     if (step != SQLITE_ROW)
-        return step == SQLITE_DONE ? MC_END : mc_file_error(s->db, step);
+        return step == SQLITE_DONE ? MC_END : rc_of_step;
     rc = mc_reader_attach(s->db, &r);
     if (rc < 0)
         return rc;

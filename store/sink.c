@@ -25,6 +25,7 @@ int mc_sink_init(struct mc_sink *s, sqlite3 *db, const struct mc_writer_options 
     if (rc == 0)
         rc = mc_chunk_writer_init(&s->chunk, (uint32_t)opts->chunk_frames, s->packer);
     s->chunk.has_index = 1;
+    s->tail.along = &s->chunk;
     if (rc == 0)
         rc = mc_sink_number(db, "SELECT max(tail_id) FROM tail", NULL, 0, 0, &s->next_tail_id);
     if (rc == 0)
@@ -43,7 +44,7 @@ void mc_sink_fini(struct mc_sink *s)
     mc_maps_fini(&s->maps);
     mc_schema_fini(&s->schema);
     mc_packer_free(s->packer);
-    sqlite3_close(s->db);
+    mc_file_close(s->db);
     mc_file_unlock(&s->lock);
     free(s->path);
 }
@@ -87,7 +88,7 @@ int mc_sink_number(sqlite3 *db, const char *sql, const struct mc_bind *binds, in
                    int64_t otherwise, int64_t *out)
 {
     sqlite3_stmt *stmt;
-    int rc = mc_file_prepare(db, sql, &stmt);
+    int rc = mc_file_statement(db, sql, &stmt);
     if (rc < 0)
         return rc;
     int step = bind_all(stmt, binds, bind_count);
@@ -96,8 +97,8 @@ int mc_sink_number(sqlite3 *db, const char *sql, const struct mc_bind *binds, in
     int64_t number = otherwise;
     if (step == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
         number = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
     rc = mc_file_error(db, step);
+    mc_file_keep(stmt);
     if (rc == 0 && out)
         *out = number;
     return rc;
@@ -230,20 +231,36 @@ static int takes_over(const struct mc_sink *s, const struct mc_queued_frame *q)
     return 0;
 }
 
-/* Whether the changes name slots that exist: a bug in the caller must not break the file. */
+/* Whether the changes name slots that exist, map by map: a bug in the caller must not break the
+ * file. */
 static int changes_fit(const struct mc_sink *s, const struct mc_frame *f)
 {
-    for (size_t i = 0; i < f->change_count;) {
-        uint32_t map_idx = f->changes[i].map_idx;
-        if (map_idx >= s->maps.count || (i && map_idx < f->changes[i - 1].map_idx))
+    const struct mc_slot_change *c = f->changes, *end = c + f->change_count;
+    for (uint32_t next_map = 0; c < end;) {
+        uint32_t map_idx = c->map_idx, most = 0;
+        if (map_idx >= s->maps.count || map_idx < next_map)
             return 0;
-        uint32_t slot_count = s->maps.maps[map_idx].map.slot_count;
-        for (; i < f->change_count && f->changes[i].map_idx == map_idx; i++) {
-            if (f->changes[i].slot_idx >= slot_count)
-                return 0;
-        }
+        for (; c < end && c->map_idx == map_idx; c++)
+            most = c->slot_idx > most ? c->slot_idx : most;
+        if (most >= s->maps.maps[map_idx].map.slot_count)
+            return 0;
+        next_map = map_idx + 1;
     }
     return 1;
+}
+
+/* Where the changes of the map that `first` is of end; they fit. */
+static size_t end_of_map(const struct mc_frame *f, size_t first)
+{
+    size_t low = first, high = f->change_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (f->changes[middle].map_idx == f->changes[first].map_idx)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
 }
 
 static int put_tail(struct mc_sink *s)
@@ -296,7 +313,9 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
         s->chunk_open = s->tail_goes_on = 0;
         s->open_bytes = 0;
     }
-    if (rc == 0 && s->tail.frame_count && mc_chunk_writer_full(&s->tail, s->schema.value_count))
+    if (rc == 0 && s->tail.frame_count &&
+        (mc_chunk_writer_full(&s->tail, s->schema.value_count) ||
+         mc_chunk_writer_slice_full(&s->chunk)))
         rc = put_tail(s);
     return rc;
 }
@@ -304,13 +323,12 @@ static int end_rows(struct mc_sink *s, const struct mc_queued_frame *q)
 /* The changes of a frame, map by map, into tail and chunk, and into the sink's own maps. */
 static int add_changes(struct mc_sink *s, const struct mc_frame *f)
 {
-    int rc = mc_chunk_writer_frame_begin(&s->tail, &s->maps);
+    int rc = mc_chunk_writer_frame_begin(&s->chunk, &s->maps);
     if (rc == 0)
-        rc = mc_chunk_writer_frame_begin(&s->chunk, &s->maps);
+        rc = mc_chunk_writer_frame_begin(&s->tail, &s->maps);
     for (size_t i = 0, end; rc == 0 && i < f->change_count; i = end) {
         uint32_t map_idx = f->changes[i].map_idx;
-        for (end = i; end < f->change_count && f->changes[end].map_idx == map_idx;)
-            end++;
+        end = end_of_map(f, i);
         rc = mc_map_ops_make(&s->ops, &s->maps.maps[map_idx], f->changes + i, end - i);
         if (rc == 0)
             rc = mc_chunk_writer_ops(&s->tail, map_idx, &s->ops, end - i);
@@ -350,9 +368,9 @@ static int add_frame(struct mc_sink *s, struct mc_queued_frame *q)
         frame.change_count = 0;
     rc = add_changes(s, &frame);
     if (rc == 0)
-        rc = mc_chunk_writer_frame_end(&s->tail, &frame);
-    if (rc == 0)
         rc = mc_chunk_writer_frame_end(&s->chunk, &frame);
+    if (rc == 0)
+        rc = mc_chunk_writer_frame_end(&s->tail, &frame);
     s->last_ts = frame.ts;
     return rc;
 }

@@ -1,4 +1,4 @@
-/* trace_format.h: the layout of a trace file, version 4: tables, rows, parts, columns.
+/* trace_format.h: the layout of a trace file, version 5: tables, rows, parts, columns.
  *
  * Owns:   every number and name that is written to a file. A change here brings a new
  *         MC_TRACE_VERSION, a golden file in tests/golden and code that still reads the old one.
@@ -6,6 +6,7 @@
  *         Version 3 has the plain tables' checksums and row_copy. A file of an older version that
  *         is written to becomes one of the newest: its plain rows get both, the rest stays.
  *         Version 4 has MC_PART_LEGS and MC_PART_EVENT_INDEX.
+ *         Version 5 has keys in the slices of events of tail rows.
  * Format: a SQLite database, application_id MC_TRACE_APP_ID, user_version MC_TRACE_VERSION,
  *         page_size 4096, auto_vacuum incremental, WAL. All integers in blobs are LEB128 varints;
  *         "z" is a zigzag varint, "le64" eight bytes, little end first.
@@ -60,8 +61,8 @@
  * MC_PART_NUMBERS + kind   the values of the sources of that kind: n sources of (source_idx step,
  *                  first frame), then for each field, for each source, a column head; then the
  *                  planes of the columns in the same order. See column.h.
- * MC_PART_EVENTS + slice   events of consecutive frames; each slice decodes by itself.
- *                  See events.h.
+ * MC_PART_EVENTS + slice   events of consecutive frames; each slice decodes by itself, in a tail
+ * row with what it must know of earlier ones as its key. See events.h.
  */
 #ifndef MC_TRACE_FORMAT_H
 #define MC_TRACE_FORMAT_H
@@ -69,7 +70,7 @@
 #include <stdint.h>
 
 #define MC_TRACE_APP_ID 0x4d43414d /* "MCAM" */
-#define MC_TRACE_VERSION 4
+#define MC_TRACE_VERSION 5
 #define MC_TRACE_VERSION_PLAIN 2  /* the newest without checksums of plain rows */
 #define MC_TRACE_VERSION_OLDEST 1 /* that is still read */
 #define MC_TRACE_PAGE_BYTES 4096

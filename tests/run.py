@@ -16,13 +16,13 @@ import sys
 import time
 
 KINDS = {  # kind: (seconds a test may take, how many at a time)
-    "unit": (60, 2),
-    "fault": (120, 2),
-    "scheme": (60, 2),
-    "fuzz": (120, 2),
-    "node": (60, 2),
-    "e2e": (240, 1),
-    "browser": (300, 1),
+    "unit": (180, 2),
+    "fault": (300, 2),
+    "scheme": (180, 2),
+    "fuzz": (300, 2),
+    "node": (180, 2),
+    "e2e": (600, 1),
+    "browser": (600, 1),
 }
 STAGES = (("unit",), ("fault",), ("scheme",), ("fuzz",), ("node",),
           ("e2e", "browser"))  # beside each other: both wait more than they work

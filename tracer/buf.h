@@ -17,6 +17,13 @@ struct mc_buf {
 };
 
 void mc_buf_fini(struct mc_buf *b);
+/* Empty, with its memory kept, as if no allocation had failed. */
+static inline void mc_buf_forget(struct mc_buf *b)
+{
+    b->count = 0;
+    b->failed = 0;
+}
+
 /* mc_buf_reserve where there is not enough room yet. */
 uint8_t *mc_buf_grow(struct mc_buf *b, size_t more);
 

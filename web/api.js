@@ -11,13 +11,28 @@ export class ApiError extends Error {
 }
 
 const TIMEOUT_MS = 15000;
+/** an answer that nobody took for so long is of another time */
+const EARLY_MS = 10000;
+
+/** What early.js has asked, by address, and when it has asked all. @type {{answers: Map<string, Promise<Response>>, asked?: Promise<void>}} */
+const early = /** @type {any} */ (globalThis).memcamEarly ?? { answers: new Map() };
+
+/** When what comes first has been asked: what takes long is better begun after that. */
+export const askedFirst = early.asked;
+
+/** What was asked before this script was there: an answer for the first who asks for it. @param {string} url @returns {Promise<Response> | undefined} */
+function askedEarly(url) {
+  const answer = performance.now() < EARLY_MS ? early.answers.get(url) : undefined;
+  early.answers.delete(url);
+  return answer;
+}
 
 /** @param {string} url @param {RequestInit} [options] @returns {Promise<any>} */
 async function ask(url, options = {}) {
   let response;
   try {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
-    response = await fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, limit]) : limit });
+    response = await (askedEarly(url) ?? fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, limit]) : limit }));
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, 'no answer from the server');

@@ -3,7 +3,7 @@
 // are counted from; events, collections, latencies.
 
 import { getOfRun, postQuery } from './api.js';
-import { overviewSeries, RATE_SPAN_NS } from './observe.js';
+import { chartSeries, RATE_SPAN_NS } from './observe.js';
 import { GCS_KEPT, HEAT_ROWS, HEAT_SECONDS, heatEdge, HISTORY_SPAN_NS } from './state.js';
 
 /** the first question about latencies looks at so much time */
@@ -27,7 +27,7 @@ const SEED_PX = 600;
 export async function askHistory(state, to, still, signal) {
   const run = /** @type {string} */ (state.runKey);
   const from = Math.max(0, to - HISTORY_SPAN_NS);
-  const series = overviewSeries(state.run.sources, 'charts').join(',');
+  const series = chartSeries(state.run.sources).join(',');
   const settled = await Promise.allSettled([
     to > from ? getOfRun(run, 'overview', { from, to, px: SEED_PX, series }, signal) : Promise.resolve(null),
     still && to > 0 ? getOfRun(run, 'state', { ts: to - RATE_SPAN_NS, maps: 0 }, signal) : Promise.resolve(null),

@@ -72,6 +72,7 @@ export function createDiffView(state, actions) {
     if (a === null || !b) return;
     asked += 1;
     const turn = asked;
+    const align = alignText();
     setText(note, 'comparing…');
     note.className = 'dim';
     list.replaceChildren();
@@ -83,7 +84,7 @@ export function createDiffView(state, actions) {
     try {
       const diff = await getDiff(a, b, await actions.diffSpan());
       if (turn !== asked) return;
-      found = { a, b, align: alignText(), measures: diff.measures.slice(0, SHOWN) };
+      found = { a, b, align, measures: diff.measures.slice(0, SHOWN) };
       const { worse, better, same, cannot_tell: unknown } = diff.counts;
       setText(note, `${diff.verdict === 'different' ? 'They differ' : 'No difference found'}: ${worse} worse, ${better} better, ${same} same, ${unknown} cannot tell. ${diff.basis} ${diff.notes.slice(diff.setup ?? 0).join(' ')}`);
       setText(headline, diff.headline ?? '');

@@ -19,8 +19,6 @@ const LOUD_PART = 0.05;
 const GROWTH_PARTS = 6;
 /** what grew in a shorter run may just be starting */
 const GROWTH_LEAST_NS = 30e9;
-/** The series of the overview that this reads. */
-export const FINDING_SERIES = ['slab/*/used', 'slab/*/overflow', 'arena/*/used_bytes', 'arena/*/overflow', 'heap/*/used_bytes', 'owner/*/requests', 'owner/*/server_errors'];
 
 /**
  * @typedef {object} Finding
@@ -107,7 +105,7 @@ export function growsOnly(min, capacity) {
 }
 
 /**
- * @param {any} overview with FINDING_SERIES
+ * @param {any} overview with FINDING_SERIES (first_asks.js)
  * @param {{ts: number, dur: number, reason: string, lost: number}[]} gaps
  * @returns {Finding[]} the worst first, then in order of time
  */

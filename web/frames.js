@@ -135,6 +135,13 @@ export function createFrames(state, other, views, second, isSeeking) {
     for (const part of parts) drawWhole(part, nowMs);
   }
 
+  /** A run's first lanes are what a person waits for: they have no turn to wait for. */
+  function drawAwaited() {
+    if (!views.timeline.isAwaited()) return;
+    views.timeline.prepare();
+    views.timeline.draw(true);
+  }
+
   /** @param {number} nowMs */
   function draw(nowMs) {
     asked = false;
@@ -147,6 +154,7 @@ export function createFrames(state, other, views, second, isSeeking) {
     second.follow(nowMs);
     views.markers.draw();
     drawMoment(nowMs);
+    drawAwaited();
     const again = turns.take(nowMs, begin, state.mode === 'pause') || maps.isShining();
     script.ms[script.count % SCRIPT_KEPT] = performance.now() - begin;
     script.count += 1;

@@ -1,6 +1,7 @@
 // @ts-check
 // main.js: wires state, player and views; owns the one animation frame loop and the page's keys.
 
+import { askedFirst } from './api.js';
 import { createCompareView } from './compare_view.js';
 import { createChartView } from './chart_view.js';
 import { withFilter } from './conn_filter.js';
@@ -45,6 +46,8 @@ const player = new Player(state, tip.say);
 const other = new State();
 const second = new Second(state, other, tip.say);
 const slotFacts = new SlotFactsCache();
+Object.assign(window, { memcam: { state, other, player, second, script } });
+await askedFirst;
 
 const actions = {
   openRun: (/** @type {string} */ run) => (state.compare?.run === run ? swapRuns() : player.openRun(run)),
@@ -123,7 +126,7 @@ const views = {
   markers: createMarkerView(state),
 };
 
-const frames = createFrames(state, other, views, second, () => state.mode === 'pause' && player.asking);
+const frames = createFrames(state, other, views, second, () => state.mode === 'pause' && player.asking !== null);
 const { schedule } = frames;
 
 /** @param {import('./state.js').Compare | null} compare */
@@ -388,5 +391,4 @@ document.addEventListener('visibilitychange', () => {
   second.hide(document.hidden);
   schedule();
 });
-Object.assign(window, { memcam: { state, other, player, second, script } });
 openPlace();

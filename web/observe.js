@@ -131,35 +131,26 @@ function observeAllTraffic(doc, history) {
   for (const [name, row] of entries(doc.routes)) observeTraffic(history, join('route:', name), row);
 }
 
-/** What the timeline shows of a run, and what the charts begin with. @type {Record<'timeline' | 'charts', Record<string, string[]>>} */
-const OVERVIEW_FIELDS = {
-  timeline: { slab: ['used'], heap: ['used_bytes', 'gc_count'], process: ['rss_bytes'], owner: ['requests', 'client_errors', 'server_errors'] },
-  // the first are the most wanted: there may be too many
-  charts: {
-    process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],
-    connections: ['open', 'active'], heap: ['used_bytes'], slab: ['used'],
-    owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns', 'open', 'bytes_in', 'bytes_out'],
-    route: ['requests'], gauge: ['value'], counter: ['value'],
-  },
+/** What the charts begin with: the first are the most wanted, there may be too many. @type {Record<string, string[]>} */
+const CHART_FIELDS = {
+  process: ['rss_bytes', 'pss_bytes', 'anon_bytes', 'cpu_user_ns', 'cpu_system_ns'],
+  connections: ['open', 'active'], heap: ['used_bytes'], slab: ['used'],
+  owner: ['requests', 'client_errors', 'server_errors', 'p50_ns', 'p95_ns', 'p99_ns', 'open', 'bytes_in', 'bytes_out'],
+  route: ['requests'], gauge: ['value'], counter: ['value'],
 };
 const SERIES_MOST = 160;
 /** of the list in an address */
 const SERIES_TEXT_MOST = 6000;
 
 /**
- * The overview's series to ask for.
+ * The overview's series that the charts begin with.
  * @param {any[]} sources of the run event
- * @param {'timeline' | 'charts'} purpose
- * @returns {string[]} "kind/source/field", a star for every source of the run
+ * @returns {string[]} "kind/source/field"
  */
-export function overviewSeries(sources, purpose) {
-  const fields = OVERVIEW_FIELDS[purpose];
+export function chartSeries(sources) {
   const out = [];
-  if (purpose === 'timeline') { // over the whole run: also sources that this moment does not know
-    return Object.entries(fields).flatMap(([kind, names]) => names.map((field) => `${kind}/*/${field}`));
-  }
   let room = SERIES_TEXT_MOST;
-  for (const [kind, names] of Object.entries(fields)) {
+  for (const [kind, names] of Object.entries(CHART_FIELDS)) {
     for (const source of sources) {
       if (source.kind !== kind || source.name.includes(',')) continue;
       for (const field of names) {

@@ -3,11 +3,10 @@
 // while a live one goes on.
 
 import { ApiError, getOfRun } from './api.js';
-import { FINDING_SERIES, findFindings } from './findings.js';
-import { overviewSeries } from './observe.js';
+import { findFindings } from './findings.js';
+import { coarseQuery, FINDING_SERIES, isLong, OVERVIEW_PX, overviewQuery, wholeRun } from './first_asks.js';
 import { PEAK_PARTS_NS, PEAK_SERIES } from './timeline.js';
 
-export const OVERVIEW_PX = 1200;
 const EVERY_NS = 2e9;
 const FINDINGS_EVERY_NS = 4e9;
 
@@ -24,6 +23,8 @@ export class Overviews {
     this.askedFor = '';
     this.findingsFor = '';
     this.gapsFor = 0;
+    this.knownSources = 0;
+    this.additions = 0;
     /** done when the newest question has been answered, or could not be */
     this.asked = Promise.resolve();
   }
@@ -35,12 +36,29 @@ export class Overviews {
     return every;
   }
 
+  /** Another run is shown: ask for its timeline. */
+  begin() {
+    this.askedFor = '';
+    this.findingsFor = '';
+    this.knownSources = 0;
+    this.additions = 0;
+    this.keep();
+  }
+
+  /** How often sources have come since the run was opened: not those that the page learns of first, which the server knew when it was asked. */
+  moreSources() {
+    const count = this.state.run?.sources.length ?? 0;
+    if (count > this.knownSources && this.knownSources > 0) this.additions += 1;
+    if (count > 0) this.knownSources = count;
+    return this.additions;
+  }
+
   /** Ask for what is due, called now and then. */
   keep() {
     const { state } = this;
-    if (!state.run) return;
-    const live = state.entry?.live;
-    const key = `${state.runKey} ${state.run.sources.length} ${live && !state.view ? Math.floor(state.endTs / this.every(EVERY_NS)) : ''}`;
+    if (!state.entry) return;
+    const { live } = state.entry;
+    const key = `${state.runKey} ${this.moreSources()} ${live && !state.view ? Math.floor(state.endTs / this.every(EVERY_NS)) : ''}`;
     const wrongKey = `${state.runKey} ${live} ${Math.floor(state.endTs / this.every(FINDINGS_EVERY_NS))}`;
     const isNew = wrongKey !== this.findingsFor;
     // One question for both, where the timeline shows the whole run.
@@ -56,12 +74,16 @@ export class Overviews {
   async refresh(withFindings = false) {
     const { state } = this;
     const run = state.runKey;
-    if (!run || !state.run || state.link === 'lost') return;
+    if (!run || state.link === 'lost') return;
     const isWhole = state.view === null;
-    const [from, to] = state.view ?? [0, Math.max(1e9, state.endTs)];
-    const series = [...new Set([...overviewSeries(state.run.sources, 'timeline'), ...(withFindings && isWhole ? FINDING_SERIES : [])])];
+    const span = state.view ?? wholeRun(state.endTs);
     try {
-      const overview = await getOfRun(run, 'overview', { from, to, px: OVERVIEW_PX, series: series.join(',') });
+      if (!state.overview && isLong(span)) {
+        const coarse = await getOfRun(run, 'overview', coarseQuery(span));
+        if (run !== state.runKey) return;
+        if (!state.overview) state.setOverview(coarse);
+      }
+      const overview = await getOfRun(run, 'overview', overviewQuery(span, withFindings && isWhole));
       if (run !== state.runKey) return;
       state.setOverview(overview);
       if (overview) this.refreshPeaks(run, overview);
@@ -96,9 +118,9 @@ export class Overviews {
   async refreshFindings() {
     const { state } = this;
     const run = state.runKey;
-    if (!run || !state.run || state.link === 'lost') return;
+    if (!run || state.link === 'lost') return;
     try {
-      const overview = await this.findingSeries(run, 0, Math.max(1e9, state.endTs));
+      const overview = await this.findingSeries(run, ...wholeRun(state.endTs));
       this.searched = { run, overview };
       this.findAgain();
     } catch {

@@ -5,13 +5,16 @@
 import { ApiError, getOfRun, getRuns, postMark, postMarkChange, postMarkRemoval, runUrl } from './api.js';
 import { Context } from './context.js';
 import { findFindings } from './findings.js';
+import { chosenRun, OVERVIEW_PX } from './first_asks.js';
 import { findJump, JUMP_KINDS } from './jump.js';
-import { OVERVIEW_PX, Overviews } from './overviews.js';
+import { Overviews } from './overviews.js';
 import { openShared } from './share.js';
 import { askGaps, askRunEvent, openStream, paceOf } from './stream.js';
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000];
-const STEP_WAIT_MS = 3000;
+const STEP_WAIT_MS = 20000;
+/** steps that wait for those before: a few, or a key that was held would go on after it is let go */
+const STEPS_AHEAD = 2;
 /** a page that nobody sees for so long gives its stream back */
 const HIDE_MS = 2000;
 /** away for longer, the newest state is worth more than all that came in between */
@@ -29,9 +32,13 @@ export class Player {
     this.attempt = 0;
     /** bumped by every command, so that late answers of an earlier one are dropped */
     this.turn = 0;
-    this.asking = false;
-    /** @type {number | null} the newest ts asked for while an answer was under way */
+    /** @type {Promise<void> | null} until what is asked for is shown */
+    this.asking = null;
+    /** @type {number | null} the newest ts that is yet to be asked for */
     this.wanted = null;
+    /** @type {Promise<void> | null} until the steps that were asked for are done */
+    this.stepping = null;
+    this.stepsWanted = 0;
     /** @type {{run: string | null, aim: number, shown: number} | null} the last jump and the frame that showed it */
     this.jumped = null;
     this.overviews = new Overviews(state, say);
@@ -49,7 +56,7 @@ export class Player {
     await this.refreshRuns();
     const { runs } = this.state;
     if (!runs || runs.length === 0) return;
-    const run = runs.find((r) => r.run === place.run) ?? runs.find((r) => r.live) ?? runs[runs.length - 1];
+    const run = chosenRun(runs, place);
     if (place.run && run.run !== place.run) this.say(`Run ${place.run} of the link is not here; this is run ${run.run}.`);
     await this.openRun(run.run, run.run === place.run ? place : {});
   }
@@ -72,6 +79,7 @@ export class Player {
     state.openRun(runKey);
     state.setPlace({ view: place.view ?? null, selected: place.selected ?? null, speed: place.speed ?? 1 });
     this.context.drop();
+    this.overviews.begin();
     this.attempt = 0;
     if (place.ts === undefined && state.entry?.live) return this.goLive();
     const ts = this.within(place.ts);
@@ -295,12 +303,23 @@ export class Player {
     state.aim = aim;
     state.setPlace({ mode: 'pause', link: state.doc ? 'open' : 'connecting', ended: null });
     if (!state.run) this.askRunEvent();
-    if (this.asking) {
-      this.wanted = aim;
-      return;
+    this.wanted = aim;
+    this.asking ??= this.showWanted().finally(() => { this.asking = null; });
+    await this.asking;
+  }
+
+  /** Show what is wanted, until nothing newer is: one answer under way at a time. */
+  async showWanted() {
+    while (this.wanted !== null && this.state.mode === 'pause') {
+      const aim = this.wanted;
+      this.wanted = null;
+      await this.showState(aim);
     }
-    this.asking = true;
-    const turn = this.turn;
+  }
+
+  /** @param {number} aim */
+  async showState(aim) {
+    const { state, turn } = this;
     const run = /** @type {string} */ (state.runKey);
     try {
       const doc = await getOfRun(run, 'state', { ts: aim });
@@ -319,12 +338,7 @@ export class Player {
       } else {
         this.say(`No state at that moment: ${error instanceof Error ? error.message : error}`);
       }
-    } finally {
-      this.asking = false;
     }
-    const next = this.wanted;
-    this.wanted = null;
-    if (next !== null && state.mode === 'pause') await this.pauseAt(next);
   }
 
   /** The run event alone, when no stream brings it. */
@@ -356,18 +370,39 @@ export class Player {
       await this.pauseAt(Math.max(state.entry?.first_ts ?? 0, state.ts - 1));
       return;
     }
-    this.turn += 1;
-    this.close();
-    await new Promise((resolve) => { this.nextFrame(() => resolve(undefined)); });
+    this.stepsWanted = Math.min(this.stepsWanted + 1, STEPS_AHEAD);
+    this.stepping ??= this.stepOn().finally(() => { this.stepping = null; });
+    await this.stepping;
+  }
+
+  /** As many frames on as are wanted, from the moment that was asked for last; until another command comes. */
+  async stepOn() {
+    while (this.stepsWanted > 0) {
+      this.stepsWanted -= 1;
+      if (this.asking) await this.asking;
+      if (this.state.mode !== 'pause') break;
+      this.turn += 1;
+      const { turn } = this;
+      this.close();
+      await new Promise((resolve) => { this.nextFrame(() => resolve(undefined)); });
+      if (turn !== this.turn) break;
+    }
+    this.stepsWanted = 0;
   }
 
   /** The frame behind the one shown, from a stream that is closed behind it. @param {() => void} done */
   nextFrame(done) {
     const { state } = this;
     const shut = () => {
+      clearTimeout(timer);
       close();
       done();
     };
+    const failed = () => {
+      this.say('The next frame could not be had.');
+      shut();
+    };
+    const timer = setTimeout(failed, STEP_WAIT_MS);
     const close = openStream(
       runUrl(/** @type {string} */ (state.runKey), 'stream', { last_event_id: state.ts, speed: 1000, coalesce: 0 }),
       (name, data) => {
@@ -376,16 +411,9 @@ export class Player {
         if (name !== 'end') this.take(name, data);
         if (name === 'delta' || name === 'keyframe' || name === 'end') shut();
       },
-      {
-        opened: () => {},
-        lost: () => {
-          this.say('The next frame could not be had.');
-          done();
-        },
-      },
+      { opened: () => {}, lost: failed },
     );
     this.close = shut;
-    setTimeout(shut, STEP_WAIT_MS);
   }
 
   /** @param {string} label @param {number} ts @param {number} dur */
@@ -464,6 +492,6 @@ export class Player {
     const turn = this.turn;
     await this.seek(ts + state.intervalNs);
     // Where frames were late, the one asked for may still be the one before.
-    if (state.mode === 'pause' && !this.asking && this.turn === turn + 1 && state.ts < ts) await this.step(1);
+    if (state.mode === 'pause' && this.turn === turn + 1 && state.ts < ts) await this.step(1);
   }
 }

@@ -376,6 +376,8 @@ export function createTimelineView(state, actions) {
       if (cursor.hidden !== (cursorPlace === null)) cursor.hidden = cursorPlace === null;
       if (cursorPlace !== null) cursor.style.transform = cursorPlace;
     },
+    /** Whether there are lanes to be shown, and none yet. */
+    isAwaited: () => width > 0 && shown.length === 0 && state.overview !== preparedOf && state.overview !== null,
     /** Whether another overview has come. */
     isBehind: () => state.version.overview !== preparedFor,
     /** Make lanes of the overview, before they are drawn. */

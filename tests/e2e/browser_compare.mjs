@@ -108,7 +108,10 @@ function both(page) {
 /** Go to a moment and wait until it is shown. @param {any} page @param {number} ts */
 async function seek(page, ts) {
   await page.evaluate((at) => window.memcam.player.seek(at), ts);
-  await until(async () => { const shown = await shownTs(page); return shown <= ts && ts - shown < 3e8; }, 'a seek arrives');
+  await until(() => page.evaluate(async (at) => {
+    const { state } = window.memcam;
+    return (await (await fetch(`/api/runs/${state.runKey}/state?ts=${Math.round(at)}`)).json()).ts === Number(document.getElementById('clock').dataset.value);
+  }, ts), 'a seek arrives');
 }
 
 /** Both stand, and B is where it must be: its newest frame at or before A's moment. @param {any} page @param {string} base @param {string} runB @param {string} when */
@@ -119,7 +122,7 @@ async function exact(page, base, runB, when) {
     if (now.mode !== 'pause' || now.asking || !Number.isFinite(now.aim)) return false;
     const want = await getJson(`${base}/api/runs/${runB}/state?ts=${Math.max(0, Math.round(now.aim))}`);
     return want.ts === now.b && now;
-  }, `${when}: B shows the newest frame of its own at A's moment`, 8);
+  }, `${when}: B shows the newest frame of its own at A's moment`);
   return now;
 }
 
@@ -136,15 +139,15 @@ async function liveBesideRecorded(base, runB) {
   const { page, context, errors } = await openPage(browser);
   await observe(page);
   await page.goto(base);
-  await until(async () => (await status(page)) === 'live', 'the live run is shown', 15);
+  await until(async () => (await status(page)) === 'live', 'the live run is shown');
   await page.keyboard.press('c');
   await page.selectOption('#diff-b', old.run);
   await page.click('#diff-go');
   await until(() => page.isVisible('#compare-pools [data-compare-map="b"]'), 'the recorded run stands beside the live one');
   await page.selectOption('#compare-align', 'first');
-  await until(async () => (await both(page)).aim < (await both(page)).a - 1e9, 'aligned by the first request: the live one idled first', 8);
+  await until(async () => (await both(page)).aim < (await both(page)).a - 1e9, 'aligned by the first request: the live one idled first');
   await page.evaluate(([a, b, at]) => { location.hash = `run=${a}&b=${b}&align=moment&offset=${at - window.memcam.state.ts}`; }, [runB.run, old.run, old.first_ts - 2e9]);
-  await until(async () => (await both(page)).compare?.align === 'moment' && (await both(page)).place === 'within', 'a link to live beside recorded', 20);
+  await until(async () => (await both(page)).compare?.align === 'moment' && (await both(page)).place === 'within', 'a link to live beside recorded');
   await until(async () => inStep(await watchFrames(page, 300), 1), 'live beside recorded: B is in step');
   const seen = await watchFrames(page, 2000);
   const late = seen.filter(([, ofB, aim, , head]) => ofB > aim || head <= aim);
@@ -169,7 +172,7 @@ async function recorded(store) {
   const { page, context, errors, quiet } = await openPage(browser);
   await observe(page);
   await page.goto(`${base}/#run=${a.run}&ts=${a.first_ts + 2e9}&b=${b.run}&tab=diff`);
-  await until(async () => (await both(page)).place === 'within', 'a link opens both', 15);
+  await until(async () => (await both(page)).place === 'within', 'a link opens both');
   await exact(page, base, b.run, 'opened by a link');
   await alignments(page, base, a, b);
   await playing(page, base, b);
@@ -216,7 +219,7 @@ async function playing(page, base, b) {
     await page.selectOption('#speed', speed);
     await page.click('#play');
     await until(async () => (await status(page)) === 'playing', `${speed}: it plays`);
-    await until(async () => inStep(await watchFrames(page, 300), Number(speed)), `${speed}: B is in step`, 8);
+    await until(async () => inStep(await watchFrames(page, 300), Number(speed)), `${speed}: B is in step`);
     const seen = await watchFrames(page, ms);
     // However late the machine is: nothing is shown before its time, and nothing whose time has come waits.
     const wrong = seen.filter(([, ofB, aim, , head]) => (Number(speed) > 0 ? ofB > aim || head <= aim : ofB > aim && !Number.isNaN(head)));
@@ -230,7 +233,7 @@ async function playing(page, base, b) {
     await page.selectOption('#speed', speed);
     await page.focus('#play');
     await page.click('#play');
-    await until(async () => (await status(page)) === 'ended', `${speed}: to the end`, 20);
+    await until(async () => (await status(page)) === 'ended', `${speed}: to the end`);
     await exact(page, base, b.run, `ended after ${speed}`);
   }
   await page.selectOption('#speed', '1');
@@ -295,7 +298,7 @@ async function maps(page, base, a, b) {
 
 /** @param {any} page @param {string} base @param {any} a @param {any} b */
 async function differences(page, base, a, b) {
-  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 5), 'the differences are listed', 20);
+  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 5), 'the differences are listed');
   const diff = await getJson(`${base}/api/diff?a=${a.run}&b=${b.run}`);
   const shown = await page.evaluate(() => [...document.querySelectorAll('#diff-list [data-measure]')].map((node) => node.dataset.measure));
   check(JSON.stringify(shown) === JSON.stringify(diff.measures.slice(0, shown.length).map((/** @type {any} */ m) => `${m.measure} ${m.stat}`)), 'ranked as the API ranks', shown.slice(0, 3));
@@ -307,9 +310,10 @@ async function differences(page, base, a, b) {
   // B stands beside the frame of A, which may be a little before the moment itself.
   const wantB = await frame(b, wantA + at.b - at.a);
   const arrived = async () => { const now = await both(page); return now.a === wantA && now.b === wantB; };
+  const listed = await page.locator('#diff-list [data-measure]').nth(row).textContent();
   await page.locator('#diff-list [data-measure] button').nth(row).click();
   await until(arrived, 'a click goes to its moment in A and to its moment in B');
-  check((await both(page)).compare.offset_ns === at.b - at.a, 'and they are beside each other by it', [await both(page), at]);
+  check((await both(page)).compare.offset_ns === at.b - at.a, 'and they are beside each other by it', [await both(page), at, shown[row], listed]);
   await page.screenshot({ path: path.join(SHOTS, 'compare-difference.png') });
   await page.focus('#play');
   await page.keyboard.press('Home');
@@ -325,7 +329,7 @@ async function links(page, base, b) {
   const [url, now] = [page.url(), await both(page)];
   const other = await openPage(browser);
   await other.page.goto(url);
-  await until(async () => { const there = await both(other.page); return there.a === now.a && there.b === now.b && there.compare?.align === 'moment'; }, 'the copied address opens both moments', 15);
+  await until(async () => { const there = await both(other.page); return there.a === now.a && there.b === now.b && there.compare?.align === 'moment'; }, 'the copied address opens both moments');
   check(other.errors.length === 0, 'there: no error', other.errors);
   await other.context.close();
   await page.keyboard.press('x');
@@ -373,10 +377,10 @@ async function away(page, program, store, quiet) {
   await sleep(700);
   program.child.kill('SIGKILL');
   await program.exited;
-  await until(async () => (await both(page)).link === 'lost', 'B is lost too, and says so', 8);
+  await until(async () => (await both(page)).link === 'lost', 'B is lost too, and says so');
   const back = await start(['replay', store, '--dash', `127.0.0.1:${new URL(base).port}`], ['dashboard']);
-  await until(async () => { const now = await both(page); return now.link === 'open' && now.mode === 'play'; }, 'both come back by themselves', 20);
-  await until(async () => inStep(await watchFrames(page, 300), 0.25), 'in step', 15);
+  await until(async () => { const now = await both(page); return now.link === 'open' && now.mode === 'play'; }, 'both come back by themselves');
+  await until(async () => inStep(await watchFrames(page, 300), 0.25), 'in step');
   back.child.kill('SIGTERM');
   await back.exited;
 }

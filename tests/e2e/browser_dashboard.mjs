@@ -36,17 +36,18 @@ async function live(store) {
   const unload = load(program.urls.app);
   const { page, context, errors, quiet } = await openPage(browser);
   await page.goto(base);
-  await until(async () => (await status(page)) === 'live', 'the live run is shown', 15);
+  await until(async () => (await status(page)) === 'live', 'the live run is shown');
   check((await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol)) === 'http/1.1', 'over HTTP/1.1');
-  await until(() => page.evaluate(() => window.memcam.state.history.last('req') > 5), 'the request rate is shown', 15);
+  await until(() => page.evaluate(() => window.memcam.state.history.last('req') > 5), 'the request rate is shown');
   await sleep(RECORDED_MS);
   const { runs } = await getJson(`${base}/api/runs`);
   const run = runs.find((/** @type {any} */ r) => r.live);
   check(run, 'the live run is in the list', runs);
-  const begin = await shownTs(page);
+  const [begin, beginMs] = [await shownTs(page), performance.now()];
   await sleep(2000);
-  const passed = (await shownTs(page)) - begin;
-  check(passed > 1.2e9 && passed < 3.5e9 * SLOW, 'two seconds of the run pass in two seconds', passed);
+  await until(async () => (await shownTs(page)) > begin + 1.5e9, 'the run goes on');
+  const [passed, tookMs] = [(await shownTs(page)) - begin, performance.now() - beginMs];
+  check(passed < tookMs * 1e6 + 1.5e9 * SLOW, 'no faster than time', [passed, tookMs]);
   await page.screenshot({ path: path.join(SHOTS, 'real-live.png') });
 
   await page.keyboard.press('Space');
@@ -73,19 +74,18 @@ async function live(store) {
   await until(async () => (await status(page)) === 'live' && (await shownTs(page)) > doc.ts + 1e9, 'End goes back to live');
 
   process.kill(run.pid, 'SIGSTOP');
-  await until(async () => (await status(page)) === 'stalled', 'a stopped program stands still', 10);
+  await until(async () => (await status(page)) === 'stalled', 'a stopped program stands still');
   const stalled = await shownTs(page);
-  await sleep(1000);
-  check((await shownTs(page)) > stalled + 4e8, 'and the stream goes on');
+  await until(async () => (await shownTs(page)) > stalled + 4e8, 'and the stream goes on');
   check(/stands still/.test((await page.textContent('#banner')) ?? ''), 'and the page says so');
   await page.screenshot({ path: path.join(SHOTS, 'real-stands-still.png') });
   process.kill(run.pid, 'SIGCONT');
-  await until(async () => (await status(page)) === 'live', 'and when it goes on, it is live again', 10);
+  await until(async () => (await status(page)) === 'live', 'and when it goes on, it is live again');
   check(errors.length === 0, 'live: no error in the console', errors);
 
   quiet.on = true;
   process.kill(run.pid, 'SIGKILL');
-  await until(async () => (await status(page)) === 'ended', 'a killed program’s run has ended', 10);
+  await until(async () => (await status(page)) === 'ended', 'a killed program’s run has ended');
   check(/9|kill/i.test((await page.textContent('#banner')) ?? ''), 'and the page says how', await page.textContent('#banner'));
   await page.screenshot({ path: path.join(SHOTS, 'real-ended.png') });
   unload();
@@ -152,7 +152,7 @@ async function replayed(store) {
   await page.screenshot({ path: path.join(SHOTS, 'real-replay.png') });
   await page.selectOption('#speed', 'max');
   await page.keyboard.press('Space');
-  await until(async () => (await status(page)) === 'ended', 'at full speed the end comes', 20);
+  await until(async () => (await status(page)) === 'ended', 'at full speed the end comes');
   check((await shownTs(page)) === run.end_ts, 'at the last frame', [await shownTs(page), run.end_ts]);
   await page.click('#tab-sql');
   await page.fill('#sql-input', 'SELECT run_id, label FROM run');
@@ -189,7 +189,7 @@ async function replayed(store) {
   await until(async () => (await status(page)) === 'lost', 'a server that is gone is noticed');
   await page.screenshot({ path: path.join(SHOTS, 'real-lost.png') });
   program = await start(['replay', store, '--dash', `127.0.0.1:${port}`], ['dashboard']);
-  await until(async () => (await status(page)) === 'playing', 'when it is back, the page goes on by itself', 15);
+  await until(async () => (await status(page)) === 'playing', 'when it is back, the page goes on by itself');
   program.child.kill('SIGTERM');
   await program.exited;
   await context.close();
@@ -200,12 +200,11 @@ async function overTls(store) {
   const program = await start(['serve', APP, '--listen', '127.0.0.1:0', '--dash', '127.0.0.1:0', '--store', store, '--tls'], ['app', 'dashboard']);
   const { page, context, errors } = await openPage(browser, { ignoreHTTPSErrors: true });
   await page.goto(program.urls.dashboard);
-  await until(async () => (await status(page)) === 'live', 'over TLS the live run is shown', 15);
+  await until(async () => (await status(page)) === 'live', 'over TLS the live run is shown');
   check(new URL(page.url()).protocol === 'https:', 'over TLS');
   check((await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol)) === 'h2', 'with HTTP/2');
   const begin = await shownTs(page);
-  await sleep(2000);
-  check((await shownTs(page)) > begin + 1e9, 'frames come');
+  await until(async () => (await shownTs(page)) > begin + 1e9, 'frames come');
   await page.keyboard.press('Space');
   await until(async () => (await status(page)) === 'paused', 'and pauses');
   await sleep(500);

@@ -46,7 +46,7 @@ async function hostile(base) {
   let asked = '';
   page.on('request', (/** @type {any} */ request) => { if (new URL(request.url()).origin !== new URL(base).origin && !/^(data|blob):/.test(request.url())) asked = request.url(); });
   await page.goto(`${base}/#run=1&ts=20000000000`);
-  await until(async () => (await status(page)) === 'paused' && (await page.locator('[data-pool]').count()) > 3, 'a run with markup for names is shown', 20);
+  await until(async () => (await status(page)) === 'paused' && (await page.locator('[data-pool]').count()) > 3, 'a run with markup for names is shown');
   await until(() => page.evaluate(() => window.memcam.state.events.length > 50 && window.memcam.state.marks.length === 1), 'with its events and its mark');
   await compareWithState(page, await getJson(`${base}/api/runs/1/state?ts=${await shownTs(page)}`), 'hostile names');
   const text = await page.textContent('#main');
@@ -78,8 +78,8 @@ async function hostile(base) {
   await page.keyboard.press('Escape');
   await page.click('#tab-diff');
   await page.click('#diff-go');
-  await until(async () => (await page.isVisible('#compare')) && (await page.locator('[data-compare-map="d"]').count()) > 3, 'compared with another run', 20);
-  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 3), 'differences have their names', 20);
+  await until(async () => (await page.isVisible('#compare')) && (await page.locator('[data-compare-map="d"]').count()) > 3, 'compared with another run');
+  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 3), 'differences have their names');
   await unharmed(page, 'compared');
   await page.screenshot({ path: path.join(SHOTS, 'hostile.png') });
   await page.keyboard.press('Escape');
@@ -89,7 +89,7 @@ async function hostile(base) {
   await unharmed(page, 'played');
   const other = await openPage(browser);
   await other.page.goto(page.url());
-  await until(async () => ['paused', 'playing', 'ended'].includes(await status(other.page)), 'its link opens', 20);
+  await until(async () => ['paused', 'playing', 'ended'].includes(await status(other.page)), 'its link opens');
   await unharmed(other.page, 'linked');
   check(other.errors.length === 0, 'linked: no error', other.errors);
   check(errors.length === 0, 'no error in the console, no violation of the policy', errors);
@@ -103,7 +103,7 @@ async function hostile(base) {
 async function holes(base) {
   const { page, context, errors } = await openPage(browser);
   await page.goto(`${base}/#run=2&ts=${GAP.at}&tab=marks`);
-  await until(async () => (await status(page)) === 'gap', 'a moment in a gap is said to be one', 20);
+  await until(async () => (await status(page)) === 'gap', 'a moment in a gap is said to be one');
   check((await shownTs(page)) <= GAP.before, 'with the last frame before', await shownTs(page));
   check(/recorder stopped/.test((await page.textContent('#banner')) ?? ''), 'and why', await page.textContent('#banner'));
   const { gaps } = await getJson(`${base}/api/runs/2/gaps`);
@@ -123,7 +123,7 @@ async function holes(base) {
     await page.selectOption('#speed', speed);
     await page.click('#play');
     const behind = from > 20e9 ? DAMAGED.to : 15.2e9;
-    await until(async () => (await shownTs(page)) >= behind, 'it plays over the hole', 15);
+    await until(async () => (await shownTs(page)) >= behind, 'it plays over the hole');
     if ((await status(page)) === 'playing') await page.click('#play');
     await until(async () => ['paused', 'ended'].includes(await status(page)), 'and stops');
   }

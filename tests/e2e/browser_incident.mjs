@@ -53,7 +53,7 @@ async function live(store, label) {
   const { page, context, errors, quiet } = await openPage(browser);
   quiet.on = true;
   await page.goto(base);
-  await until(async () => (await status(page)) === 'live', 'the live run is shown', 15);
+  await until(async () => (await status(page)) === 'live', 'the live run is shown');
   await sleep(RECORDED_MS);
   if (label !== EVIL) {
     const run = (await getJson(`${base}/api/runs`)).runs.find((/** @type {any} */ r) => r.live);
@@ -178,7 +178,7 @@ async function instants(page, base, run) {
     const want = rows.map(sorted);
     let seen = [];
     // A moment's numbers stand when the next frames are drawn; they do not change after that.
-    await until(async () => { seen = (await shownNumbers(page)).map(sorted); return JSON.stringify(seen) === JSON.stringify(want); }, `at ${doc.ts} pools, arenas, heaps and process are what SQL says`, 3);
+    await until(async () => { seen = (await shownNumbers(page)).map(sorted); return JSON.stringify(seen) === JSON.stringify(want); }, `at ${doc.ts} pools, arenas, heaps and process are what SQL says`);
     if (JSON.stringify(seen) !== JSON.stringify(want)) console.log(`SQL ${want}\npage ${seen}`);
     check(rows[0].length >= 1 && rows[3].length === 1, 'SQL knows them', rows);
     check((await compareWithState(page, doc, `at ${doc.ts}`)) > 20, 'many numbers have hooks');
@@ -203,7 +203,7 @@ async function holder(page, base, run) {
   await sleep(900);
   const other = await openPage(browser, { viewport: { width: 800, height: 900 } });
   await other.page.goto(page.url());
-  await until(async () => (await shownTs(other.page)) === ts, 'the link opens the moment in another browser', 15);
+  await until(async () => (await shownTs(other.page)) === ts, 'the link opens the moment in another browser');
   await until(() => other.page.evaluate((id) => document.querySelector('[data-field="slot-text"]')?.textContent.includes(`connection ${id}`), conn), 'with the slot pinned');
   check(await other.page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), 'at 800 px nothing is cut off', link);
   await other.page.screenshot({ path: path.join(SHOTS, 'real-800.png') });
@@ -219,7 +219,7 @@ async function compared(page, run, runs) {
   await page.click('#tab-diff');
   await page.selectOption('#diff-b', other.run);
   await page.click('#diff-go');
-  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 5), 'two runs are compared', 20);
+  await until(() => page.evaluate(() => document.querySelectorAll('#diff-list [data-measure]').length > 5), 'two runs are compared');
   const diff = await page.evaluate(([a, b]) => fetch(`/api/diff?a=${a}&b=${b}`).then((r) => r.json()), [run.run, other.run]);
   check((await page.evaluate(() => document.querySelector('#diff-list [data-measure]').dataset.measure)) === `${diff.measures[0].measure} ${diff.measures[0].stat}`, 'ranked as the API ranks');
   const row = diff.measures.findIndex((/** @type {any} */ m) => m.measure.startsWith('slab/') && typeof m.at?.a === 'number' && typeof m.at?.b === 'number');

@@ -20,9 +20,9 @@ try {
   const { page, context, errors, quiet } = await openPage(browser);
   quiet.on = true; // a busy machine may cut a question short, which the page survives
   await page.goto(program.urls.dashboard);
-  await until(async () => (await status(page)) === 'paused', 'the recorded run opens', 20);
+  await until(async () => (await status(page)) === 'paused', 'the recorded run opens');
   await found(page);
-  await jumps(page);
+  await jumps(page, program.urls.dashboard);
   await slotToRequest(page, program.urls.dashboard);
   await table(page);
   await keyboard(page);
@@ -64,7 +64,7 @@ function pick(page) {
 /** What went wrong is listed though the run is shown from its begin, and one click goes there. @param {any} page */
 async function found(page) {
   const row = page.locator(`[data-finding="pool:${POOL}"]`).first();
-  await until(async () => (await row.count()) > 0, 'the run’s list has the pool that ran out', 20);
+  await until(async () => (await row.count()) > 0, 'the run’s list has the pool that ran out');
   check(/full/.test(await row.textContent()), 'and says that it was full', await row.textContent());
   check(/in the run/.test(await page.textContent('#warnings-button')), 'the header counts the run’s warnings');
   const rows = await page.locator('[data-finding]').count();
@@ -74,7 +74,7 @@ async function found(page) {
   await until(() => page.evaluate((name) => {
     const pool = window.memcam.state.doc?.pools[name];
     return pool && pool.used === pool.capacity;
-  }, POOL), 'a click shows the pool full', 15);
+  }, POOL), 'a click shows the pool full');
   check((await page.locator('#pool-cards > [data-pool]').first().getAttribute('data-pool')) === POOL, 'the worst pool stands first');
   for (const wide of [380, 860]) {
     await page.evaluate((px) => document.getElementById('body').style.setProperty('--side', `${px}px`), wide);
@@ -94,8 +94,8 @@ async function found(page) {
   await page.screenshot({ path: path.join(SHOTS, 'look_incident.png') });
 }
 
-/** Select time by mouse and by key, and zoom to it. @param {any} page */
-async function select(page) {
+/** Select time by mouse and by key, and zoom to it. @param {any} page @param {string} base */
+async function select(page, base) {
   const box = await page.locator('canvas.timeline').boundingBox();
   const place = () => page.evaluate(() => [window.memcam.state.selected, window.memcam.state.view]);
   const ts = await shownTs(page);
@@ -110,6 +110,11 @@ async function select(page) {
   await page.keyboard.press('0');
   await page.evaluate((at) => window.memcam.player.seek(at), ts);
   await until(async () => (await shownTs(page)) === ts, 'back at the moment');
+  await page.evaluate((at) => { window.memcam.player.seek(at - 2e9); window.memcam.player.seek(at); }, ts);
+  for (let i = 0; i < 2; i += 1) await page.keyboard.press('.');
+  const { rows } = await query(base, `SELECT ts FROM pool_sample WHERE run_id = 1 AND pool = '${POOL}' AND ts > ${ts} ORDER BY ts LIMIT 2`);
+  await until(async () => (await shownTs(page)) === rows[1][0], 'steps asked for while a moment is on its way go on from there');
+  await page.evaluate((at) => window.memcam.player.seek(at), ts);
   await page.keyboard.press('s');
   await page.keyboard.press('.');
   await until(async () => (await shownTs(page)) > ts, 'a frame on');
@@ -124,9 +129,9 @@ async function select(page) {
   await until(async () => (await shownTs(page)) === ts, 'and back');
 }
 
-/** @param {any} page */
-async function jumps(page) {
-  await select(page);
+/** @param {any} page @param {string} base */
+async function jumps(page, base) {
+  await select(page, base);
   const full = await shownTs(page);
   await page.keyboard.press('Home');
   await until(async () => (await shownTs(page)) < 1e9, 'Home goes to the first frame');
@@ -138,10 +143,10 @@ async function jumps(page) {
     await page.selectOption('#jump-kind', kind);
     const from = await shownTs(page);
     await page.click('#jump-after');
-    await until(async () => (await shownTs(page)) > from, `to the next ${kind}`, 15);
+    await until(async () => (await shownTs(page)) > from, `to the next ${kind}`);
     const at = await shownTs(page);
     await page.click('#jump-after');
-    await until(async () => (await shownTs(page)) > at || /No .* after/.test(await page.textContent('.said')), `and the one after that, or none (${kind})`, 15);
+    await until(async () => (await shownTs(page)) > at || /No .* after/.test(await page.textContent('.said')), `and the one after that, or none (${kind})`);
   }
   await page.evaluate((ts) => window.memcam.player.seek(ts), full);
   await until(async () => (await shownTs(page)) === full, 'back at the moment of the incident');
@@ -150,6 +155,8 @@ async function jumps(page) {
 /** @param {any} page @param {string} base */
 async function slotToRequest(page, base) {
   const canvas = page.locator(`[data-map="${POOL}"]`);
+  await canvas.scrollIntoViewIfNeeded();
+  await until(() => canvas.getAttribute('data-cell'), 'the map has its cells');
   const position = await page.evaluate((name) => {
     const { cell, cols } = document.querySelector(`[data-map="${name}"]`).dataset;
     return { x: ((7 % cols) + 0.5) * cell, y: (Math.floor(7 / cols) + 0.5) * cell };
@@ -157,16 +164,16 @@ async function slotToRequest(page, base) {
   await canvas.click({ position });
   await until(async () => (await pick(page)).slot === 7, 'a click pins the slot');
   check((await page.locator('.ring.pinned').count()) === 1, 'a ring shows which');
-  await until(() => page.locator('[title="Show the connection that holds it"]').count(), 'its connection is known', 20);
+  await until(() => page.locator('[title="Show the connection that holds it"]').count(), 'its connection is known');
   await page.click('[title="Show the connection that holds it"]');
   const { conn, slot } = await pick(page);
   check(conn > 0 && slot === 7, 'one click to its connection', await pick(page));
-  await until(() => page.evaluate((name) => window.memcam.state.held.some((h) => h.pool === name && h.slot === 7), POOL), 'which holds the slot', 20);
+  await until(() => page.evaluate((name) => window.memcam.state.held.some((h) => h.pool === name && h.slot === 7), POOL), 'which holds the slot');
   const ts = await shownTs(page);
   const run = (await getJson(`${base}/api/runs`)).runs[0];
   const { rows } = await query(base, `SELECT count(*) FROM slot_state(${run.run_id}, '${POOL}', ${ts}) WHERE conn_id = ${conn}`);
   check(rows[0][0] === await page.evaluate((name) => window.memcam.state.held.filter((h) => h.pool === name).length, POOL), 'as many slots as SQL says', rows);
-  await until(() => page.locator('[title="Show this request"]').count(), 'its requests are listed', 20);
+  await until(() => page.locator('[title="Show this request"]').count(), 'its requests are listed');
   await page.locator('[title="Show this request"]').first().click();
   await until(async () => (await pick(page)).stream > 0 && /under way/.test(await page.textContent('#tab-panel')), 'a request, under way');
   check(/GET \/slow/.test(await page.textContent('#tab-panel')), 'with its route');
@@ -174,7 +181,7 @@ async function slotToRequest(page, base) {
   const other = await openPage(browser);
   await other.page.goto(page.url());
   await until(async () => JSON.stringify(await pick(other.page)) === JSON.stringify(await pick(page)), 'the address reopens the request');
-  await until(async () => (await shownTs(other.page)) === ts, 'at the same moment', 15);
+  await until(async () => (await shownTs(other.page)) === ts, 'at the same moment');
   await other.context.close();
   await page.click('.path button:has-text("slot 7")');
   await until(async () => (await pick(page)).conn === undefined && (await pick(page)).slot === 7, 'the path leads back to the slot');
@@ -184,15 +191,15 @@ async function slotToRequest(page, base) {
 async function table(page) {
   await page.evaluate(() => document.getElementById('connections').scrollIntoView());
   const rows = page.locator('table.conns tr[data-conn]');
-  await until(async () => (await rows.count()) >= SESSIONS, 'the connections are in the table', 20);
+  await until(async () => (await rows.count()) >= SESSIONS, 'the connections are in the table');
   const open = await page.evaluate(() => [window.memcam.state.doc.connections.open, [...window.memcam.state.conns.byId.values()].filter((c) => !(c.closed <= window.memcam.state.ts)).length]);
   check(open[1] >= open[0], 'all that were open at the moment are known', open);
   await page.click('table.conns th:has-text("slowest") button');
-  await until(async () => (await page.getAttribute('table.conns th:has-text("slowest")', 'aria-sort')) === 'descending', 'a column sorts', 2);
+  await until(async () => (await page.getAttribute('table.conns th:has-text("slowest")', 'aria-sort')) === 'descending', 'a column sorts');
   await page.selectOption('#waterfall select[aria-label="duration"]', '1s');
   await until(async () => /dur>1s/.test(await page.inputValue('#filter')), 'a select writes the filter');
   const slower = await page.evaluate(() => window.memcam.state.conns.list((c) => c.events.some((e) => e.type === 'response' && e.dur > 1e9), Infinity).length);
-  await until(async () => (await rows.count()) <= slower, 'which the table follows', 5);
+  await until(async () => (await rows.count()) <= slower, 'which the table follows');
   await page.selectOption('#waterfall select[aria-label="duration"]', '');
   await until(async () => (await page.inputValue('#filter')) === '', 'and takes it back');
   await until(async () => (await rows.count()) >= SESSIONS, 'all rows again');
@@ -211,7 +218,7 @@ async function keyboard(page) {
   check(!(await page.isHidden('#tip')), 'arrows on a map say what a slot is');
   await page.keyboard.press('Enter');
   const cols = Number(await page.getAttribute(`[data-map="${POOL}"]`, 'data-cols'));
-  await until(async () => (await pick(page)).slot === 10 + cols, 'and Enter pins the one that they lead to', 5);
+  await until(async () => (await pick(page)).slot === 10 + cols, 'and Enter pins the one that they lead to');
   check((await shownTs(page)) === before, 'the moment stays');
   await page.fill('#tab-panel input[type=number]', '9').catch(() => {});
   await page.focus(`[data-map="${POOL}"]`);
@@ -243,8 +250,8 @@ async function ownersAndRoutes(page) {
   await page.evaluate(() => window.memcam.player.seek(window.memcam.state.endTs));
   await page.evaluate(() => document.getElementById('routes').scrollIntoView());
   await page.click('[data-route="GET /slow"] button');
-  await until(async () => (await pick(page)).route === 'GET /slow' && /Slowest/.test(await page.textContent('#tab-panel')), 'a route is shown beside', 10);
-  await until(() => page.locator('#tab-panel tbody tr').count(), 'with its slowest requests', 20);
+  await until(async () => (await pick(page)).route === 'GET /slow' && /Slowest/.test(await page.textContent('#tab-panel')), 'a route is shown beside');
+  await until(() => page.locator('#tab-panel tbody tr').count(), 'with its slowest requests');
   const map = await compareMap(page, await page.evaluate(() => window.memcam.state.doc), POOL, 1);
   check(map.wrong === 0 && map.seen > 0, 'slots that were freed have lost their colour', map);
 }
@@ -255,13 +262,13 @@ async function sqlPanel(page) {
   await page.click('.schema button:has-text("pool_sample")');
   await page.fill('#sql-input', "SELECT ts, pool, used FROM pool_sample WHERE pool = 'request_arenas' ORDER BY used DESC, ts LIMIT 3");
   await page.keyboard.press('Control+Enter');
-  await until(() => page.locator('#sql-output tbody tr').count(), 'SQL answers', 15);
+  await until(() => page.locator('#sql-output tbody tr').count(), 'SQL answers');
   const ts = Number(await page.locator('#sql-output tbody td').first().textContent());
   await page.locator('#sql-output tbody td button').first().click();
-  await until(async () => (await shownTs(page)) === ts, 'a click on a ts goes there', 15);
+  await until(async () => (await shownTs(page)) === ts, 'a click on a ts goes there');
   await page.fill('#sql-input', 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT i FROM n');
   await page.click('#sql-run');
-  await until(async () => /^9,000 rows/.test(await page.textContent('#sql-note')), 'thousands of rows are all there', 15);
+  await until(async () => /^9,000 rows/.test(await page.textContent('#sql-note')), 'thousands of rows are all there');
   const shown = await page.locator('#sql-output tbody tr').count();
   check(shown < 1000, 'of which the page has the first', shown);
   await page.locator('#sql-output .more').scrollIntoViewIfNeeded();

@@ -25,13 +25,13 @@ async function serverAway() {
   quiet.on = true;
   const port = Number(new URL(mock.url).port);
   mock.close();
-  await until(async () => (await status(page)) === 'lost', 'a server that is gone is noticed', 5);
+  await until(async () => (await status(page)) === 'lost', 'a server that is gone is noticed');
   check(await page.isVisible('#banner'), 'and said');
   await page.screenshot({ path: path.join(SHOTS, 'lost.png') });
   await accessible(page, 'connection lost');
   await sleep(1500);
   mock = await startMock({ port, ticks: 600 });
-  await until(async () => (await status(page)) === 'live', 'the page comes back by itself', 15);
+  await until(async () => (await status(page)) === 'live', 'the page comes back by itself');
   quiet.on = false;
   mock.live.end('signal 9');
   await until(async () => (await status(page)) === 'ended', 'a run that ends is said to');
@@ -51,7 +51,7 @@ async function empty() {
   await page.screenshot({ path: path.join(SHOTS, 'empty.png') });
   await accessible(page, 'no runs');
   mock.runs.push(...runs);
-  await until(async () => (await status(page)) === 'live', 'the first run appears by itself', 15);
+  await until(async () => (await status(page)) === 'live', 'the first run appears by itself');
   check(errors.length === 0, 'empty: no error in the console', errors);
   await context.close();
 }

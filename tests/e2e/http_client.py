@@ -39,20 +39,20 @@ class Server:
             check(self.child.poll() is None, "the server still runs")
         self.child.send_signal(signal.SIGTERM)
         try:
-            _, err = self.child.communicate(timeout=10 * SLOW)
+            _, err = self.child.communicate(timeout=60 * SLOW)
         except subprocess.TimeoutExpired:
             self.child.kill()
             _, err = self.child.communicate()
-            check(False, "the server ends within 10 s of SIGTERM")
+            check(False, "the server ends within a minute of SIGTERM")
         self.stderr = err.decode("utf-8", "replace")
         check(self.child.returncode == 0, "exit 0, not %s\n%s" % (self.child.returncode, self.stderr[-3000:]))
 
-    def connect(self, timeout=5):
+    def connect(self, timeout=30):
         s = socket.create_connection(("127.0.0.1", self.port), timeout * SLOW)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
-    def raw(self, data, timeout=5):
+    def raw(self, data, timeout=30):
         """Send bytes, read to the end of the connection."""
         with self.connect(timeout) as s:
             try:
@@ -136,7 +136,7 @@ def split(data):
     return status, head.decode("utf-8", "replace").lower(), body
 
 
-def wait_for(condition, seconds=5):
+def wait_for(condition, seconds=30):
     end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         if condition():

@@ -10,6 +10,8 @@ export const BUILD = path.resolve(process.env.MEMCAM_BUILD ?? path.join(ROOT, 'b
 export const SHOTS = path.join(ROOT, 'build', 'screenshots');
 /** Times are longer by this much under sanitizers. */
 export const SLOW = Number(process.env.MEMCAM_TEST_SLOW ?? 1);
+/** how long anything may take: a busy machine is no failure */
+const PATIENCE_S = 40;
 const CHROMIUM = '/usr/bin/chromium';
 const SKIPPED = 77;
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -55,7 +57,7 @@ export function verdict() {
 }
 
 /** Try until it gives something true, for at most `seconds`. @template T @param {() => Promise<T> | T} fn @param {string} what @param {number} [seconds] */
-export async function until(fn, what, seconds = 10) {
+export async function until(fn, what, seconds = PATIENCE_S) {
   const end = Date.now() + seconds * 1000 * SLOW;
   let seen;
   while (Date.now() < end) {
@@ -81,6 +83,7 @@ export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms);
 export async function openPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1600, height: 1000 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_S * 2000 * SLOW);
   /** @type {string[]} */
   const errors = [];
   const quiet = { on: false };
@@ -110,6 +113,13 @@ export async function accessible(page, what) {
   await page.emulateMedia({ colorScheme: null });
 }
 
+/** Ask until nothing is wrong: what is shown is painted in turns. @template T @param {() => Promise<T>} ask @param {(answer: T) => number} wrong */
+async function settled(ask, wrong) {
+  let answer = await ask();
+  for (const end = Date.now() + PATIENCE_S * 1000 * SLOW; wrong(answer) > 0 && Date.now() < end; answer = await ask()) await sleep(100);
+  return answer;
+}
+
 /** @param {any} page */
 export const status = (page) => page.evaluate(() => document.body.dataset.status);
 /** The ts shown. @param {any} page @returns {Promise<number>} */
@@ -130,7 +140,7 @@ export async function compareWithState(page, doc, when) {
   parts.push(['id', 'process', pick(doc.process ?? {}, ['rss_bytes', 'pss_bytes', 'anon_bytes', 'file_bytes', 'shmem_bytes', 'minor_faults', 'major_faults', 'fd_count', 'thread_count'])]);
   parts.push(['id', 'connection-counts', pick(doc.connections ?? {}, ['open'])]);
   parts.push(['id', 'recorder', pick(doc.recorder ?? {}, ['cpu_ns', 'rss_bytes', 'tick_ns', 'late_ns', 'events', 'events_lost'])]);
-  const wrong = await page.evaluate((list) => {
+  const wrong = await settled(() => page.evaluate((list) => {
     const out = [];
     let seen = 0;
     for (const [attribute, name, values] of list) {
@@ -148,7 +158,7 @@ export async function compareWithState(page, doc, when) {
     }
     for (const [name, value] of Object.entries(list.byState ?? {})) out.push(`${name} ${value}`);
     return { out, seen };
-  }, parts);
+  }, parts), (answer) => answer.out.length);
   check(wrong.out.length === 0, `${when}: the page says what /state says`, wrong.out.slice(0, 8));
   return wrong.seen;
 }
@@ -167,8 +177,7 @@ export async function compareMap(page, doc, name, every) {
   const letters = Object.entries(doc.pools[name].pages).sort((a, b) => Number(a[0]) - Number(b[0])).map(([, text]) => text).join('');
   const canvas = page.locator(`canvas[data-map="${name}"]`);
   await canvas.scrollIntoViewIfNeeded();
-  await sleep(400);
-  return page.evaluate(async ([pool, text, step]) => {
+  return settled(() => page.evaluate(async ([pool, text, step]) => {
     const { paletteTable } = await import('/assets/palette.js');
     const node = document.querySelector(`canvas[data-map="${CSS.escape(pool)}"]`);
     const cell = Number(node.dataset.cell);
@@ -187,9 +196,9 @@ export async function compareMap(page, doc, name, every) {
       seen += 1;
       if (words[y * node.width + x] !== table[text.charCodeAt(slot)]) {
         wrong += 1;
-        if (slots.length < 5) slots.push([slot, text[slot], words[y * node.width + x].toString(16), window.memcam.state.maps.get(pool).flash[slot]]);
+        if (slots.length < 5) slots.push([slot, text[slot], words[y * node.width + x]?.toString(16), window.memcam.state.maps.get(pool).flash[slot]]);
       }
     }
     return { wrong, seen, cell, cols, slots: text.length, which: slots };
-  }, [name, letters, every]);
+  }, [name, letters, every]), (answer) => answer.wrong);
 }

@@ -8,8 +8,7 @@ import path from 'node:path';
 import { BUILD, ROOT, sleep, until } from './page_lib.mjs';
 
 const MEMCAM = path.join(BUILD, 'memcam');
-const START_SECONDS = 20;
-const STOP_MS = 3000;
+const STOP_MS = 20000;
 export const APP = path.join(ROOT, 'tests/demo/app.scm');
 /** For stores and the runtime directory; gone with stopAll. */
 export const folder = mkdtempSync(path.join(tmpdir(), 'memcam-browser-'));
@@ -57,7 +56,7 @@ export async function start(args, lines) {
       if (lines.includes(word) && url) urls[word] = url;
     }
     return lines.every((word) => urls[word]);
-  }, `memcam ${args[0]} says where it listens`, START_SECONDS);
+  }, `memcam ${args[0]} says where it listens`);
   if (!lines.every((word) => urls[word])) throw new Error(`memcam ${args.join(' ')}: ${out}${err}`);
   return { child, urls, exited, stderr: () => err };
 }
@@ -70,7 +69,7 @@ export function load(base) {
   const next = () => {
     if (!on) return;
     turn += 1;
-    const asked = request(base + paths[turn % paths.length], { timeout: 3000 }, (response) => {
+    const asked = request(base + paths[turn % paths.length], { timeout: 15000 }, (response) => {
       response.resume();
       response.on('end', () => setTimeout(next, 20));
     });

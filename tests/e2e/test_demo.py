@@ -48,7 +48,9 @@ def test_incident():
         check(routes["GET " + route]["requests"] > 0, "route " + route)
     check(routes["GET /error"]["server_errors"] > 0, "errors of /error")
     check(state["heaps"]["lisp"]["gc_count"] > 0, "the heap was collected")
-    equal(state["recorder"]["events_lost"], 0, "events lost")
+    # A recorder that a busy machine lets wait may be lapped by the program; the trace says by how much.
+    told = mc.query(store, "SELECT coalesce(sum(lost), 0) AS lost FROM gap WHERE reason = 'events lost'")
+    equal(state["recorder"]["events_lost"], told[0]["lost"], "events lost, by the recorder and by gaps")
     equal(mc.run("check", store)[0], 0, "check")
 
 

@@ -117,7 +117,7 @@ def flood(server, data, count, prepare=b""):
                     pass
             if b"\x00\x00\x08\x07\x00" in received[-70000:] or time.monotonic() > end:
                 break
-        h.s.settimeout(3 * SLOW)
+        h.s.settimeout(20 * SLOW)
         h.buffer = received
         code = goaway_code(h)
         if code is None and not h.alive:

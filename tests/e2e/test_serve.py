@@ -152,7 +152,7 @@ def test_errors_go_on():
     equal(get(s.app + "/split").status, 500, "a header with a line break")
     start = time.monotonic()
     loops = get(s.app + "/loops")
-    check(loops.status in (500, 503) and time.monotonic() - start < 3 * mc.SLOW,
+    check(loops.status in (500, 503) and time.monotonic() - start < 20 * mc.SLOW,
           "an endless loop is stopped: %d" % loops.status)
     equal(get(s.app + "/hello").status, 200, "goes on")
     get(s.app + "/no-arguments")
@@ -172,7 +172,7 @@ def test_long_work_in_one_step():
     for path in "/walks", "/compares", "/multiplies":
         start = time.monotonic()
         equal(get(s.app + path).status, 503, path)
-        check(time.monotonic() - start < 5 * mc.SLOW, "%s took %.1f s" % (path, time.monotonic() - start))
+        check(time.monotonic() - start < 20 * mc.SLOW, "%s took %.1f s" % (path, time.monotonic() - start))
     equal(get(s.app + "/factorial/30").body, b"265252859812191058636308480000000", "a big integer")
     equal(post(s.app + "/parse", b"[123456789012345678901234567890]").body,
           b"[123456789012345678901234567890]", "long integers in JSON")

@@ -166,11 +166,118 @@ static void damage_is_told(void)
     forget();
 }
 
+/* ---- slices from a mark --------------------------------------------------------------------- */
+
+static void check_marked(const struct mc_event_writer *w, uint32_t from, uint32_t end)
+{
+    struct mc_event_slice s = {0};
+    const struct mc_event *got;
+    size_t count;
+    CHECK_INT(mc_event_writer_end_mark(w, &s.raw), 0);
+    CHECK_INT(mc_event_slice_open(&s, end - from), 0);
+    CHECK_INT(s.first_frame, 0);
+    CHECK_INT(s.frame_count, end - from);
+    for (uint32_t f = 0; f < end - from; f++) {
+        CHECK_INT(mc_event_slice_frame(&s, f, STRINGS, &got, &count), 0);
+        CHECK_INT(count, counts[from + f]);
+        CHECK(count == counts[from + f] && memcmp(got, events[from + f], count * sizeof *got) == 0);
+    }
+    mc_event_slice_fini(&s);
+}
+
+/* Of a slice that is cut by marks, each piece reads alone, and the whole is as without them. */
+static void write_marked(uint32_t conn_count)
+{
+    struct mc_event_writer marked = {0}, plain = {0};
+    struct mc_buf raws[2] = {{0}, {0}};
+    uint32_t from = 0;
+    int64_t ts = 0;
+    CHECK_INT(mc_event_writer_init(&marked), 0);
+    CHECK_INT(mc_event_writer_init(&plain), 0);
+    mc_event_writer_begin(&marked, 0);
+    mc_event_writer_begin(&plain, 0);
+    mc_event_writer_set_mark(&marked);
+    for (uint32_t f = 0; f < FRAMES; f++) {
+        counts[f] = below(4) ? below(conn_count < 1000 ? 100 : 4000) : 0;
+        events[f] = calloc(counts[f] + 1, sizeof *events[f]);
+        for (size_t i = 0; i < counts[f]; i++) {
+            events[f][i] = some_event(ts += 1000 * (int64_t)below(500));
+            events[f][i].conn_id = 1 + below(conn_count);
+        }
+        mc_event_writer_frame(&marked, events[f], counts[f]);
+        mc_event_writer_frame(&plain, events[f], counts[f]);
+        if (below(3))
+            continue;
+        check_marked(&marked, from, f + 1);
+        mc_event_writer_set_mark(&marked);
+        from = f + 1;
+    }
+    CHECK_INT(mc_event_writer_end(&marked, &raws[0]), 0);
+    CHECK_INT(mc_event_writer_end(&plain, &raws[1]), 0);
+    CHECK_INT(raws[0].count, raws[1].count);
+    CHECK(memcmp(raws[0].bytes, raws[1].bytes, raws[0].count) == 0);
+    mc_buf_fini(&raws[0]);
+    mc_buf_fini(&raws[1]);
+    mc_event_writer_fini(&marked);
+    mc_event_writer_fini(&plain);
+    forget();
+}
+
+static void marked_slices_stand_alone(void)
+{
+    for (seed = 1; seed < 6; seed++) {
+        write_marked(5);
+        write_marked(300);
+    }
+    write_marked(40000); /* more than the model holds: it forgets all of them now and then */
+}
+
+/* Whatever a key says, there is an answer. */
+static void damaged_keys_are_told(void)
+{
+    struct mc_event_writer w = {0};
+    struct mc_event_slice s = {0};
+    struct mc_buf whole = {0};
+    const struct mc_event *got;
+    size_t count;
+    int told = 0;
+    CHECK_INT(mc_event_writer_init(&w), 0);
+    mc_event_writer_begin(&w, 0);
+    for (seed = 3, count = 0; count < 2; count++) {
+        counts[count] = 300;
+        events[count] = calloc(300, sizeof *events[count]);
+        for (size_t i = 0; i < 300; i++)
+            events[count][i] = some_event((int64_t)(count * 300 + i) * 1000);
+        mc_event_writer_set_mark(&w);
+        mc_event_writer_frame(&w, events[count], 300);
+        free(events[count]);
+    }
+    CHECK_INT(mc_event_writer_end_mark(&w, &whole), 0);
+    for (size_t i = 0; i < whole.count && i < 1500; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            s.raw.count = 0;
+            mc_buf_add(&s.raw, whole.bytes, whole.count);
+            s.raw.bytes[i] ^= (uint8_t)(1 << bit);
+            int rc = mc_event_slice_open(&s, 1);
+            if (rc == 0)
+                rc = mc_event_slice_frame(&s, 0, STRINGS, &got, &count);
+            CHECK(rc == 0 || rc == MC_ECORRUPT);
+            told += rc != 0;
+        }
+    }
+    CHECK(told > 1000);
+    mc_buf_fini(&whole);
+    mc_event_slice_fini(&s);
+    mc_event_writer_fini(&w);
+}
+
 int main(void)
 {
     RUN(frames_come_in_any_order);
     RUN(frames_are_bounded);
     RUN(memory_is_bounded);
     RUN(damage_is_told);
+    RUN(marked_slices_stand_alone);
+    RUN(damaged_keys_are_told);
     return CHECK_DONE();
 }

@@ -41,6 +41,13 @@ static void round_trip_of_tails(void)
     check_forward(&trace_busy, 95);
 }
 
+/* The map of the slab that comes with frame 30 begins with the first frame of a row. */
+static void round_trip_of_a_late_map(void)
+{
+    trace_write(&trace_busy, 40, 600, 29, 0);
+    check_forward(&trace_busy, 40);
+}
+
 static void round_trip_of_chunks(void)
 {
     trace_write(&trace_busy, 300, 50, 7, 1);
@@ -381,6 +388,7 @@ int main(void)
 {
     trace_name("frames");
     RUN(round_trip_of_tails);
+    RUN(round_trip_of_a_late_map);
     RUN(round_trip_of_chunks);
     RUN(round_trip_in_one_batch);
     RUN(round_trip_with_ns_and_random_order);

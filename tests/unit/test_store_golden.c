@@ -167,6 +167,11 @@ static void version_4(void)
     check_version(4);
 }
 
+static void version_5(void)
+{
+    check_version(5);
+}
+
 /* A file of an older version that is recorded into holds what it held, and says that it is newer.
  */
 static void goes_on(const char *file_name, const char *text_name)
@@ -209,6 +214,7 @@ static void older_versions_go_on(void)
     goes_on("tests/golden/v1.db", "tests/golden/v1.txt");
     goes_on("tests/golden/v2.db", "tests/golden/v2.txt");
     goes_on("tests/golden/v3.db", "tests/golden/v3.txt");
+    goes_on("tests/golden/v4.db", "tests/golden/v4.txt");
 }
 
 int main(int argc, char **argv)
@@ -221,6 +227,7 @@ int main(int argc, char **argv)
         RUN(version_2);
         RUN(version_3);
         RUN(version_4);
+        RUN(version_5);
         RUN(older_versions_go_on);
     }
     trace_remove();

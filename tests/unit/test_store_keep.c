@@ -254,7 +254,7 @@ static inline void steps_are_short(void)
     struct mc_sink sink = {0};
     sqlite3 *db = NULL;
     int64_t before = bytes_of(""), worst = 0;
-    int rc, steps = 0;
+    int rc, steps = 0, long_steps = 0;
     CHECK_INT(mc_file_open(trace_path, &db, NULL, 0), 0);
     sink.path = strdup(trace_path);
     CHECK_INT(mc_sink_init(&sink, db, &tight), 0);
@@ -263,6 +263,7 @@ static inline void steps_are_short(void)
         rc = mc_sink_retain(&sink, 0);
         int64_t took = cpu_ns() - begun;
         worst = took > worst ? took : worst;
+        long_steps += took > 5000000;
         mc_sink_checkpoint(&sink);
     } while (rc > 0 && ++steps < 10000);
     CHECK_INT(rc, 0);
@@ -271,7 +272,7 @@ static inline void steps_are_short(void)
            (long long)bytes_of(""), steps, (double)worst / 1e6);
     CHECK(bytes_of("") <= tight.max_bytes);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    CHECK(worst < 5000000);
+    CHECK(long_steps <= 2); /* an interrupt may fall into one */
 #endif
 }
 
