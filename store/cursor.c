@@ -20,6 +20,11 @@ int mc_cursor_open(struct mc_reader *r, int64_t run_id, struct mc_cursor **out)
     c->reader = r;
     c->run_id = run_id;
     c->ts = INT64_MIN;
+    /* Maps of hundreds of KB, which the last cursor on this run had: as if that one sought anew. */
+    if (r->spare_maps_run == run_id) {
+        c->maps = r->spare_maps;
+        memset(&r->spare_maps, 0, sizeof r->spare_maps);
+    }
     *out = c;
     return 0;
 }
@@ -49,11 +54,27 @@ static void set_row(struct mc_cursor *c, struct mc_row *row)
         row->chunk.slice.event_max = c->event_max;
 }
 
+/* Leave the maps to the next cursor, unless they are large. */
+static void spare_maps(struct mc_cursor *c)
+{
+    struct mc_reader *r = c->reader;
+    uint64_t slots = 0;
+    for (uint32_t i = 0; i < c->maps.count; i++)
+        slots += c->maps.maps[i].map.slot_count;
+    if (!slots || slots > MC_SPARE_SLOTS)
+        return;
+    mc_maps_fini(&r->spare_maps);
+    r->spare_maps = c->maps;
+    r->spare_maps_run = c->run_id;
+    memset(&c->maps, 0, sizeof c->maps);
+}
+
 void mc_cursor_close(struct mc_cursor *c)
 {
     if (!c)
         return;
     set_row(c, NULL);
+    spare_maps(c);
     mc_cursor_maps_fini(c);
     mc_buf_fini(&c->gaps);
     free(c->values);

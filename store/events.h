@@ -130,7 +130,7 @@ struct mc_event_slice {
     struct mc_event_reader *reader; /* owned: how far it is decoded */
     struct mc_event_start *starts;  /* owned; frame_count + 1: where each frame's events begin */
     uint32_t start_room;
-    uint32_t event_max; /* that a frame is asked for, set before the slice is opened; 0: all */
+    uint32_t event_max;  /* that a frame is asked for, set before the slice is opened; 0: all */
     uint32_t rest_count; /* of the newest decoded frame: not asked for, and not decoded yet */
     uint32_t kept_first, kept_end; /* frames whose events are there, counted from first_frame */
     struct mc_event *events;       /* owned */

@@ -144,27 +144,15 @@ void mc_map_set(struct mc_map_state *m, uint32_t slot_idx, uint8_t state, uint16
     }
 }
 
-/* A bit for each of 8 states that is not free: the top bits of the bytes that are not 0, gathered
- * by a multiplication. */
-static uint64_t used_of_eight(const uint8_t *states)
-{
-    uint64_t v = mc_load_u64(states) ^ UINT64_C(0x0101010101010101) * MC_STATE_FREE;
-    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    uint64_t tops = (((v & low) + low) | v) & ~low;
-    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
-}
-
 void mc_map_recount(struct mc_map_state *m)
 {
     uint32_t n = m->map.slot_count;
     memset(m->used_in, 0, block_count(n) * sizeof *m->used_in);
     for (uint32_t w = 0; w < word_count(n); w++) {
         const uint8_t *states = m->map.states + (size_t)w * 64;
-        uint32_t left = n - w * 64 < 64 ? n - w * 64 : 64, i = 0;
-        uint64_t bits = 0;
-        for (; i + 8 <= left; i += 8)
-            bits |= used_of_eight(states + i) << i;
-        for (; i < left; i++)
+        uint32_t left = n - w * 64;
+        uint64_t bits = left < 64 ? 0 : mc_letters_other(states, MC_STATE_FREE);
+        for (uint32_t i = 0; left < 64 && i < left; i++)
             bits |= (uint64_t)(states[i] != MC_STATE_FREE) << i;
         m->used[w] = bits;
         m->used_in[w * 64 / MC_MAP_BLOCK] += mc_bits_count(bits);

@@ -1,6 +1,7 @@
 /* maps_letters.c: the letters of slots' states, many at a time: which are valid, which are alike.
  */
 #include "store/maps_priv.h"
+#include "store/pack.h"
 
 static int valid_letter(uint8_t letter)
 {
@@ -54,6 +55,33 @@ const uint8_t *mc_letters_alike(const uint8_t *from, const uint8_t *end)
     while (from < end && *from == letter)
         from++;
     return from;
+}
+
+/* A bit for each of 8 letters that is another: the top bits of the bytes that are not 0, gathered
+ * by a multiplication. */
+static uint64_t other_of_eight(const uint8_t *letters, uint8_t letter)
+{
+    uint64_t v = mc_load_u64(letters) ^ UINT64_C(0x0101010101010101) * letter;
+    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t tops = (((v & low) + low) | v) & ~low;
+    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* Mostly all are the letter, or none is. */
+uint64_t mc_letters_other(const uint8_t letters[64], uint8_t letter)
+{
+    sixteen v, same = {0}, other = {0};
+    for (int i = 0; i < 64; i += 16) {
+        memcpy(&v, letters + i, sizeof v);
+        same |= (sixteen)(v == letter);
+        other |= v ^ letter;
+    }
+    if (is_zero(same))
+        return UINT64_MAX;
+    uint64_t bits = 0;
+    for (unsigned i = 0; !is_zero(other) && i < 64; i += 8)
+        bits |= other_of_eight(letters + i, letter) << i;
+    return bits;
 }
 
 /* Sixteen bits become sixteen bytes, of all ones or none, that choose between old and new. */

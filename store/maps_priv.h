@@ -50,6 +50,8 @@ void mc_map_next_frame(struct mc_map_reader *r, uint64_t from);
 int mc_letters_are_valid(const uint8_t *letters, size_t count, uint8_t never);
 /* The end of the letters from `from` on that are the same as the first. from < end. */
 const uint8_t *mc_letters_alike(const uint8_t *from, const uint8_t *end);
+/* A bit for each of 64 letters that is another than `letter`. */
+uint64_t mc_letters_other(const uint8_t letters[64], uint8_t letter);
 /* Set those of 64 letters that have a bit. */
 void mc_letters_set(uint8_t letters[64], uint64_t bits, uint8_t letter);
 

@@ -242,6 +242,8 @@ void mc_reader_close(struct mc_reader *r)
     free(r->whole.keys);
     mc_buf_fini(&r->part);
     mc_event_slice_fini(&r->spare_slice);
+    mc_buf_fini(&r->spare_maps_raw);
+    mc_maps_fini(&r->spare_maps);
     mc_packer_free(r->packer);
     if (r->owns_db)
         sqlite3_close(r->db);

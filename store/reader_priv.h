@@ -82,6 +82,11 @@ struct mc_reader {
     struct mc_seen whole;    /* chunks whose parts are as their checksums say */
     struct mc_buf part;      /* the bytes of the part fetched last */
     struct mc_event_slice spare_slice; /* memory for a row's events */
+    struct mc_buf spare_maps_raw;      /* for the bytes of a leg of its maps */
+    struct mc_maps spare_maps;         /* for a cursor's: those of spare_maps_run */
+    int64_t spare_maps_run;            /* a reader that waits keeps no more than these: */
+#define MC_SPARE_SLOTS (1u << 19)
+#define MC_SPARE_RAW_BYTES (1u << 20)
     int (*stop)(void *); /* asked before each row: not 0 ends what is being read; or NULL */
     void *stop_arg;      /* borrowed */
     struct mc_read_counts counts;

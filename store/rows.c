@@ -214,6 +214,8 @@ int mc_row_open(struct mc_reader *r, const struct mc_row_ref *ref, int with_summ
         free(head);
         row->chunk.slice = r->spare_slice;
         memset(&r->spare_slice, 0, sizeof r->spare_slice);
+        row->chunk.maps_raw = r->spare_maps_raw;
+        memset(&r->spare_maps_raw, 0, sizeof r->spare_maps_raw);
         r->counts.rows++;
         *out = row;
         return 0;
@@ -246,6 +248,10 @@ void mc_row_close(struct mc_row *row)
         row->reader->spare_slice = row->chunk.slice;
         mc_event_slice_trim(&row->reader->spare_slice);
         memset(&row->chunk.slice, 0, sizeof row->chunk.slice);
+    }
+    if (!row->reader->spare_maps_raw.bytes && row->chunk.maps_raw.room <= MC_SPARE_RAW_BYTES) {
+        row->reader->spare_maps_raw = row->chunk.maps_raw;
+        memset(&row->chunk.maps_raw, 0, sizeof row->chunk.maps_raw);
     }
     mc_chunk_fini(&row->chunk);
     mc_buf_fini(&row->body);
