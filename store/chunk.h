@@ -66,7 +66,7 @@ struct mc_chunk_writer {
     struct mc_follow follow;
     uint32_t gap_count;
     struct mc_event_writer events;
-    int is_burst; /* the last frame had so many events that its slice ends with it */
+    int is_burst;  /* the last frame had so many events that its slice ends with it */
     int has_index; /* set by the caller, once: rows of this writer have an event index */
     struct mc_event_index_maker index;
     struct mc_buf raw;    /* of the part that is being made; its memory is kept */

@@ -19,7 +19,8 @@ static int add_map(struct mc_chunk_writer *w, const struct mc_map_state *before)
     m->source_idx = before->map.source_idx;
     m->first_frame = w->frame_count;
     m->next_from = w->frame_count;
-    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one. */
+    /* Maps that a tail goes on with begin with its first frame; their keys stand in an older one.
+     */
     m->has_key = w->map_count > w->keyed_map_count;
     return 0;
 }
