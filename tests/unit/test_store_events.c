@@ -77,7 +77,7 @@ static void check_frame(struct mc_event_slice *s, uint32_t f)
     CHECK_INT(mc_event_slice_frame(s, f, STRINGS, &got, &count), 0);
     CHECK_INT(count, asked);
     CHECK_INT(mc_event_slice_left_out(s, f), counts[f] - asked);
-    CHECK(count == asked && memcmp(got, events[f], count * sizeof *got) == 0);
+    CHECK(count == asked && (!count || memcmp(got, events[f], count * sizeof *got) == 0));
 }
 
 static void forget(void)
