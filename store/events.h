@@ -3,8 +3,9 @@
  * Format: a slice (part MC_PART_EVENTS + n): first frame, frame count, event count, z base (µs of
  *         the first event), flags, a key (flag) as its byte count and its bytes, then the byte
  *         counts of MC_EV_COLUMN_COUNT columns and the columns. Writer and reader keep the same
- * model (events_priv.h) of what is known so far in the slice: open connections, requests in flight,
- * the routes and their last responses; a number that the model predicts is stored as 0.
+ *         model (events_priv.h) of what is known so far in the slice: open connections, requests
+ *         in flight, the routes and their last responses; a number that the model predicts is
+ *         stored as 0.
  *
  *   counts   events of each frame          types    a byte each; MC_EV_RAW: all fields stand in raw
  *   time     µs since the last event: a byte, or 255 and a z number in `far`

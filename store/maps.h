@@ -67,6 +67,10 @@ struct mc_map_ops {
     uint32_t run_count; /* of all classes; of extra: of changes */
     struct mc_buf scratch, words;
 };
+/* Whether a frame's changes name slots that exist, map by map. */
+int mc_maps_fit(const struct mc_maps *maps, const struct mc_slot_change *changes, size_t count);
+/* Where the changes of the map that changes[first] is of end; they fit. */
+size_t mc_changes_end(const struct mc_slot_change *changes, size_t count, size_t first);
 void mc_map_ops_fini(struct mc_map_ops *ops);
 /* Replace `ops` by those of changes[0..count), all of this map, and apply them to it. */
 int mc_map_ops_make(struct mc_map_ops *ops, struct mc_map_state *m,

@@ -9,6 +9,39 @@
 #include "store/pack.h"
 #include "tracer/error.h"
 
+/* ---- a frame's changes ---------------------------------------------------------------------- */
+
+int mc_maps_fit(const struct mc_maps *maps, const struct mc_slot_change *changes, size_t count)
+{
+    const struct mc_slot_change *c = changes, *end = changes + count;
+    for (uint32_t next_map = 0; c < end;) {
+        uint32_t map_idx = c->map_idx, most = 0;
+        if (map_idx >= maps->count || map_idx < next_map)
+            return 0;
+        for (; c < end && c->map_idx == map_idx; c++)
+            most = c->slot_idx > most ? c->slot_idx : most;
+        if (most >= maps->maps[map_idx].map.slot_count)
+            return 0;
+        next_map = map_idx + 1;
+    }
+    return 1;
+}
+
+size_t mc_changes_end(const struct mc_slot_change *changes, size_t count, size_t first)
+{
+    size_t low = first, high = count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (changes[middle].map_idx == changes[first].map_idx)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+/* ---- the ops of a map ----------------------------------------------------------------------- */
+
 /* What happens to the 64 slots of a word. */
 struct mc_map_word {
     uint32_t word_idx;

@@ -90,8 +90,7 @@ static int add_map_changes(struct sealing *s)
     size_t count = s->changes.count / sizeof *c;
     int rc = 0;
     for (size_t i = 0, end; rc == 0 && i < count; i = end) {
-        for (end = i; end < count && c[end].map_idx == c[i].map_idx;)
-            end++;
+        end = mc_changes_end(c, count, i);
         rc = mc_map_ops_make(&s->ops, &s->to.maps[c[i].map_idx], c + i, end - i);
         if (rc == 0)
             rc = mc_chunk_writer_ops(&s->chunk, c[i].map_idx, &s->ops, end - i);

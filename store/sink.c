@@ -231,38 +231,6 @@ static int takes_over(const struct mc_sink *s, const struct mc_queued_frame *q)
     return 0;
 }
 
-/* Whether the changes name slots that exist, map by map: a bug in the caller must not break the
- * file. */
-static int changes_fit(const struct mc_sink *s, const struct mc_frame *f)
-{
-    const struct mc_slot_change *c = f->changes, *end = c + f->change_count;
-    for (uint32_t next_map = 0; c < end;) {
-        uint32_t map_idx = c->map_idx, most = 0;
-        if (map_idx >= s->maps.count || map_idx < next_map)
-            return 0;
-        for (; c < end && c->map_idx == map_idx; c++)
-            most = c->slot_idx > most ? c->slot_idx : most;
-        if (most >= s->maps.maps[map_idx].map.slot_count)
-            return 0;
-        next_map = map_idx + 1;
-    }
-    return 1;
-}
-
-/* Where the changes of the map that `first` is of end; they fit. */
-static size_t end_of_map(const struct mc_frame *f, size_t first)
-{
-    size_t low = first, high = f->change_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (f->changes[middle].map_idx == f->changes[first].map_idx)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
-
 static int put_tail(struct mc_sink *s)
 {
     struct mc_chunk_row row;
@@ -328,7 +296,7 @@ static int add_changes(struct mc_sink *s, const struct mc_frame *f)
         rc = mc_chunk_writer_frame_begin(&s->tail, &s->maps);
     for (size_t i = 0, end; rc == 0 && i < f->change_count; i = end) {
         uint32_t map_idx = f->changes[i].map_idx;
-        end = end_of_map(f, i);
+        end = mc_changes_end(f->changes, f->change_count, i);
         rc = mc_map_ops_make(&s->ops, &s->maps.maps[map_idx], f->changes + i, end - i);
         if (rc == 0)
             rc = mc_chunk_writer_ops(&s->tail, map_idx, &s->ops, end - i);
@@ -364,7 +332,8 @@ static int add_frame(struct mc_sink *s, struct mc_queued_frame *q)
         mc_chunk_writer_begin(&s->tail, &s->schema, s->last_ts,
                               s->tail_goes_on ? MC_HEAD_GOES_ON : hole);
     s->hole = 0;
-    if (!changes_fit(s, &frame))
+    /* A bug in the caller must not break the file. */
+    if (!mc_maps_fit(&s->maps, frame.changes, frame.change_count))
         frame.change_count = 0;
     rc = add_changes(s, &frame);
     if (rc == 0)
@@ -384,7 +353,7 @@ static int pass_frame(struct mc_sink *s, struct mc_queued_frame *q)
     struct mc_frame frame = q->frame;
     if (rc == 0 && s->resumed)
         rc = mc_remap_frame(&s->remap, &s->schema, &frame);
-    if (rc < 0 || !changes_fit(s, &frame))
+    if (rc < 0 || !mc_maps_fit(&s->maps, frame.changes, frame.change_count))
         return rc;
     for (size_t i = 0; i < frame.change_count; i++) {
         const struct mc_slot_change *c = &frame.changes[i];

@@ -61,8 +61,8 @@
  * MC_PART_NUMBERS + kind   the values of the sources of that kind: n sources of (source_idx step,
  *                  first frame), then for each field, for each source, a column head; then the
  *                  planes of the columns in the same order. See column.h.
- * MC_PART_EVENTS + slice   events of consecutive frames; each slice decodes by itself, in a tail
- * row with what it must know of earlier ones as its key. See events.h.
+ * MC_PART_EVENTS + slice   events of consecutive frames; each slice decodes by itself: one of a
+ *                  tail row has what it must know of earlier ones as its key. See events.h.
  */
 #ifndef MC_TRACE_FORMAT_H
 #define MC_TRACE_FORMAT_H
