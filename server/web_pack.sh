@@ -9,6 +9,7 @@ out=$1
 joined=$2
 shift 2
 served=$out/served
+rm -rf "$served" # a module that is gone must not be found
 mkdir -p "$served"
 # The file as it is served, in $served.
 lighten() {

@@ -10,7 +10,7 @@ export class ApiError extends Error {
   }
 }
 
-const TIMEOUT_MS = 15000;
+export const TIMEOUT_MS = 15000;
 /** an answer that nobody took for so long is of another time */
 const EARLY_MS = 10000;
 
@@ -33,6 +33,7 @@ async function ask(url, options = {}) {
   try {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     response = await (askedEarly(url) ?? fetch(url, { ...options, signal: options.signal ? AbortSignal.any([options.signal, limit]) : limit }));
+    options.signal?.throwIfAborted();
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, 'no answer from the server');

@@ -1,9 +1,9 @@
 // @ts-check
 // early.js: the first script of the page: asks what the others will ask first, and tells main.js when it
-// has (api.js). While the page is made then, the server works; a page that were made at once would not hear
-// the first answer before it is done.
+// has (api.js). The server works then while the page is made; one that is made at once hears no answer
+// before it is done.
 
-import { runUrl } from './api.js';
+import { runUrl, TIMEOUT_MS } from './api.js';
 import { chosenRun, coarseQuery, isLong, overviewQuery, wholeRun } from './first_asks.js';
 import { decodePlace } from './url.js';
 
@@ -15,7 +15,7 @@ const answers = new Map();
 
 /** Ask, and take in all of the answer: one that nobody reads would keep a connection. @param {string} url */
 function ask(url) {
-  const answer = fetch(url).then(async ({ status, headers, body }) => new Response(body && await new Response(body).arrayBuffer(), { status, headers }));
+  const answer = fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(async ({ status, headers, body }) => new Response(body && await new Response(body).arrayBuffer(), { status, headers }));
   answer.catch(() => {}); // whoever takes it is told
   answers.set(url, answer);
   return answer;
