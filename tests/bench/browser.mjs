@@ -24,6 +24,9 @@ const ANEW_MS = 300;
 const CPU_SECONDS = 8;
 const HEAP_SPEED = Number(process.env.BENCH_HEAP_SPEED ?? 20);
 const HEAP_POINTS = 6;
+/** of a long recording, BENCH_LONG=FILE: a new browser loads hundreds of modules of its own at first */
+const OPENINGS = 5;
+const SETTLE_MS = 1500;
 const VIEW = { viewport: { width: 1600, height: 1000 } };
 
 /** @param {string} name @param {number} value @param {string} unit */
@@ -59,6 +62,7 @@ try {
   replay.child.kill('SIGTERM');
   await replay.exited;
   await nodePerSlot();
+  if (process.env.BENCH_LONG) await openLong(process.env.BENCH_LONG);
 } catch (error) {
   failed = true;
   console.error(String(error instanceof Error ? error.stack : error));
@@ -250,6 +254,44 @@ async function firstPaint(base) {
   tell('first contentful paint, median of 7', quantile(times, 0.5), 'ms');
   check(plain.size === 0, 'all of the page is sent compressed', [...plain]);
   tell('weight as served', bytes / 1024, 'KB');
+}
+
+/** From the address of a long recording to its first moment and its timeline, in a new browser that has settled. @param {string} trace */
+async function openLong(trace) {
+  const program = await start(['replay', trace, '--dash', '127.0.0.1:0'], ['dashboard']);
+  /** @type {Record<string, number>[]} */
+  const opened = [];
+  for (let i = 0; i < OPENINGS; i += 1) {
+    const fresh = await launch();
+    const page = await fresh.newPage(VIEW);
+    await sleep(SETTLE_MS);
+    await page.addInitScript(watchOpening);
+    await page.goto(program.urls.dashboard);
+    await until(() => page.evaluate(() => window.opened.timeline > 0 && window.opened.moment > 0), 'it opens');
+    opened.push(await page.evaluate(() => window.opened));
+    await fresh.close();
+  }
+  for (const what of ['moment', 'timeline']) tell(`long recording, ${what} after navigation, median of ${OPENINGS}`, quantile(opened.map((o) => o[what]), 0.5), 'ms');
+  program.child.kill('SIGTERM');
+  await program.exited;
+}
+
+/** In the page: when the moment and the timeline had been drawn, ms. */
+function watchOpening() {
+  const opened = { moment: 0, timeline: 0 };
+  Object.assign(window, { opened });
+  const look = () => {
+    const map = document.querySelector('canvas[data-map][data-cell]');
+    if (!opened.moment && map && document.getElementById('clock')?.dataset.value !== undefined) opened.moment = performance.now();
+    const canvas = document.querySelector('canvas.timeline');
+    if (!opened.timeline && window.memcam?.state.overview && canvas) {
+      const left = canvas.width >> 3; // of the lanes' names
+      const pixels = new Uint32Array(canvas.getContext('2d').getImageData(left, 0, canvas.width - left, canvas.height).data.buffer);
+      if (pixels.reduce((count, pixel) => count + Number(pixel !== 0), 0) > canvas.width) opened.timeline = performance.now();
+    }
+    if (!opened.moment || !opened.timeline) requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }
 
 /** @param {string} base */

@@ -40,6 +40,7 @@ AIMS = [  # (a regular expression for the figure's name, how it must compare, wi
     (r"^page, (live|replay).*frame time p99$", "<=", 16.8),
     (r"^page, first contentful paint", "<", 300),
     (r"^page, weight as served", "<", 150),
+    (r"^page, long recording", "<", 1000),
     (r"^page, seek to paint p95", "<", 100),
     (r"^page, heap over .*, most", "<", 80),
     (r"^page, heap over .*, growth", "<", 10),
