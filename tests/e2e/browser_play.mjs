@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { startMock } from './mock_server.mjs';
-import { SHOTS, accessible, check, compareMap, compareWithState, launch, openPage, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
+import { SHOTS, accessible, check, compareMap, compareWithState, launch, openPage, pace, shownTs, sleep, status, until, verdict } from './page_lib.mjs';
 
 const browser = await launch();
 const mock = await startMock({ ticks: 600 });
@@ -20,18 +20,11 @@ await browser.close();
 mock.close();
 process.exit(verdict());
 
-/** How much of the run passes on the page, by time. @param {any} page @param {number} ms to look at it */
-async function pace(page, ms) {
-  const [ts, beginMs] = [await shownTs(page), performance.now()];
-  await sleep(ms);
-  return (await shownTs(page) - ts) / ((performance.now() - beginMs) * 1e6);
-}
-
 async function live() {
   const { page, errors, context } = await openPage(browser);
   await page.goto(mock.url);
   await until(async () => (await status(page)) === 'live', 'the live run is shown at once');
-  await until(async () => Math.abs(await pace(page, 1000) - 1) < 0.5, 'a second of the run passes in a second');
+  await until(async () => Math.abs(await pace(page, 1000) - 1) < 0.4, 'a second of the run passes in a second');
   await page.keyboard.press('Space');
   await until(async () => (await status(page)) === 'paused', 'space pauses');
   await sleep(900);

@@ -86,7 +86,7 @@ async function tabs() {
   // After a long time the newest state is what is asked for.
   await sleep(AWAY_LONG_MS);
   await hide(first, false);
-  await until(async () => (await status(first)) === 'live' && (await shownTs(first)) > left + AWAY_LONG_MS * 1e6, 'the first tab is live again');
+  await until(async () => (await status(first)) === 'live' && (await shownTs(first)) > left + AWAY_LONG_MS * 1e6, 'the first tab is live again at once', 5);
   await until(() => first.evaluate(() => window.memcam.state.history.length > 100), 'with the minutes before in its charts');
 
   // The run ends while a tab is not seen.

@@ -125,6 +125,13 @@ export const status = (page) => page.evaluate(() => document.body.dataset.status
 /** The ts shown. @param {any} page @returns {Promise<number>} */
 export const shownTs = (page) => page.evaluate(() => Number(document.getElementById('clock').dataset.value ?? NaN));
 
+/** How much of the run passes on the page, by time. @param {any} page @param {number} ms to look at it */
+export async function pace(page, ms) {
+  const [ts, beginMs] = [await shownTs(page), performance.now()];
+  await sleep(ms);
+  return (await shownTs(page) - ts) / ((performance.now() - beginMs) * 1e6);
+}
+
 /**
  * Compare every number on the page that has a hook with the document.
  * @param {any} page @param {any} doc @param {string} when @returns {Promise<number>} how many
